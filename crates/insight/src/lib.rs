@@ -1,0 +1,1 @@
+//! What a site's design means: failures, findings, explanations, drawings.

@@ -1,0 +1,1 @@
+//! Every server of the file, on this machine.

@@ -1,0 +1,1 @@
+//! One server: its keeper and its node.

@@ -1,0 +1,1 @@
+//! The app server: releases of the code base, its processes, its restart policy.

@@ -1,0 +1,1 @@
+//! MariaDB and MySQL: one instance of the site's database.

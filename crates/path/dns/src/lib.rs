@@ -1,0 +1,1 @@
+//! The name server: the zone of the site, answered with authority.

@@ -1,0 +1,1 @@
+//! The HTTP engine that balancers and web servers share.

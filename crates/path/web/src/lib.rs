@@ -1,0 +1,1 @@
+//! The web server: static files, and hand-over to the app.

@@ -1,0 +1,1 @@
+//! The messages between Terrace's own processes.

@@ -1,0 +1,8 @@
+//! The site's file, from its text to what each server runs.
+//!
+//! The way through the crate is the way of the file: [`read`] turns text into a syntax tree that keeps
+//! every span, [`resolve`] turns the tree into a [`model::Site`] that cannot be wrong, [`wiring`] derives
+//! who talks to whom, and [`plan`] writes down what each server runs. All of it is pure: nothing here
+//! opens a file, a socket or a clock.
+
+pub mod plan;

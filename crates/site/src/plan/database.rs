@@ -1,0 +1,57 @@
+//! The plan of a database server.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::SecretName;
+
+/// One MariaDB or MySQL server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabasePlan {
+    /// What the file asks for; `None`: what the data directory was born with, else what PATH offers.
+    pub engine: Option<Engine>,
+    /// The addresses to listen on: loopback while only its own server uses it; never a wildcard.
+    pub listen: Vec<IpAddr>,
+    /// 3307: 3306 belongs to the SQL router.
+    pub port: u16,
+    /// MySQL's server-id: allotted once per server, never an index.
+    pub server_id: u32,
+    /// What other servers and people call it: `report_host`, the server's name.
+    pub report_host: String,
+    /// The database that the app uses.
+    pub database: String,
+    /// Accounts, each with all rights on `database` and none elsewhere.
+    pub users: Vec<DatabaseUser>,
+    /// It is the primary of a site at its birth; afterwards the recorded state knows.
+    pub primary_at_birth: bool,
+}
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseUser {
+    /// Its name.
+    pub name: String,
+    /// Its password.
+    pub password: SecretName,
+}
+
+/// Whose server it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// MariaDB Server.
+    Mariadb,
+    /// MySQL Server.
+    Mysql,
+}
+
+impl Engine {
+    /// As people write it: `MariaDB`, `MySQL`.
+    pub fn title(self) -> &'static str {
+        match self {
+            Engine::Mariadb => "MariaDB",
+            Engine::Mysql => "MySQL",
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What each server runs: the one thing that nodes reconcile towards.
+//!
+//! A plan leaves no choice to its executor: addresses, ports, names, limits and times are all written
+//! out. It carries references to secrets, never their values. This file holds the envelope and what the
+//! roles share; each role's own plan is in the file of its name. How a plan is derived from a site is in
+//! `derive`.
+
+mod app;
+mod database;
+mod dns;
+mod web;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+pub use app::{AppPlan, CopyPlan, DatabaseAccess, HealthPlan, KeepPlan, Launch};
+pub use database::{DatabasePlan, DatabaseUser, Engine};
+pub use dns::{DnsPlan, RecordData, RecordPlan, ZonePlan};
+pub use web::{Limits, RoutePlan, Timeouts, UpstreamPlan, WebPlan};
+
+/// The version of the plan's format. A node refuses a plan of another one.
+pub const FORMAT: u32 = 1;
+
+/// Everything that one server runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerPlan {
+    /// [`FORMAT`] of the binary that wrote it.
+    pub format: u32,
+    /// The site's name: `www.foobar.com`.
+    pub site: String,
+    /// The server's name: `web-01`.
+    pub server: String,
+    /// Counts the plans of the site, from 1.
+    pub generation: u64,
+    /// Content hash of `roles`, hexadecimal: equal plans have equal hashes whatever their generation.
+    pub hash: String,
+    /// The addresses that this server owns.
+    pub addresses: Vec<IpAddr>,
+    /// What runs here, in start order (database first); stopped in reverse.
+    pub roles: Vec<RolePlan>,
+}
+
+/// One role on one server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolePlan {
+    /// Stable name on the whole site: `web-01/web`, `web-01/app`, `web-01/database`, `internet/dns`.
+    /// A copy of an app is `web-01/app/2`.
+    pub id: String,
+    /// What it does.
+    pub part: Part,
+}
+
+/// What a role does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// A web server of ours.
+    Web(WebPlan),
+    /// The site's own program.
+    App(AppPlan),
+    /// MariaDB or MySQL.
+    Database(DatabasePlan),
+    /// A name server of ours.
+    Dns(DnsPlan),
+}
+
+impl Part {
+    /// The word of the file for this part: `web`, `app`, `database`, `dns`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Part::Web(_) => "web",
+            Part::App(_) => "app",
+            Part::Database(_) => "database",
+            Part::Dns(_) => "dns",
+        }
+    }
+}
+
+/// A reference to a secret of the site, as plans carry it: `database/app`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SecretName(pub String);
+
+/// Durations in plans are whole milliseconds.
+pub(crate) mod millis {
+    use super::Duration;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}

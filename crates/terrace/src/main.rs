@@ -1,0 +1,2 @@
+//! The `terrace` binary.
+fn main() {}
