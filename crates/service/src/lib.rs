@@ -1,1 +1,17 @@
-//! What every long-running part shares: life cycle, descriptors, back-off, secrets.
+//! What every long-running part shares: the descriptors that it is born with, its connection to the
+//! node, sockets, secrets, back-off, and the users that things run as.
+//!
+//! Nothing here knows what a part does; nothing here decides when a part lives or dies.
+
+pub mod backoff;
+pub mod clock;
+pub mod descriptors;
+pub mod role;
+pub mod secret;
+pub mod socket;
+pub mod users;
+
+pub use backoff::Backoff;
+pub use descriptors::Descriptors;
+pub use role::{Control, Order, Role};
+pub use secret::{Secret, SecretStore};

@@ -14,6 +14,8 @@ use super::{SecretName, millis};
 pub struct AppPlan {
     /// The app's name: `name=`, else the last part of `code=`. Names its releases: `/srv/<name>/<hash>`.
     pub name: String,
+    /// Its place among the site's apps, from 0: gives it a user of its own (`terrace_service::users::app`).
+    pub index: u32,
     /// The code base, on the machine that deploys. What runs is a release of it.
     pub code: PathBuf,
     /// The commands that make a release of the code, in order.

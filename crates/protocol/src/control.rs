@@ -1,0 +1,94 @@
+//! Command line and coordinator: everything that a command asks of a running site.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::node::Step;
+use crate::report::ServerReport;
+
+/// What a command asks. One request a connection, except after [`Request::Up`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// Bring the site up; the events of it follow until [`Reply::Ready`] or [`Reply::Failed`].
+    Up {
+        /// The site keeps running when this connection ends.
+        detach: bool,
+    },
+    /// How everything stands.
+    Status,
+    /// What must be known to enter a server.
+    Enter {
+        /// `web-01`, `internet`.
+        server: String,
+    },
+    /// Stop all, in order.
+    Down,
+}
+
+/// What the coordinator answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// Something was done on the way up or down.
+    Step(Step),
+    /// Every tier is healthy.
+    Ready(Status),
+    /// How everything stands.
+    Status(Status),
+    /// Where a server can be entered.
+    Enter(Enter),
+    /// Everything has stopped. The last message.
+    Stopped,
+    /// It could not be done. `remedy` says what to do next.
+    Failed {
+        /// What failed, and why.
+        cause: String,
+        /// What to do next.
+        remedy: Option<String>,
+    },
+}
+
+/// How a site stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The site's name.
+    pub site: String,
+    /// The file that it was started from.
+    pub file: PathBuf,
+    /// The generation that is wanted.
+    pub generation: u64,
+    /// How the servers are made: `root namespaces`.
+    pub mode: String,
+    /// Where a browser on this machine finds the site: `http://www.foobar.com.localhost:8080/`.
+    pub front_door: Option<String>,
+    /// Since when the site is up: milliseconds since 1970.
+    pub since: u64,
+    /// Every server of the file, and `internet`.
+    pub servers: Vec<ServerStatus>,
+}
+
+/// How a server stands, as the coordinator knows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// The server's name.
+    pub name: String,
+    /// Its addresses.
+    pub addresses: Vec<String>,
+    /// The last report; `None`: none came yet.
+    pub report: Option<ServerReport>,
+    /// How old the report is, in milliseconds.
+    pub age: u64,
+    /// It is up: its keeper runs.
+    pub up: bool,
+}
+
+/// Where a server can be entered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enter {
+    /// The process number of its keeper, as the machine sees it.
+    pub keeper: u32,
+    /// A user namespace must be entered first.
+    pub user_namespace: bool,
+}

@@ -1,0 +1,54 @@
+//! Coordinator and node: the plan goes down, the report comes up.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::report::ServerReport;
+
+/// What the coordinator says to a node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ToNode {
+    /// Make it so. A `ServerPlan`, as JSON.
+    Reconcile {
+        /// The plan.
+        plan: Box<RawValue>,
+    },
+    /// Stop every role in order, entry first, database last, then answer [`FromNode::Stopped`].
+    Stop,
+}
+
+/// What a node says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FromNode {
+    /// How it stands: once a second, and at once when something changes.
+    Report(ServerReport),
+    /// The plan cannot be run; the one before stays.
+    Refused {
+        /// The plan's generation.
+        generation: u64,
+        /// Why.
+        reason: String,
+    },
+    /// Something that a person wants to see while waiting: a migration that ran, a database that was born.
+    Step(Step),
+    /// All roles have stopped.
+    Stopped {
+        /// How each one ended, in the order of stopping: `app (drained 0.1 s)`.
+        roles: Vec<String>,
+    },
+}
+
+/// Something that was done, and how long it took.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The part or server: `database`, `app`, `web-01`.
+    pub what: String,
+    /// What was done: `MariaDB 10.11.19, new, database "foobar"`.
+    pub text: String,
+    /// In milliseconds; `None`: not measured.
+    pub took: Option<u64>,
+    /// It went well.
+    pub fine: bool,
+}

@@ -1,0 +1,100 @@
+//! How roles and servers stand: what `status` shows.
+
+use serde::{Deserialize, Serialize};
+
+/// How one server stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServerReport {
+    /// The server's name.
+    pub server: String,
+    /// The generation that it runs; 0 before the first plan.
+    pub generation: u64,
+    /// Its roles in the plan's order; a copy of an app is a role of its own here.
+    pub roles: Vec<RoleReport>,
+}
+
+/// How one role stands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RoleReport {
+    /// The role's id: `web-01/web`, `web-01/app/2`.
+    pub id: String,
+    /// The word of the file: `web`, `app`, `database`, `dns`.
+    pub role: String,
+    /// Where it is in its life.
+    pub state: State,
+    /// Why it is in that state, in words for a person: `200 in 1 ms`, `exit code 1: No module named 'stripe'`.
+    pub reason: String,
+    /// Since when it is in that state: milliseconds since 1970.
+    pub since: u64,
+    /// What it runs: `MariaDB 10.11.19`, `release 4f2c19a`.
+    pub what: String,
+    /// Its process number on its own server; 0: none.
+    pub pid: u32,
+    /// How often it was started again since the server came up.
+    pub restarts: u32,
+    /// The generation of the plan that it runs.
+    pub generation: u64,
+    /// What it has done, where it counts.
+    pub traffic: Option<Traffic>,
+    /// The instances of the next tier, as this role sees them.
+    pub upstreams: Vec<UpstreamReport>,
+}
+
+/// Where a role is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// It waits for something that is not its own: a release that is being built, a database.
+    #[default]
+    Waiting,
+    /// Started, and not yet ready.
+    Starting,
+    /// It does its work. A database shows as `primary`.
+    Serving,
+    /// It ended and is started again after a pause.
+    Restarting,
+    /// It ends again and again.
+    Failing,
+    /// It finishes what is in flight.
+    Draining,
+    /// It does not run.
+    Stopped,
+}
+
+/// What a role has done. Counts are since its start.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Requests (or queries) answered.
+    pub requests: u64,
+    /// Those answered with 5xx, or not at all though the visitor was still there.
+    pub failed: u64,
+    /// In flight now.
+    pub in_flight: u64,
+    /// Bytes sent to visitors.
+    pub bytes: u64,
+    /// Requests a second, over the last seconds.
+    pub rate: f64,
+    /// Median and 99th percentile over the last ten seconds, in µs; `None`: nothing was answered.
+    pub p50: Option<u64>,
+    /// 99th percentile, in µs.
+    pub p99: Option<u64>,
+}
+
+/// An instance of the next tier, as the one before sees it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UpstreamReport {
+    /// The instance's id: `web-01/app/1`.
+    pub instance: String,
+    /// It gets requests.
+    pub healthy: bool,
+    /// The reason of the last check, in words: `200 in 1 ms`, `connection refused`.
+    pub reason: String,
+    /// Since when, in milliseconds since 1970.
+    pub since: u64,
+    /// Requests sent to it.
+    pub requests: u64,
+    /// Of those: failed.
+    pub errors: u64,
+    /// Requests that were tried again elsewhere, or on a new connection.
+    pub retries: u64,
+}

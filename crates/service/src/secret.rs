@@ -1,0 +1,200 @@
+//! Secrets: passwords and keys of a site, one file each, readable by their owner alone.
+//!
+//! A [`Secret`] has neither Debug nor Display, so it cannot reach a log by accident.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::rand::{GetRandomFlags, getrandom};
+
+/// A value that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a value.
+    pub fn new(value: String) -> Self {
+        Self(value)
+    }
+
+    /// The value, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a secret is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is none of this name.
+    #[error("there is no secret `{0}`: set it with `terrace secret set {0}`")]
+    Missing(String),
+    /// A name that cannot be a file's.
+    #[error(
+        "`{0}` cannot be the name of a secret: use letters, digits, `-`, `_`, `.` and `/` between them"
+    )]
+    Name(String),
+    /// The store cannot be read or written.
+    #[error("the secret `{name}` cannot be read or written")]
+    Io {
+        /// Its name.
+        name: String,
+        /// What failed.
+        source: io::Error,
+    },
+}
+
+/// The secrets of a site: a directory.
+#[derive(Clone, Debug)]
+pub struct SecretStore {
+    directory: PathBuf,
+}
+
+impl SecretStore {
+    /// The store in this directory, which is made at the first write.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+        }
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] names the command that sets it.
+    pub fn read(&self, name: &str) -> Result<Secret, Error> {
+        match fs::read_to_string(self.path(name)?) {
+            Ok(value) => Ok(Secret(value)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(Error::Missing(name.to_owned()))
+            }
+            Err(source) => Err(Error::Io {
+                name: name.to_owned(),
+                source,
+            }),
+        }
+    }
+
+    /// Reads one; where it is missing, a random one of 192 bits is made, once.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn read_or_generate(&self, name: &str) -> Result<Secret, Error> {
+        match self.read(name) {
+            Err(Error::Missing(_)) => {
+                self.write(
+                    name,
+                    &generate().map_err(|source| Error::Io {
+                        name: name.to_owned(),
+                        source,
+                    })?,
+                )?;
+                self.read(name)
+            }
+            other => other,
+        }
+    }
+
+    /// Writes one; a reader sees the old value or the new one, whole.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn write(&self, name: &str, value: &Secret) -> Result<(), Error> {
+        let path = self.path(name)?;
+        write_whole(&path, value.expose()).map_err(|source| Error::Io {
+            name: name.to_owned(),
+            source,
+        })
+    }
+
+    fn path(&self, name: &str) -> Result<PathBuf, Error> {
+        let plain = |part: &str| {
+            !part.is_empty()
+                && !part.starts_with('.')
+                && part
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        };
+        if name.split('/').all(plain) {
+            Ok(self.directory.join(name))
+        } else {
+            Err(Error::Name(name.to_owned()))
+        }
+    }
+}
+
+fn write_whole(path: &Path, value: &str) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
+    let fresh = path.with_extension("new");
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)?;
+    file.write_all(value.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)
+}
+
+/// 192 bits in letters and digits that need no quoting anywhere.
+fn generate() -> io::Result<Secret> {
+    let mut bytes = [0_u8; 24];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        filled += getrandom(&mut bytes[filled..], GetRandomFlags::empty())?;
+    }
+    Ok(Secret(
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_missing_secret_is_made_once_and_kept_private() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SecretStore::new(directory.path().join("secrets"));
+        assert!(matches!(store.read("database/app"), Err(Error::Missing(_))));
+        let made = store
+            .read_or_generate("database/app")
+            .unwrap_or_else(|error| panic!("{error}"));
+        let again = store
+            .read_or_generate("database/app")
+            .unwrap_or_else(|error| panic!("{error}"));
+        assert!(made == again && made.expose().len() == 48);
+        let mode = |path: &str| {
+            fs::metadata(directory.path().join(path))
+                .unwrap()
+                .permissions()
+                .mode()
+                & 0o777
+        };
+        assert_eq!(
+            (
+                mode("secrets"),
+                mode("secrets/database"),
+                mode("secrets/database/app")
+            ),
+            (0o700, 0o700, 0o600)
+        );
+    }
+
+    #[test]
+    fn a_name_cannot_leave_the_store() {
+        let store = SecretStore::new("/nonexistent");
+        for name in ["../x", "/etc/passwd", "a//b", "", ".hidden", "a b", "a\0b"] {
+            assert!(matches!(store.read(name), Err(Error::Name(_))), "{name:?}");
+        }
+    }
+}
