@@ -1,0 +1,43 @@
+# What a person types. `make up` brings the simplest site up; `make up STAGE=1` the next one.
+
+STAGE ?= 0
+FILE  := $(firstword $(wildcard stacks/$(STAGE)-*.kdl))
+# Compiling with the lab's own load around would lie to the tests: one build at a time.
+CARGO ?= cargo
+
+.PHONY: up build test lint bench acceptance setup-run setup-test setup-bench help
+
+help:
+	@sed -n 's/^\([a-z]*\): .*## \(.*\)/  make \1\t\2/p' Makefile
+
+up: setup-run build ## bring a site up here (STAGE=0 to 3)
+	@./terrace up $(FILE)
+
+build: setup-run ## build the binary, quickly
+	@scripts/build quick
+
+setup-run:
+	@scripts/setup run
+
+setup-test:
+	@scripts/setup test
+
+setup-bench:
+	@scripts/setup bench
+
+lint: setup-test ## formatting, clippy, licences, layout
+	$(CARGO) fmt --all --check
+	$(CARGO) xtask tidy
+	$(CARGO) clippy --workspace --all-targets --locked -- --deny warnings
+	scripts/deny
+
+test: lint ## everything, once
+	$(CARGO) test --workspace --locked --no-fail-fast
+
+bench: setup-bench ## side by side with the peers; writes docs/benchmarks.md
+	scripts/build release
+	scripts/bench
+
+acceptance: setup-test ## the full counts; resumable; writes docs/acceptance.md
+	scripts/build quick
+	scripts/acceptance
