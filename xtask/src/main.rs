@@ -1,5 +1,7 @@
-//! Chores of the project. `cargo xtask tidy` holds the layout that ARCHITECTURE.md describes.
+//! Chores of the project. `cargo xtask tidy` holds the layout that ARCHITECTURE.md describes; `cargo xtask bench`
+//! measures Terrace beside its peers.
 
+mod bench;
 mod tidy;
 
 use std::path::Path;
@@ -10,8 +12,15 @@ fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     match task.as_deref() {
         Some("tidy") => report(&tidy::check(&root)),
+        Some("bench") => match bench::run(&root) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("bench: {error}");
+                ExitCode::FAILURE
+            }
+        },
         _ => {
-            eprintln!("usage: cargo xtask tidy");
+            eprintln!("usage: cargo xtask tidy | bench");
             ExitCode::from(2)
         }
     }
