@@ -6,3 +6,5 @@
 //! opens a file, a socket or a clock.
 
 pub mod plan;
+pub mod problem;
+pub mod read;

@@ -1,0 +1,195 @@
+//! A report for a person, or for a program.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
+
+use super::{Label, Problem, Severity, position};
+
+/// All problems of one file.
+pub struct Report<'a> {
+    name: &'a str,
+    source: &'a str,
+    problems: &'a [Problem],
+}
+
+/// One problem, for a program.
+#[derive(Serialize)]
+struct Fact<'a> {
+    severity: Severity,
+    code: &'a str,
+    message: &'a str,
+    line: usize,
+    column: usize,
+    remedy: Option<&'a str>,
+    help: Option<&'a str>,
+}
+
+impl<'a> Report<'a> {
+    /// The problems of the file `name`.
+    pub fn new(name: &'a str, source: &'a str, problems: &'a [Problem]) -> Self {
+        Self {
+            name,
+            source,
+            problems,
+        }
+    }
+
+    /// For a person: every problem with its lines, and how many there are.
+    pub fn render(&self, colours: bool) -> String {
+        let mut out = String::new();
+        for problem in self.problems {
+            self.one(&mut out, problem, colours);
+        }
+        out + &self.summary()
+    }
+
+    /// For a program: a list of facts.
+    pub fn facts(&self) -> impl Serialize + '_ {
+        let fact = |problem: &'a Problem| {
+            let (line, column) = position(self.source, problem.span().start);
+            let remedy = problem
+                .labels
+                .iter()
+                .find(|label| label.primary)
+                .map(|label| label.text.as_str());
+            let Problem {
+                severity,
+                code,
+                message,
+                help,
+                ..
+            } = problem;
+            Fact {
+                severity: *severity,
+                code,
+                message,
+                line,
+                column,
+                remedy,
+                help: help.as_deref(),
+            }
+        };
+        self.problems.iter().map(fact).collect::<Vec<_>>()
+    }
+
+    fn one(&self, out: &mut String, problem: &Problem, colours: bool) {
+        let (word, colour) = match problem.severity {
+            Severity::Error => ("error", "31;1"),
+            Severity::Warning => ("warning", "33;1"),
+        };
+        let head = format!("{word}[{}]", problem.code);
+        let head = if colours {
+            format!("\x1b[{colour}m{head}\x1b[0m")
+        } else {
+            head
+        };
+        let (line, column) = position(self.source, problem.span().start);
+        let mut labels: Vec<&Label> = problem.labels.iter().collect();
+        labels.sort_by_key(|label| label.span);
+        let last = labels
+            .iter()
+            .map(|label| position(self.source, label.span.start).0)
+            .max()
+            .unwrap_or(line);
+        let margin = " ".repeat(last.to_string().len());
+        put(
+            out,
+            format_args!(
+                "{head}: {}\n{margin} ╭─[{}:{line}:{column}]\n",
+                problem.message, self.name
+            ),
+        );
+        let mut shown = 0;
+        for label in labels {
+            let (line, column) = position(self.source, label.span.start);
+            if line != shown {
+                put(
+                    out,
+                    format_args!(
+                        "{line:>width$} │ {}\n",
+                        self.line(line),
+                        width = margin.len()
+                    ),
+                );
+                shown = line;
+            }
+            self.underline(out, label, line, column, &margin);
+        }
+        match &problem.help {
+            Some(help) => put(out, format_args!("{margin} ╰─ {help}\n")),
+            None => put(out, format_args!("{margin} ╰─\n")),
+        }
+    }
+
+    fn underline(&self, out: &mut String, label: &Label, line: usize, column: usize, margin: &str) {
+        let text = self.line(line);
+        let before: String = text.chars().take(column - 1).collect();
+        let rest: String = text.chars().skip(column - 1).collect();
+        let marked = &self.source
+            [label.span.start..label.span.end.clamp(label.span.start, self.source.len())];
+        let marked = marked.lines().next().unwrap_or_default();
+        let width = marked.width().min(rest.width()).max(1);
+        let gap = " ".repeat(before.width());
+        let (left, right) = ((width - 1) / 2, width - 1 - (width - 1) / 2);
+        if label.text.is_empty() {
+            put(out, format_args!("{margin} · {gap}{}\n", "─".repeat(width)));
+        } else {
+            put(
+                out,
+                format_args!(
+                    "{margin} · {gap}{}┬{}\n",
+                    "─".repeat(left),
+                    "─".repeat(right)
+                ),
+            );
+            put(
+                out,
+                format_args!("{margin} · {gap}{}╰── {}\n", " ".repeat(left), label.text),
+            );
+        }
+    }
+
+    /// A line of the source as it is shown: a tab is as wide as a space, so what is below lines up.
+    fn line(&self, number: usize) -> String {
+        let line = self.source.lines().nth(number - 1).unwrap_or_default();
+        line.trim_start_matches('\u{feff}')
+            .trim_end_matches('\r')
+            .replace('\t', " ")
+    }
+
+    fn summary(&self) -> String {
+        let count = |severity| {
+            self.problems
+                .iter()
+                .filter(|problem| problem.severity == severity)
+                .count()
+        };
+        let number = |count: usize, word: &str| {
+            format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+        };
+        match (count(Severity::Error), count(Severity::Warning)) {
+            (0, 0) => String::new(),
+            (0, warnings) => format!("\n{}: {}\n", self.name, number(warnings, "warning")),
+            (errors, warnings) => {
+                let also = if warnings > 0 {
+                    format!(", {}", number(warnings, "warning"))
+                } else {
+                    String::new()
+                };
+                let kept = "Nothing was changed; a running site keeps its last good file.";
+                format!(
+                    "\n{}: {}{also}. {kept}\n",
+                    self.name,
+                    number(errors, "error")
+                )
+            }
+        }
+    }
+}
+
+/// Writing to a String cannot fail.
+fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
+    let _ = out.write_fmt(text);
+}
