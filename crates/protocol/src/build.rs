@@ -26,8 +26,19 @@ pub struct Order {
     pub run: Option<String>,
     /// It runs as another user than the one that builds: what that one cannot reach is no part of the build's PATH.
     pub other_user: bool,
-    /// Releases that must not be removed, beside the newest three.
+    /// Directories that survive releases: each is a link in the release.
+    pub keep: Vec<Link>,
+    /// Releases that must not be removed, beside the three used last.
     pub in_use: Vec<String>,
+}
+
+/// A link that the release gets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Where it stands, relative to the release.
+    pub at: PathBuf,
+    /// Where it leads, on every server that runs the release: `<state>/keep/<app>/<name>`.
+    pub to: PathBuf,
 }
 
 /// What the builder says.
