@@ -1,0 +1,13 @@
+//! A real MariaDB, from birth to death. Where it is not installed the tests say so and pass.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
+
+mod accounts;
+mod life;
+mod refusals;
+mod support;
+
+use std::time::Duration;
+
+/// A stop that needs longer than this is not a clean one.
+const STOP: Duration = Duration::from_secs(20);
