@@ -33,7 +33,6 @@ default-time-zone = +00:00
 # The binary log and global transaction ids from birth: a replica can be added without a restart.
 log-bin = binlog
 relay-log = relay
-binlog-format = ROW
 binlog-expire-logs-seconds = 604800
 max-binlog-size = 128M
 relay-log-recovery = 1
@@ -53,6 +52,7 @@ performance-schema = OFF
 
 const MARIADB: &str = "\
 collation-server = utf8mb4_unicode_ci
+binlog-format = ROW
 log-slave-updates = 1
 gtid-strict-mode = 1
 gtid-domain-id = 0
@@ -82,6 +82,8 @@ replica-parallel-workers = 2
 replica-preserve-commit-order = 1
 innodb-redo-log-capacity = 64M
 session-track-gtids = OWN_GTID
+# No statement reads or writes files of the server; the built-in directory for that may not even exist.
+secure-file-priv = NULL
 # The X protocol would listen on every address.
 loose-mysqlx = OFF
 plugin-load-add = semisync_source.so

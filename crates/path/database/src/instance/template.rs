@@ -65,9 +65,10 @@ pub async fn lay(
 ) -> Result<Origin, Error> {
     let template = key(found).map(|key| templates.join(key));
     if let Some(template) = template.clone().filter(|template| template.is_dir()) {
-        let to = target.to_owned();
-        blocking(target, move || copy::tree(&template, &to, user, &shared)).await?;
-        return Ok(Origin::Template);
+        match copied(template, target, user).await {
+            Ok(()) => return Ok(Origin::Template),
+            Err(error) => tracing::warn!(%error, "the template is of no use: made anew"),
+        }
     }
     make(processes, id, found, target, user).await?;
     let from = target.to_owned();
@@ -81,6 +82,18 @@ pub async fn lay(
         tracing::warn!(%error, template = %template.display(), "the template is not kept: the next birth takes longer");
     }
     Ok(Origin::Made)
+}
+
+/// Copies the template; what a failed copy leaves behind is removed.
+async fn copied(template: PathBuf, target: &Path, user: Option<User>) -> Result<(), Error> {
+    let to = target.to_owned();
+    blocking(target, move || {
+        copy::tree(&template, &to, user, &shared).inspect_err(|_| {
+            // Where it cannot be removed, the next step says so.
+            let _ = fs::remove_dir_all(&to);
+        })
+    })
+    .await
 }
 
 async fn blocking<T: Send + 'static>(
