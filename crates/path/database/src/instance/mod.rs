@@ -1,9 +1,9 @@
 //! One database server, from an empty directory to an answer and back.
 //!
 //! In the order of its life: [`engine`] finds the program, [`template`] makes an empty data directory
-//! quickly, [`home`] keeps it and remembers what it is, [`config`] writes the configuration, [`life`]
-//! starts and stops, [`failure`] reads why a start failed, [`control`] holds the connection and
-//! [`settle`] brings the [`accounts`] to what the plan says. No replication: an instance is born with all that replication needs
+//! quickly, [`home`] keeps it and remembers what it is, [`config`] writes the configuration, `life`
+//! starts and stops, [`failure`] reads why a start failed, `control` holds the connection and
+//! `settle` brings the [`accounts`] to what the plan says. No replication: an instance is born with all that replication needs
 //! and stays read-only unless it is the primary.
 
 pub mod accounts;
