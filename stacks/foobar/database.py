@@ -1,7 +1,8 @@
-"""The guest book's database: one connection a thread, and the four things that are asked of it."""
+"""The guest book's database: a few connections that all threads share, and what is asked of them."""
 
 import os
-import threading
+import queue
+from contextlib import contextmanager
 from urllib.parse import unquote, urlsplit
 
 import pymysql
@@ -21,7 +22,14 @@ CREATE TABLE IF NOT EXISTS entries (
 # What a database server calls itself: the name that it reports to other servers, else its machine's.
 OWN_NAME = "COALESCE(NULLIF(@@report_host, ''), @@hostname)"
 
-_thread = threading.local()
+# The database has more visitors than this one program. Who finds all connections busy waits.
+CONNECTIONS = 8
+PATIENCE_SECONDS = 5
+
+# Idle connections, the last one used on top; None stands for one that is yet to be opened.
+_idle = queue.LifoQueue()
+for _ in range(CONNECTIONS):
+    _idle.put(None)
 
 
 class Unavailable(Exception):
@@ -43,12 +51,7 @@ def options(url):
 
 
 def connect():
-    """This thread's connection; one that broke is opened again."""
-    known = getattr(_thread, "connection", None)
-    if known is not None:
-        known.ping(reconnect=True)
-        return known
-    _thread.connection = pymysql.connect(
+    return pymysql.connect(
         **options(os.environ.get("DATABASE_URL", "")),
         charset="utf8mb4",
         autocommit=True,
@@ -58,58 +61,74 @@ def connect():
         init_command="SET time_zone = '+00:00'",
         cursorclass=pymysql.cursors.DictCursor,
     )
-    return _thread.connection
+
+
+@contextmanager
+def cursor():
+    """A cursor of an idle connection. One that broke while it was idle is opened again."""
+    try:
+        connection = _idle.get(timeout=PATIENCE_SECONDS)
+    except queue.Empty:
+        raise Unavailable(f"all {CONNECTIONS} connections are busy") from None
+    try:
+        if connection is None:
+            connection = connect()
+        else:
+            connection.ping(reconnect=True)
+        with connection.cursor() as result:
+            yield result
+    except (pymysql.OperationalError, pymysql.InterfaceError) as error:
+        connection = None
+        raise Unavailable(str(error.args[-1])) from error
+    finally:
+        _idle.put(connection)
 
 
 def migrate():
     """Creates what is missing. Safe to run at any time, by several servers at once."""
-    with connect().cursor() as cursor:
-        cursor.execute(SCHEMA)
+    with cursor() as database:
+        database.execute(SCHEMA)
 
 
 def read(before, limit):
     """The newest entries (those older than `before`, where it is given) and the server that read them."""
 
-    def work(cursor):
-        cursor.execute(
+    def work(database):
+        database.execute(
             "SELECT id, name, message, app_server, database_server, written_at FROM entries"
             " WHERE %s IS NULL OR id < %s ORDER BY id DESC LIMIT %s",
             (before, before, limit),
         )
-        entries = cursor.fetchall()
-        cursor.execute(f"SELECT {OWN_NAME} AS name, SUBSTRING_INDEX(@@version, '-0', 1) AS version")
-        return entries, cursor.fetchone()
+        entries = database.fetchall()
+        database.execute(f"SELECT {OWN_NAME} AS name, SUBSTRING_INDEX(@@version, '-0', 1) AS version")
+        return entries, database.fetchone()
 
-    return _attempt(work)
+    return _migrated(work)
 
 
 def write(name, message, app_server):
     """Adds an entry, which keeps the name of the database server that wrote it. Returns its number."""
 
-    def work(cursor):
-        cursor.execute(
+    def work(database):
+        database.execute(
             "INSERT INTO entries (name, message, app_server, database_server)"
             f" VALUES (%s, %s, %s, {OWN_NAME})",
             (name, message, app_server),
         )
-        return cursor.lastrowid
+        return database.lastrowid
 
-    return _attempt(work)
+    return _migrated(work)
 
 
-def _attempt(work):
-    """Does the work; a table that is missing is created first. Nothing is written twice: what fails
-    for want of a table has written nothing."""
+def _migrated(work):
+    """Does the work; a table that is missing is created first. What fails for want of a table has written
+    nothing, so nothing is written twice."""
     try:
-        try:
-            with connect().cursor() as cursor:
-                return work(cursor)
-        except pymysql.ProgrammingError as error:
-            if error.args[0] != ER.NO_SUCH_TABLE:
-                raise
-            migrate()
-            with connect().cursor() as cursor:
-                return work(cursor)
-    except (pymysql.OperationalError, pymysql.InterfaceError) as error:
-        _thread.connection = None
-        raise Unavailable(str(error.args[-1])) from error
+        with cursor() as database:
+            return work(database)
+    except pymysql.ProgrammingError as error:
+        if error.args[0] != ER.NO_SUCH_TABLE:
+            raise
+    migrate()
+    with cursor() as database:
+        return work(database)
