@@ -172,6 +172,16 @@ impl Machine {
         matches!(&self.life, Life::Running(process, Fitness::Serving) if Some(&process.running) == self.wanted.as_ref())
     }
 
+    /// It was told last to run this.
+    pub fn is_told(&self, wanted: &Wanted) -> bool {
+        self.wanted.as_ref() == Some(wanted)
+    }
+
+    /// Something of it is ready for requests, wanted or not.
+    pub fn answers(&self) -> bool {
+        matches!(self.life, Life::Running(_, Fitness::Serving))
+    }
+
     /// It was told to stop, and there is no process any more.
     pub fn is_stopped(&self) -> bool {
         self.stopped && self.life == Life::Down
