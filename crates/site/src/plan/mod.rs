@@ -7,6 +7,7 @@
 
 mod app;
 mod database;
+mod derive;
 mod dns;
 mod web;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use app::{AppPlan, CopyPlan, DatabaseAccess, HealthPlan, KeepPlan, Launch};
 pub use database::{DatabasePlan, DatabaseUser, Engine};
+pub use derive::{INTERNET, Inputs, REGISTRAR, VISITOR, plan};
 pub use dns::{DnsPlan, RecordData, RecordPlan, ZonePlan};
 pub use web::{Limits, RoutePlan, Timeouts, UpstreamPlan, WebPlan};
 

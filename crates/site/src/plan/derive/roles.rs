@@ -1,0 +1,285 @@
+//! The settings of each role on one server.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use crate::model::{self, App, Server, Site};
+use crate::wiring::{DATABASE, Peer, Preference, Wiring, app_id};
+
+use super::super::{
+    AppPlan, CopyPlan, DatabaseAccess, DatabasePlan, DatabaseUser, HealthPlan, KeepPlan, Launch,
+    Limits, Part, RolePlan, RoutePlan, SecretName, Timeouts, UpstreamPlan, WebPlan,
+};
+use super::Inputs;
+
+/// The database server on this server.
+pub(super) fn database(
+    site: &Site,
+    wiring: &Wiring,
+    inputs: &Inputs,
+    server: &Server,
+) -> Option<RolePlan> {
+    let database = site.database()?;
+    let index = database
+        .servers()
+        .iter()
+        .position(|name| name == server.name())?;
+    let id = format!("{}/database", server.name());
+    let listen = wiring
+        .instance(&id)?
+        .listens
+        .iter()
+        .map(SocketAddr::ip)
+        .collect();
+    let users = database.users().iter().map(|user| DatabaseUser {
+        name: user.name().to_string(),
+        password: password(user),
+    });
+    let plan = DatabasePlan {
+        engine: database.engine().copied(),
+        listen,
+        port: DATABASE,
+        server_id: server_id(site, inputs, server),
+        report_host: server.name().to_string(),
+        database: database.name().to_string(),
+        users: users.collect(),
+        primary_at_birth: index == 0,
+    };
+    Some(RolePlan {
+        id,
+        part: Part::Database(plan),
+    })
+}
+
+/// What was allotted; else its place in the file, beyond all that were.
+fn server_id(site: &Site, inputs: &Inputs, server: &Server) -> u32 {
+    let allotted = inputs.server_ids.get(server.name().as_str()).copied();
+    let place = site
+        .servers()
+        .iter()
+        .position(|other| other.name() == server.name());
+    let beyond = inputs.server_ids.values().max().copied().unwrap_or(0);
+    allotted.unwrap_or_else(|| {
+        beyond
+            .saturating_add(1)
+            .saturating_add(u32::try_from(place.unwrap_or(0)).unwrap_or(0))
+    })
+}
+
+fn password(user: &model::User) -> SecretName {
+    SecretName(format!("database/{}", user.name()))
+}
+
+/// The apps on this server.
+pub(super) fn apps(
+    site: &Site,
+    wiring: &Wiring,
+    inputs: &Inputs,
+    server: &Server,
+) -> Vec<RolePlan> {
+    let apps = site.apps().iter().enumerate();
+    apps.filter_map(|(index, app)| app_role(site, wiring, inputs, server, index, app))
+        .collect()
+}
+
+fn app_role(
+    site: &Site,
+    wiring: &Wiring,
+    inputs: &Inputs,
+    server: &Server,
+    index: usize,
+    app: &App,
+) -> Option<RolePlan> {
+    let model::Launch::Run(command) = app.launch() else {
+        return None;
+    };
+    let id = app_id(app, server.name());
+    let listens = &wiring.instance(&id)?.listens;
+    let copies = listens.iter().zip(1..).map(|(listen, copy)| CopyPlan {
+        id: format!("{id}/{copy}"),
+        listen: *listen,
+    });
+    let first = app
+        .members()
+        .first()
+        .is_some_and(|member| member.server() == server.name());
+    let variables = app
+        .env()
+        .iter()
+        .map(|variable| (variable.name().to_string(), variable.value().clone()));
+    let secrets = app
+        .secrets()
+        .iter()
+        .map(|name| (name.to_string(), SecretName(name.to_string())));
+    let keep = app.keep().iter().map(|keep| KeepPlan {
+        name: keep.name().to_string(),
+        at: keep.at().as_path().to_owned(),
+    });
+    let plan = AppPlan {
+        name: app.name().to_string(),
+        index: u32::try_from(index).unwrap_or(0),
+        code: inputs.base.join(app.code().as_path()),
+        build: app
+            .build()
+            .iter()
+            .map(|command| command.as_str().to_owned())
+            .collect(),
+        release: inputs.releases.get(app.name().as_str()).cloned(),
+        launch: Launch::Run(command.as_str().to_owned()),
+        migrate: app
+            .migrate()
+            .filter(|_| first)
+            .map(|command| command.as_str().to_owned()),
+        env: variables.collect(),
+        secrets: secrets.collect::<BTreeMap<_, _>>(),
+        database: database_access(site, wiring, &id),
+        keep: keep.collect(),
+        copies: copies.collect(),
+        health: health(app.health()),
+        start_within: app.stop_start().start_within(),
+        stop_within: app.stop_start().stop_within(),
+    };
+    Some(RolePlan {
+        id,
+        part: Part::App(plan),
+    })
+}
+
+/// The primary at birth, until the SQL router stands between.
+fn database_access(site: &Site, wiring: &Wiring, id: &str) -> Option<DatabaseAccess> {
+    let database = site.database()?;
+    let primary = format!("{}/database", database.servers().first()?);
+    let from = Peer::Instance(id.to_owned());
+    let flow = wiring
+        .flows
+        .iter()
+        .find(|flow| flow.from == from && flow.to == primary)?;
+    let user = database.users().first()?;
+    Some(DatabaseAccess {
+        address: SocketAddr::new(flow.address, DATABASE),
+        name: database.name().to_string(),
+        user: user.name().to_string(),
+        password: password(user),
+    })
+}
+
+/// The web server on this server.
+pub(super) fn web(
+    site: &Site,
+    wiring: &Wiring,
+    inputs: &Inputs,
+    server: &Server,
+) -> Option<RolePlan> {
+    let web = site.web()?;
+    let id = format!("{}/web", server.name());
+    let listen = wiring
+        .instance(&id)?
+        .listens
+        .iter()
+        .filter(|listen| listen.port() != crate::wiring::HTTPS);
+    let aliases = site.aliases().iter().map(|alias| alias.name().to_string());
+    let mut routes: Vec<RoutePlan> = site
+        .apps()
+        .iter()
+        .filter_map(|app| route(wiring, &id, app))
+        .collect();
+    routes.sort_by(|a, b| {
+        b.prefix
+            .len()
+            .cmp(&a.prefix.len())
+            .then_with(|| a.prefix.cmp(&b.prefix))
+    });
+    let plan = WebPlan {
+        listen: listen.copied().collect(),
+        workers: inputs.workers,
+        name: site.name().to_string(),
+        names: std::iter::once(site.name().to_string())
+            .chain(aliases)
+            .collect(),
+        redirects: site
+            .redirects()
+            .iter()
+            .map(|redirect| redirect.name().to_string())
+            .collect(),
+        localhost: inputs.lab,
+        files: web.files().map(|files| inputs.base.join(files.as_path())),
+        routes,
+        trust: trusted(site, wiring, &id),
+        limits: Limits::default(),
+        timeouts: timeouts(*web.timeouts()),
+    };
+    Some(RolePlan {
+        id,
+        part: Part::Web(plan),
+    })
+}
+
+/// Behind our balancers their word on the visitor is believed; at the entry nobody's is.
+fn trusted(site: &Site, wiring: &Wiring, id: &str) -> Vec<(std::net::IpAddr, u8)> {
+    let before = wiring
+        .flows
+        .iter()
+        .filter(|flow| flow.to == id)
+        .filter_map(|flow| match &flow.from {
+            Peer::Visitor => None,
+            Peer::Instance(from) => site.server(&wiring.instance(from)?.server),
+        });
+    let addresses = before.flat_map(|server| server.all_addresses());
+    addresses
+        .map(|address| (address, if address.is_ipv4() { 32 } else { 128 }))
+        .collect()
+}
+
+fn route(wiring: &Wiring, web: &str, app: &App) -> Option<RoutePlan> {
+    let model::Launch::Run(_) = app.launch() else {
+        return None;
+    };
+    let from = Peer::Instance(web.to_owned());
+    let ids: Vec<String> = app
+        .members()
+        .iter()
+        .map(|member| app_id(app, member.server()))
+        .collect();
+    let mut upstreams: Vec<UpstreamPlan> = Vec::new();
+    for flow in wiring
+        .flows
+        .iter()
+        .filter(|flow| flow.from == from && ids.contains(&flow.to))
+    {
+        let near = flow.preference == Preference::Near;
+        upstreams.extend(flow.ports.iter().zip(1..).map(|(port, copy)| UpstreamPlan {
+            instance: format!("{}/{copy}", flow.to),
+            address: SocketAddr::new(flow.address, *port),
+            near,
+        }));
+    }
+    upstreams.sort_by_key(|upstream| !upstream.near);
+    Some(RoutePlan {
+        prefix: app.path().to_string(),
+        app: app.name().to_string(),
+        upstreams,
+        health: health(app.health()),
+        timeouts: timeouts(*app.timeouts()),
+    })
+}
+
+fn health(health: &model::Health) -> HealthPlan {
+    HealthPlan {
+        path: health.path().map(|path| path.to_string()),
+        expect: health.expect(),
+        every: health.every(),
+        within: health.within(),
+        rise: health.rise(),
+        fall: health.fall(),
+    }
+}
+
+fn timeouts(timeouts: model::Timeouts) -> Timeouts {
+    let usual = Timeouts::default();
+    Timeouts {
+        connect: timeouts.connect().unwrap_or(usual.connect),
+        first_byte: timeouts.first_byte().unwrap_or(usual.first_byte),
+        idle: timeouts.idle().unwrap_or(usual.idle),
+        total: timeouts.total().unwrap_or(usual.total),
+    }
+}

@@ -1,0 +1,99 @@
+//! `load-balancer` and `web`, and what tiers share: health and timeouts.
+
+use crate::model::{
+    Balance, ClusterAddress, Health, HttpPath, Limit, LoadBalancer, Move, Rate, Timeouts, Web,
+};
+use crate::problem::Problem;
+use crate::read::tree::Node;
+
+use super::context::Context;
+use super::values::{child, children};
+use super::vocabulary::Word;
+
+const CHECKS: std::ops::RangeInclusive<u32> = 1..=100;
+
+impl Context<'_> {
+    pub(super) fn load_balancer(&mut self, node: &Node, word: &Word) -> LoadBalancer {
+        let addresses = children(node, "address")
+            .filter_map(|address| {
+                let moves = self.choice(address, "move").unwrap_or(Move::Vrrp);
+                let origin = self.origin(address.span);
+                let address = self.first(address)?;
+                Some(ClusterAddress {
+                    address,
+                    moves,
+                    origin,
+                })
+            })
+            .collect();
+        LoadBalancer {
+            members: self.members(node, word),
+            balance: self.choice(node, "balance").unwrap_or(Balance::RoundRobin),
+            stick: self.choice(node, "stick"),
+            addresses,
+            trust: self.all_of(node, "trust"),
+            limit: child(node, "limit").map(|limit| self.limit(limit)),
+            origin: self.origin(node.span),
+        }
+    }
+
+    fn limit(&mut self, node: &Node) -> Limit {
+        Limit {
+            requests: self.property::<Rate>(node, "requests"),
+            connections: self.number(node, "connections", 1..=1_000_000),
+            body: self.property(node, "body"),
+            origin: self.origin(node.span),
+        }
+    }
+
+    pub(super) fn web(&mut self, node: &Node, word: &Word, apps: usize) -> Web {
+        let files = self.property(node, "static");
+        if node.property("static").is_none() && apps == 0 {
+            let message = "`web` has nothing to serve";
+            let problem = Problem::error(
+                "nothing-to-serve",
+                message,
+                node.name.span,
+                "add static=\"foobar/public\"",
+            );
+            self.report(problem.help("a web server hands over files, or requests to an `app`"));
+        }
+        Web {
+            members: self.members(node, word),
+            files,
+            health: child(node, "health")
+                .map(|health| self.health(health))
+                .unwrap_or_default(),
+            timeouts: self.timeouts(node),
+            origin: self.origin(node.span),
+        }
+    }
+
+    /// `health "/path" every= within= rise= fall= expect=`.
+    pub(super) fn health(&mut self, node: &Node) -> Health {
+        let usual = Health::default();
+        let health = Health {
+            path: self.first::<HttpPath>(node),
+            every: self.property(node, "every").unwrap_or(usual.every),
+            within: self.property(node, "within").unwrap_or(usual.within),
+            rise: self.number(node, "rise", CHECKS).unwrap_or(usual.rise),
+            fall: self.number(node, "fall", CHECKS).unwrap_or(usual.fall),
+            expect: self
+                .number(node, "expect", 100..=599)
+                .and_then(|status| u16::try_from(status).ok()),
+        };
+        health
+    }
+
+    pub(super) fn timeouts(&mut self, node: &Node) -> Timeouts {
+        let Some(node) = child(node, "timeouts") else {
+            return Timeouts::default();
+        };
+        Timeouts {
+            connect: self.property(node, "connect"),
+            first_byte: self.property(node, "first-byte"),
+            idle: self.property(node, "idle"),
+            total: self.property(node, "total"),
+        }
+    }
+}
