@@ -114,12 +114,12 @@ impl Problem {
     }
 }
 
-/// Line and column of a byte offset, both from 1; the column counts characters, a byte order mark does not
-/// count.
+/// Line and column of a byte offset, both from 1; the column counts characters, a byte order mark at the
+/// beginning of the file does not count.
 pub fn position(source: &str, offset: usize) -> (usize, usize) {
-    let before = &source[..offset.min(source.len())];
+    let before = &source[..source.floor_char_boundary(offset)];
+    let before = before.strip_prefix('\u{feff}').unwrap_or(before);
     let line = before.matches('\n').count() + 1;
     let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let column = before[start..].chars().filter(|c| *c != '\u{feff}').count() + 1;
-    (line, column)
+    (line, before[start..].chars().count() + 1)
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::{Label, Problem, Severity, position};
+use crate::read::tree::Span;
 
 /// All problems of one file.
 pub struct Report<'a> {
@@ -127,9 +128,9 @@ impl<'a> Report<'a> {
         let text = self.line(line);
         let before: String = text.chars().take(column - 1).collect();
         let rest: String = text.chars().skip(column - 1).collect();
-        let marked = &self.source
-            [label.span.start..label.span.end.clamp(label.span.start, self.source.len())];
-        let marked = marked.lines().next().unwrap_or_default();
+        let Span { start, end } = label.span;
+        let marked = self.source.get(start..end).unwrap_or_default();
+        let marked = shown(marked.lines().next().unwrap_or_default());
         let width = marked.width().min(rest.width()).max(1);
         let gap = " ".repeat(before.width());
         let (left, right) = ((width - 1) / 2, width - 1 - (width - 1) / 2);
@@ -151,12 +152,10 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// A line of the source as it is shown: a tab is as wide as a space, so what is below lines up.
+    /// A line of the source as it is shown.
     fn line(&self, number: usize) -> String {
-        let line = self.source.lines().nth(number - 1).unwrap_or_default();
-        line.trim_start_matches('\u{feff}')
-            .trim_end_matches('\r')
-            .replace('\t', " ")
+        let source = self.source.strip_prefix('\u{feff}').unwrap_or(self.source);
+        shown(source.lines().nth(number - 1).unwrap_or_default())
     }
 
     fn summary(&self) -> String {
@@ -187,6 +186,17 @@ impl<'a> Report<'a> {
             }
         }
     }
+}
+
+/// A tab is as wide as a space, so what is below lines up; what a terminal would obey is taken out of its
+/// hands.
+fn shown(text: &str) -> String {
+    let one = |c: char| match c {
+        '\t' => ' ',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    };
+    text.chars().map(one).collect()
 }
 
 /// Writing to a String cannot fail.

@@ -76,35 +76,36 @@ impl<'a> Cursor<'a> {
         Span::new(start, self.at)
     }
 
+    /// What the source says there, when that is a place in it.
+    pub(super) fn slice(&self, span: Span) -> Option<&'a str> {
+        self.source.get(span.start..span.end)
+    }
+
     /// How far the line of this offset is indented, when nothing but space stands before it.
     pub(super) fn indentation(&self, offset: usize) -> Option<usize> {
-        let line = self.source[..offset]
-            .rfind(is_newline)
-            .map_or(0, |newline| newline + 1);
-        let before = self.source[line..offset].trim_start_matches('\u{feff}');
-        before.chars().all(is_space).then(|| before.chars().count())
+        let before = self.source[..offset].trim_end_matches(is_space);
+        let begins = before.is_empty() || before == "\u{feff}" || before.ends_with(is_newline);
+        begins.then(|| self.source[before.len()..offset].chars().count())
     }
 
     /// How far the line of this offset is indented.
     pub(super) fn line_indentation(&self, offset: usize) -> usize {
-        let line = self.source[..offset]
-            .rfind(is_newline)
-            .map_or(0, |newline| newline + 1);
-        self.source[line..]
-            .chars()
-            .take_while(|c| is_space(*c))
-            .filter(|c| *c != '\u{feff}')
-            .count()
+        let before = self.source[..offset].rsplit(is_newline).next();
+        let line = offset - before.map_or(0, str::len);
+        let line = self.source[line..].trim_start_matches('\u{feff}');
+        line.chars().take_while(|c| is_space(*c)).count()
     }
 }
 
-/// Space within a line (KDL 2, "Whitespace").
+/// Space within a line (KDL 2, "Whitespace"). What is allowed nowhere counts as space too: it is reported once,
+/// and for itself.
 pub(super) fn is_space(c: char) -> bool {
-    matches!(
+    let space = matches!(
         c,
         '\t' | ' ' | '\u{a0}' | '\u{1680}' | '\u{2000}'
             ..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}'
-    )
+    );
+    space || is_forbidden(c)
 }
 
 /// The end of a line (KDL 2, "Newline"); CRLF is two of them, which is the same to us.

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::cursor::{is_newline, is_space};
 use super::tree::{Span, Value};
 use crate::problem::Problem;
 
@@ -24,7 +25,7 @@ pub(super) fn classify(token: &str, span: Span) -> (Value, Option<Problem>) {
         );
         return (value, Some(problem));
     }
-    if is_name(token) && !matches!(token, "inf" | "nan") {
+    if is_name(token) && !is_reserved(token) {
         return (Value::Word(token.to_owned()), None);
     }
     let what = describe(token);
@@ -45,13 +46,27 @@ pub(super) fn is_name(token: &str) -> bool {
         && chars.all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
+/// A word that KDL keeps for itself.
+pub(super) fn is_reserved(token: &str) -> bool {
+    matches!(token, "true" | "false" | "null" | "inf" | "nan")
+}
+
+/// A character of a bare value, right or wrong; the others separate.
+pub(super) fn belongs_to_a_token(c: char) -> bool {
+    let separates = matches!(
+        c,
+        '{' | '}' | ';' | '"' | '=' | '(' | ')' | '[' | ']' | ',' | '\\'
+    );
+    !separates && !is_space(c) && !is_newline(c)
+}
+
 /// What a person meant by it.
 fn describe(token: &str) -> &'static str {
     let network = |text: &str| {
         let (address, bits) = text.split_once('/')?;
         (address.parse::<IpAddr>().is_ok() && bits.parse::<u8>().is_ok()).then_some(())
     };
-    let unit = token.trim_start_matches(|c: char| c.is_ascii_digit());
+    let unit = token.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     let digits = token.len() > unit.len();
     match () {
         () if token.parse::<IpAddr>().is_ok() => "an address",

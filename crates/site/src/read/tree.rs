@@ -20,7 +20,7 @@ impl Span {
 }
 
 /// Something and where it stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spanned<T> {
     /// It.
     pub value: T,
@@ -36,7 +36,7 @@ pub struct Document {
 }
 
 /// A word with what belongs to it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Node {
     /// The word.
     pub name: Spanned<String>,
