@@ -122,5 +122,11 @@ fn number_and_unit(text: &str) -> Result<(u64, &str), String> {
     let number = number
         .parse()
         .map_err(|_| "it is a whole number and a unit".to_owned())?;
+    if unit.starts_with(' ') {
+        return Err(format!(
+            "no space stands in it: \"{number}{}\"",
+            unit.trim()
+        ));
+    }
     Ok((number, unit))
 }

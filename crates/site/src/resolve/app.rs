@@ -20,7 +20,10 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 impl Context<'_> {
     pub(super) fn app(&mut self, node: &Node, word: &Word) -> Option<App> {
-        let code = self.required::<FilePath>(node, "code", word);
+        if node.property("code").is_none() {
+            self.missing(node, "`code`", "code=\"foobar\"", word);
+        }
+        let code = self.property::<FilePath>(node, "code");
         let launch = self.launch(node, word);
         let name = self.app_name(node, code.as_ref());
         let stop_start = StopStart {
@@ -99,6 +102,7 @@ impl Context<'_> {
             (None, None) => {
                 self.missing(
                     node,
+                    "`run`",
                     "run \"…\" inside { }: the command that listens on $HOST:$PORT",
                     word,
                 );

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Ack, Backup, Database, DomainName, Identifier, Quorum, Reads, User};
+use crate::model::{Ack, Backup, Database, DomainName, FromText, Identifier, Quorum, Reads, User};
 use crate::problem::Problem;
 use crate::read::tree::Node;
 
@@ -100,14 +100,16 @@ impl Context<'_> {
     }
 }
 
-/// The site's second-level label: `foobar` of `www.foobar.com`.
+/// The site's second-level label: `foobar` of `www.foobar.com`; the one before it where that is as short as
+/// the `co` of `foobar.co.uk`. It follows from the site's name alone, so no other change renames the data.
 fn usual_name(site: &DomainName) -> Identifier {
-    let label = site.labels().rev().nth(1).unwrap_or("site");
-    let mut name: String = label
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-        .collect();
-    name.truncate(32);
-    <Identifier as crate::model::FromText>::from_text(&name)
-        .unwrap_or_else(|_| Identifier("site".to_owned()))
+    let labels: Vec<&str> = site.labels().rev().collect();
+    let label = match labels.as_slice() {
+        [_, second, third, ..] if second.len() <= 3 && *third != "www" => third,
+        [_, second, ..] => second,
+        _ => "site",
+    };
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    let name: String = label.chars().map(plain).take(32).collect();
+    Identifier::from_text(&name).unwrap_or_else(|_| Identifier("site".to_owned()))
 }

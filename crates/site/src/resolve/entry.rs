@@ -14,18 +14,17 @@ const CHECKS: std::ops::RangeInclusive<u32> = 1..=100;
 
 impl Context<'_> {
     pub(super) fn load_balancer(&mut self, node: &Node, word: &Word) -> LoadBalancer {
-        let addresses = children(node, "address")
-            .filter_map(|address| {
-                let moves = self.choice(address, "move").unwrap_or(Move::Vrrp);
-                let origin = self.origin(address.span);
-                let address = self.first(address)?;
-                Some(ClusterAddress {
-                    address,
-                    moves,
-                    origin,
-                })
-            })
-            .collect();
+        let mut addresses = Vec::new();
+        for shared in children(node, "address") {
+            let moves = self.choice(shared, "move").unwrap_or(Move::Vrrp);
+            let origin = self.origin(shared.span);
+            let each = self.addresses(shared, 0).into_iter();
+            addresses.extend(each.map(|address| ClusterAddress {
+                address,
+                moves,
+                origin,
+            }));
+        }
         LoadBalancer {
             members: self.members(node, word),
             balance: self.choice(node, "balance").unwrap_or(Balance::RoundRobin),
@@ -72,7 +71,7 @@ impl Context<'_> {
     /// `health "/path" every= within= rise= fall= expect=`.
     pub(super) fn health(&mut self, node: &Node) -> Health {
         let usual = Health::default();
-        let health = Health {
+        Health {
             path: self.first::<HttpPath>(node),
             every: self.property(node, "every").unwrap_or(usual.every),
             within: self.property(node, "within").unwrap_or(usual.within),
@@ -81,8 +80,7 @@ impl Context<'_> {
             expect: self
                 .number(node, "expect", 100..=599)
                 .and_then(|status| u16::try_from(status).ok()),
-        };
-        health
+        }
     }
 
     pub(super) fn timeouts(&mut self, node: &Node) -> Timeouts {

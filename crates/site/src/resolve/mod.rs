@@ -46,7 +46,7 @@ pub fn load(source: &str) -> Loaded {
     );
     let mut problems = reading.problems;
     problems.extend(context.problems);
-    problems.sort_by(|a, b| a.span().cmp(&b.span()));
+    problems.sort_by_key(Problem::span);
     let good = problems
         .iter()
         .all(|problem| problem.severity == Severity::Warning);
@@ -162,7 +162,8 @@ fn servers(context: &mut Context<'_>, node: &Node) -> Vec<Server> {
     if children(node, "server").next().is_none() {
         context.missing(
             node,
-            "a server inside { }: server web-01 \"10.0.0.21\"",
+            "a server",
+            "server web-01 \"10.0.0.21\" inside { }",
             &SITE,
         );
     }

@@ -117,6 +117,12 @@ fn apps(site: &Site) -> Vec<(String, Origin)> {
         if app.cpu().is_some() {
             refuse("cpu", app.origin());
         }
+        if !app.reaches().is_empty() {
+            refuse("reaches", app.origin());
+        }
+        if site.web().is_none() && site.load_balancer().is_none() {
+            refuse("app` without `web", app.origin());
+        }
         app.workers()
             .iter()
             .for_each(|worker| refuse("worker", worker.origin()));

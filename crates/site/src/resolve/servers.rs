@@ -65,7 +65,7 @@ impl Context<'_> {
             .cloned();
         let addresses = self.addresses(node, 1);
         if node.arguments.len() < 2 && defined.is_some() {
-            self.missing(node, "an address, such as \"10.0.0.21\"", word);
+            self.missing(node, "an address", "one, such as \"10.0.0.21\"", word);
         }
         let place = self.property::<Plain>(node, "place");
         let mut public: Vec<IpAddr> = children(node, "public")
@@ -95,7 +95,7 @@ impl Context<'_> {
     }
 
     /// Addresses that something else can dial.
-    fn addresses(&mut self, node: &Node, skip: usize) -> Vec<IpAddr> {
+    pub(super) fn addresses(&mut self, node: &Node, skip: usize) -> Vec<IpAddr> {
         let mut found = Vec::new();
         for argument in node.arguments.iter().skip(skip) {
             let Some(address) = self.argument::<IpAddr>(argument) else {
@@ -220,27 +220,22 @@ impl Context<'_> {
                 self.report(super::context::twice(child, first, "once"));
             }
         }
-        let origin = self.origin(node.span);
-        let member = |context: &mut Self, server: ServerName| {
-            let own = own.iter().find(|child| child.name.value == server.as_str());
-            let weight = own
-                .and_then(|own| context.number(own, "weight", WEIGHTS))
-                .unwrap_or(1);
-            let state = own
-                .and_then(|own| context.choice(own, "state"))
-                .unwrap_or(MemberState::Active);
-            let origin = own.map_or(origin, |own| context.origin(own.span));
-            Member {
-                server,
-                weight,
-                state,
-                origin,
-            }
-        };
-        let members: Vec<Member> = servers
-            .into_iter()
-            .map(|server| member(self, server))
+        let settings: Vec<(&str, Member)> = own
+            .iter()
+            .filter_map(|child| Some((child.name.value.as_str(), self.member(child)?)))
             .collect();
+        let origin = self.origin(node.span);
+        let usual = |server| Member {
+            server,
+            weight: 1,
+            state: MemberState::Active,
+            origin,
+        };
+        let member = |server: ServerName| {
+            let own = settings.iter().find(|(name, _)| *name == server.as_str());
+            own.map_or_else(|| usual(server), |(_, member)| member.clone())
+        };
+        let members: Vec<Member> = servers.into_iter().map(member).collect();
         if !members.is_empty()
             && members
                 .iter()
@@ -255,6 +250,24 @@ impl Context<'_> {
             ));
         }
         members
+    }
+
+    /// `web-02 weight=2 state=backup`.
+    fn member(&mut self, node: &Node) -> Option<Member> {
+        let weight = self.number(node, "weight", WEIGHTS).unwrap_or(1);
+        let state = self.choice(node, "state").unwrap_or(MemberState::Active);
+        let server = self
+            .servers
+            .iter()
+            .find(|server| server.name.as_str() == node.name.value)?
+            .name
+            .clone();
+        Some(Member {
+            server,
+            weight,
+            state,
+            origin: self.origin(node.span),
+        })
     }
 }
 

@@ -121,6 +121,10 @@ fn what_is_missing_is_named() {
     for (inside, wanted) in [
         ("app health=\"/\" { run \"x\"; }", "`app` needs `code`"),
         ("app code=\"a\"", "`app` needs `run`"),
+        (
+            "server web-03\nweb static=\"p\"",
+            "`server` needs an address",
+        ),
         ("web", "`web` has nothing to serve"),
         (
             "web static=\"p\" { health every=\"1s\"; }",
@@ -178,6 +182,32 @@ fn nothing_stands_twice_that_may_stand_once() {
         ),
     ] {
         assert_eq!(on_two(inside).0, wanted, "{inside}");
+    }
+}
+
+#[test]
+fn a_cname_stands_alone() {
+    let (message, _) = on_two(
+        "dns { record \"a.foobar.com\" CNAME \"b.foobar.com\"; record \"a.foobar.com\" TXT \"x\"; }",
+    );
+    assert_eq!(message, "`a.foobar.com` has a CNAME and other records");
+}
+
+#[test]
+fn the_database_is_named_after_the_site() {
+    for (site, wanted) in [
+        ("www.foobar.com", "foobar"),
+        ("foobar.com", "foobar"),
+        ("www.foo-bar.co.uk", "foo_bar"),
+        ("www.abc.com", "abc"),
+        ("www.mysql.com", "site"),
+    ] {
+        let site = load(&format!(
+            "site \"{site}\" {{\nserver a \"10.0.0.1\"\ndatabase\n}}"
+        ))
+        .site
+        .unwrap();
+        assert_eq!(site.database().unwrap().name().as_str(), wanted);
     }
 }
 

@@ -71,23 +71,9 @@ impl Context<'_> {
         self.text(&property.value, property.value_span)
     }
 
-    /// The same, which has to be there.
-    pub(super) fn required<T: FromText>(
-        &mut self,
-        node: &Node,
-        name: &str,
-        word: &Word,
-    ) -> Option<T> {
-        if node.property(name).is_none() {
-            self.missing(node, &format!("{name}={}", T::LIKE), word);
-        }
-        self.property(node, name)
-    }
-
     /// A setting that has to be there and is not.
-    pub(super) fn missing(&mut self, node: &Node, written: &str, word: &Word) {
-        let setting = written.split(['=', ' ']).next().unwrap_or_default();
-        let message = format!("`{}` needs `{setting}`", word.name);
+    pub(super) fn missing(&mut self, node: &Node, setting: &str, written: &str, word: &Word) {
+        let message = format!("`{}` needs {setting}", word.name);
         let problem = Problem::error("missing", message, node.name.span, format!("add {written}"));
         self.report(problem.help(format!("it is written: {}", word.example)));
     }

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use crate::model::{App, LoadBalancer, Origin, Server, ServerName, Site};
+use crate::plan::RecordData;
 use crate::problem::Problem;
+use crate::wiring::zone_records;
 
 /// Each app has a hundred ports, from 8000; 9000 and above are others'.
 const MOST_APPS: usize = 10;
@@ -14,6 +16,7 @@ pub(super) fn check(site: &Site) -> Vec<Problem> {
     addresses(site.servers(), site.load_balancer(), &mut found);
     apps(site.apps(), &mut found);
     tiers(site, &mut found);
+    other_names(site, &mut found);
     idle(site, &mut found);
     found
 }
@@ -119,6 +122,28 @@ fn tiers(site: &Site, found: &mut Vec<Problem>) {
             "it can only stay",
         );
         found.push(problem.and(balancer.origin().span, "name a second server here"));
+    }
+}
+
+/// A name with a CNAME has no other record (RFC 1034 §3.6.2).
+fn other_names(site: &Site, found: &mut Vec<Problem>) {
+    let Some(dns) = site.dns() else { return };
+    let records = zone_records(site);
+    for record in dns.records() {
+        let owner = record.name().as_str();
+        let also = records.iter().filter(|other| other.name == owner).count();
+        if matches!(record.data(), RecordData::Cname(_))
+            && (also > 1 || owner == site.zone().as_str())
+        {
+            let message = format!("`{owner}` has a CNAME and other records");
+            let problem = Problem::error(
+                "cname-beside",
+                message,
+                record.origin().span,
+                "a CNAME stands alone at its name",
+            );
+            found.push(problem.help("write the address itself: A or AAAA"));
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Flow, Instance, Peer, Preference, Protocol, QUORUM, QUORUM_PEERS, Ti
 pub(super) fn flows(site: &Site, entry: Option<Tier>, instances: &[Instance]) -> Vec<Flow> {
     let wires = Wires { site, instances };
     let mut found = Vec::new();
-    wires.from_visitors(entry, &mut found);
+    wires.visitors(entry, &mut found);
     wires.along_the_path(&mut found);
     wires.to_the_database(&mut found);
     wires.replication(&mut found);
@@ -33,7 +33,7 @@ impl<'a> Wires<'a> {
             .collect()
     }
 
-    fn from_visitors(&self, entry: Option<Tier>, found: &mut Vec<Flow>) {
+    fn visitors(&self, entry: Option<Tier>, found: &mut Vec<Flow>) {
         for name_server in self.tier(Tier::Dns) {
             found.extend(visits(name_server, Protocol::Dns, Preference::Balanced));
         }
@@ -69,10 +69,18 @@ impl<'a> Wires<'a> {
         }
     }
 
-    /// Every app server may need every database server: reads are spread, and any of them may become primary.
+    /// Every app server may need every database server: any of them may become primary. Reads follow the
+    /// rule of the tiers; writes go to the primary wherever it stands, so its way is never a fallback.
     fn to_the_database(&self, found: &mut Vec<Flow>) {
+        let databases = self.tier(Tier::Database);
         for app in self.tier(Tier::App) {
-            self.next_tier(app, &self.tier(Tier::Database), Protocol::Mysql, found);
+            let before = found.len();
+            self.next_tier(app, &databases, Protocol::Mysql, found);
+            if let Some(primary) = found.get_mut(before)
+                && primary.preference == Preference::Fallback
+            {
+                primary.preference = Preference::Balanced;
+            }
         }
     }
 

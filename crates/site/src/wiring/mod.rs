@@ -118,7 +118,7 @@ pub enum Peer {
 pub enum Preference {
     /// First: it stays on the server.
     Near,
-    /// Together with the others of its tier.
+    /// Together with the others of its tier; to a primary: for every write.
     Balanced,
     /// Only while what is preferred is not healthy, or no longer primary.
     Fallback,
