@@ -203,3 +203,6 @@ fn shown(text: &str) -> String {
 fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = out.write_fmt(text);
 }
+
+#[cfg(test)]
+mod tests;

@@ -69,7 +69,7 @@ fn describe(token: &str) -> &'static str {
     let unit = token.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     let digits = token.len() > unit.len();
     match () {
-        () if token.parse::<IpAddr>().is_ok() => "an address",
+        () if token.parse::<IpAddr>().is_ok() || dotted(token) => "an address",
         () if network(token).is_some() => "a network",
         () if digits && matches!(unit, "ms" | "s" | "m" | "min" | "h" | "d") => "a time",
         () if digits && matches!(unit, "K" | "M" | "G" | "T" | "k" | "KB" | "MB" | "GB") => {
@@ -83,6 +83,11 @@ fn describe(token: &str) -> &'static str {
         () if token.contains('$') => "what has a `$` in it",
         () => "what is not a plain name",
     }
+}
+
+/// What is meant as an IPv4 address, be it one or not.
+fn dotted(token: &str) -> bool {
+    token.matches('.').count() > 1 && token.chars().all(|c| c.is_ascii_digit() || c == '.')
 }
 
 /// A number of KDL: decimal with `_`, fraction and exponent, or 0x, 0o, 0b.

@@ -37,6 +37,8 @@ struct Reader<'a> {
     /// Indentation decides where a block ends.
     by_indentation: bool,
     mismatched: bool,
+    /// Brackets of other languages that are open on this line.
+    brackets: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -47,6 +49,7 @@ impl<'a> Reader<'a> {
             open: Vec::new(),
             by_indentation,
             mismatched: false,
+            brackets: 0,
         }
     }
 
@@ -65,6 +68,7 @@ impl<'a> Reader<'a> {
         let mut nodes = Vec::new();
         loop {
             self.skip_blank();
+            self.brackets = 0;
             if self.block_ends() {
                 return nodes;
             }

@@ -191,15 +191,18 @@ impl Reader<'_> {
         }
     }
 
-    /// A character that begins nothing.
+    /// A character that begins nothing. Of a pair of brackets the first is reported.
     pub(super) fn stray(&mut self) {
         let start = self.cursor.at();
         let Some(c) = self.cursor.take() else { return };
-        if c == '(' {
-            self.cursor.take_while(|c| !is_newline(c) && c != ')');
-            if self.cursor.peek() == Some(')') {
-                self.cursor.skip(1);
+        match c {
+            '(' if self.annotation() => {}
+            '(' | '[' => self.brackets += 1,
+            ')' | ']' if self.brackets > 0 => {
+                self.brackets -= 1;
+                return;
             }
+            _ => {}
         }
         let span = self.cursor.since(start);
         let (code, message, label) = match c {
@@ -210,14 +213,14 @@ impl Reader<'_> {
             ),
             '=' => ("stray", "a setting is name=value", "the name is missing"),
             '(' | ')' => (
-                "annotation",
+                "brackets",
                 "parentheses have no meaning here",
                 "take them out",
             ),
             '[' | ']' => (
-                "stray",
+                "brackets",
                 "lists are written without brackets, separated by spaces",
-                "take it out",
+                "take them out",
             ),
             '\\' => (
                 "backslash",
@@ -228,5 +231,19 @@ impl Reader<'_> {
             _ => ("stray", "this begins nothing", "take it out"),
         };
         self.say(code, message, span, label);
+    }
+
+    /// The rest of a KDL type annotation, `(u8)1`: a name in parentheses with its value right behind it.
+    fn annotation(&mut self) -> bool {
+        let rest = self.cursor.rest();
+        let Some((name, behind)) = rest.split_once(')') else {
+            return false;
+        };
+        let value = behind.chars().next();
+        let annotates = slip::is_name(name) && value.is_some_and(slip::belongs_to_a_token);
+        if annotates {
+            self.cursor.skip(name.len() + 1);
+        }
+        annotates
     }
 }
