@@ -182,7 +182,8 @@ fn directory() -> PathBuf {
 }
 
 fn source(name: &str) -> String {
-    fs::read_to_string(directory().join(format!("{name}.kdl"))).unwrap()
+    fs::read_to_string(directory().join(format!("{name}.kdl")))
+        .expect("the file stands in tests/broken")
 }
 
 fn places(source: &str, problems: &[Problem]) -> Vec<Place> {
