@@ -13,6 +13,8 @@ mod guard;
 mod names;
 mod part;
 mod quantities;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::net::IpAddr;

@@ -26,7 +26,6 @@ pub const INTERNET: &str = "internet";
 
 /// Seconds that a missing name may be remembered.
 const NEGATIVE_TTL: u32 = 60;
-const NAME_SERVER_TTL: u32 = 3600;
 
 /// What a plan needs to know beside the site.
 #[derive(Clone, Debug)]
@@ -133,8 +132,7 @@ fn registrar(site: &Site, inputs: &Inputs) -> DnsPlan {
     let mut zone = zone(site, inputs, name.clone());
     // A name of the site that is called `ns` keeps its own addresses.
     if !zone.records.iter().any(|record| record.name == name) {
-        zone.records
-            .push(address_record(&name, REGISTRAR, NAME_SERVER_TTL));
+        zone.records.push(address_record(&name, REGISTRAR));
     }
     zone.records.push(name_server_record(site.zone(), name));
     zone.records.sort();

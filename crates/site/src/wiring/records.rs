@@ -10,7 +10,8 @@ use crate::plan::{RecordData, RecordPlan};
 
 use super::wire;
 
-/// Seconds that an address may be remembered: short, since addresses move.
+/// Seconds that an address may be remembered: short, since addresses move. One for all, since the records of
+/// a name and a type share it (RFC 2181 §5.2).
 const TTL: u32 = 300;
 /// Seconds that a name server may be remembered.
 const NAME_SERVER_TTL: u32 = 3600;
@@ -48,7 +49,7 @@ pub fn zone_records(site: &Site) -> Vec<RecordPlan> {
         .flat_map(|name| {
             addresses
                 .iter()
-                .map(|address| address_record(name.as_str(), *address, TTL))
+                .map(|address| address_record(name.as_str(), *address))
         })
         .collect();
     if let Some(dns) = site.dns() {
@@ -58,11 +59,7 @@ pub fn zone_records(site: &Site) -> Vec<RecordPlan> {
                 .server(server)
                 .map(|server| server.public())
                 .unwrap_or_default();
-            found.extend(
-                public
-                    .iter()
-                    .map(|address| address_record(&name, *address, NAME_SERVER_TTL)),
-            );
+            found.extend(public.iter().map(|address| address_record(&name, *address)));
             found.push(name_server_record(site.zone(), name));
         }
         found.extend(dns.records().iter().map(|record| {
@@ -95,14 +92,14 @@ pub(crate) fn name_server_record(zone: &DomainName, name: String) -> RecordPlan 
 }
 
 /// The record of an address.
-pub(crate) fn address_record(name: &str, address: IpAddr, ttl: u32) -> RecordPlan {
+pub(crate) fn address_record(name: &str, address: IpAddr) -> RecordPlan {
     let data = match address {
         IpAddr::V4(address) => RecordData::A(address),
         IpAddr::V6(address) => RecordData::Aaaa(address),
     };
     RecordPlan {
         name: name.to_owned(),
-        ttl,
+        ttl: TTL,
         data,
     }
 }
