@@ -60,6 +60,20 @@ pub(super) fn belongs_to_a_token(c: char) -> bool {
     !separates && !is_space(c) && !is_newline(c)
 }
 
+/// Whether a text is written without any quotes.
+pub(super) fn is_unquoted(written: &str) -> bool {
+    written.starts_with(belongs_to_a_token)
+        && !written.starts_with(['#', '\'', '`', '“', '”', '„', '‘', '’', '«'])
+}
+
+/// Whether a bare token shows that it and what stands around it are a command: an option, a variable, `&&`.
+pub(super) fn belongs_to_a_command(token: &str) -> bool {
+    let option = token
+        .strip_prefix('-')
+        .is_some_and(|option| option.starts_with(|c: char| c == '-' || c.is_alphabetic()));
+    option || token.contains('$') || matches!(token, "&&" | "||" | "|" | ">" | "<")
+}
+
 /// What a person meant by it.
 fn describe(token: &str) -> &'static str {
     let network = |text: &str| {

@@ -24,6 +24,9 @@ impl Reader<'_> {
         if self.hash_comment() {
             return false;
         }
+        if self.command(node) {
+            return true;
+        }
         let part = self.value_or_property();
         let place = match &part {
             Part::Value(_, span) => Some(*span),
@@ -40,6 +43,45 @@ impl Reader<'_> {
             Part::Property(property) => node.properties.push(property),
             Part::Nothing => {}
         }
+        true
+    }
+
+    /// A command without quotes: all of it, up to what ends the node, is one slip and one value.
+    fn command(&mut self, node: &mut Node) -> bool {
+        let start = self.cursor.at();
+        let shows_here = slip::belongs_to_a_command(self.token());
+        self.cursor.back_to(start);
+        let bare = |argument: &&Argument| {
+            let written = self.cursor.slice(argument.span).unwrap_or_default();
+            !matches!(argument.value, Value::Text(_)) || slip::is_unquoted(written)
+        };
+        let before = node.arguments.iter().rev().take_while(bare).last();
+        let Some(first) = before
+            .map(|argument| argument.span.start)
+            .filter(|_| shows_here)
+        else {
+            return false;
+        };
+        let rest = self
+            .cursor
+            .take_while(|c| !is_newline(c) && !matches!(c, ';' | '{' | '}'));
+        let written = rest
+            .split(" //")
+            .next()
+            .unwrap_or(rest)
+            .trim_end_matches(is_space);
+        self.cursor.back_to(start + written.len());
+        let span = self.cursor.since(first);
+        node.arguments
+            .retain(|argument| argument.span.start < first);
+        self.problems
+            .retain(|problem| problem.code != "unquoted" || problem.span().start < first);
+        let label = "put quotes around the whole of it";
+        self.say("unquoted", "a command stands in quotes", span, label);
+        node.arguments.push(Argument {
+            value: Value::Text(self.cursor.slice(span).unwrap_or_default().to_owned()),
+            span,
+        });
         true
     }
 

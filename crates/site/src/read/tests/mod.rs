@@ -73,6 +73,18 @@ fn the_likeliest_slips_get_one_precise_problem_each() {
         ("web [web-01 web-02]", ("brackets", 1, 5)),
         ("run (\"./serve\")", ("brackets", 1, 5)),
         ("web web-01)", ("brackets", 1, 11)),
+        (
+            "run python3 app.py --port=$PORT -- x // y",
+            ("unquoted", 1, 5),
+        ),
+        (
+            "app { build ./make && ./test \"a b\"; }",
+            ("unquoted", 1, 13),
+        ),
+        (
+            "worker mailer \"./mail\"; run $HOME/serve",
+            ("unquoted", 1, 30),
+        ),
         ("server web-01 10.0.0.256", ("unquoted", 1, 15)),
         ("web \u{200e}", ("character", 1, 5)),
     ];
@@ -90,6 +102,20 @@ fn a_slip_keeps_its_value_so_that_its_meaning_is_checked_too() {
         node.property("every").unwrap().value,
         Value::Text("1s".into())
     );
+}
+
+#[test]
+fn a_command_without_quotes_is_one_value() {
+    let reading = read("run ./serve --port $PORT  // x\nrun \"./serve\" --fast");
+    let of = |node: usize| {
+        let arguments = reading.document.nodes[node].arguments.iter();
+        arguments
+            .map(|argument| argument.value.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of(0), [Value::Text("./serve --port $PORT".into())]);
+    let two = ["./serve", "--fast"].map(|text| Value::Text(text.into()));
+    assert_eq!(of(1), two);
 }
 
 #[test]
