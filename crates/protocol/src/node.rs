@@ -1,5 +1,7 @@
 //! Coordinator and node: the plan goes down, the report comes up.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -52,3 +54,28 @@ pub struct Step {
     /// It went well.
     pub fine: bool,
 }
+
+/// Where a node lives: everything that it must know of its server before the first plan comes. Paths are as
+/// the server sees them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Home {
+    /// The server's name.
+    pub server: String,
+    /// What stays: `/var/lib/terrace`.
+    pub state: PathBuf,
+    /// Sockets: `/run/terrace`. The node listens on `node.sock` in it.
+    pub run: PathBuf,
+    /// Log files.
+    pub logs: PathBuf,
+    /// Releases, `<app>/<hash>`: `/srv`.
+    pub releases: PathBuf,
+    /// The site's secrets.
+    pub secrets: PathBuf,
+    /// Empty data directories to copy; a cache.
+    pub templates: PathBuf,
+    /// Where programs are sought: the caller's PATH.
+    pub search: Vec<PathBuf>,
+}
+
+/// The name of the node's socket in [`Home::run`].
+pub const SOCKET: &str = "node.sock";

@@ -1,0 +1,115 @@
+//! A command's side of its connection to the coordinator.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use terrace_protocol::Channel;
+use terrace_protocol::control::{Reply, Request};
+use tokio::net::UnixStream;
+
+use crate::{Location, LocationError};
+
+/// How long a coordinator may take to listen.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A connection to the coordinator.
+pub type Connection = Channel<Request, Reply>;
+
+/// What a coordinator is started with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Start {
+    /// The site's file.
+    pub file: PathBuf,
+    /// The site's name.
+    pub site: String,
+    /// Where on 127.0.0.1 a browser finds the site; the next free port when it is taken.
+    pub port: u16,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Where the site is.
+    #[error(transparent)]
+    Location(#[from] LocationError),
+    /// The socket, or what is said on it.
+    #[error(transparent)]
+    Channel(#[from] terrace_protocol::Error),
+    /// The process.
+    #[error("the coordinator cannot be started: {0}")]
+    Start(#[source] io::Error),
+    /// It ended before it listened.
+    #[error("the coordinator ended at once: {0}")]
+    Ended(String),
+}
+
+/// Dials the coordinator of a site; `None`: none runs.
+///
+/// # Errors
+/// When one runs and cannot be spoken to.
+pub async fn connect(location: &Location) -> Result<Option<Connection>, Error> {
+    // By way of the directory's descriptor: a socket's path has at most 107 bytes.
+    let Ok(directory) = File::open(location.state()) else {
+        return Ok(None);
+    };
+    let path = format!("/proc/self/fd/{}/control.sock", directory.as_raw_fd());
+    match UnixStream::connect(path).await {
+        Ok(stream) => Ok(Some(Channel::open_own(stream).await?)),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Starts a coordinator, in a session of its own, or finds the one that runs, and dials it.
+///
+/// # Errors
+/// When it does not begin to listen; what it said is in the error.
+pub async fn start(start: &Start) -> Result<Connection, Error> {
+    let location = Location::of(&start.file, &start.site)?;
+    if let Some(connection) = connect(&location).await? {
+        return Ok(connection);
+    }
+    location.make()?;
+    let log = File::create(location.log()).map_err(Error::Start)?;
+    let start = Start {
+        file: location.file().to_owned(),
+        ..start.clone()
+    };
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .arg0("terrace")
+        .args(["internal", "coordinator"])
+        .arg(serde_json::to_string(&start).unwrap_or_default());
+    command
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().map_err(Error::Start)?)
+        .stderr(log);
+    in_own_session(&mut command);
+    let mut child = command.spawn().map_err(Error::Start)?;
+    let begun = Instant::now();
+    loop {
+        if let Some(connection) = connect(&location).await? {
+            return Ok(connection);
+        }
+        let ended = child.try_wait().map_err(Error::Start)?.is_some();
+        if ended || begun.elapsed() > PATIENCE {
+            let said = std::fs::read_to_string(location.log()).unwrap_or_default();
+            return Err(Error::Ended(said.trim().to_owned()));
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[allow(
+    unsafe_code,
+    reason = "a session is left between fork and exec, for which there is no safe form"
+)]
+fn in_own_session(command: &mut Command) {
+    // SAFETY: setsid(2) is async-signal-safe and touches no memory.
+    unsafe { command.pre_exec(|| Ok(rustix::process::setsid().map(drop)?)) };
+}

@@ -1,0 +1,260 @@
+//! From a file to hosts with nodes that know their plans.
+
+use std::net::IpAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use futures_util::future::try_join_all;
+use terrace_protocol::control::Reply;
+use terrace_protocol::keeper::Exit;
+use terrace_site::plan::{INTERNET, Inputs, REGISTRAR, ServerPlan, plan};
+
+use super::{Coordinator, Event, Server, nodes};
+use crate::hosts::network::Wire;
+use crate::hosts::{Host, keeper};
+use crate::state::{Memory, unused_data};
+
+fn refused(cause: impl std::fmt::Display, remedy: Option<&str>) -> Reply {
+    Reply::Failed {
+        cause: cause.to_string(),
+        remedy: remedy.map(str::to_owned),
+    }
+}
+
+impl Coordinator {
+    /// Makes the hosts and begins the builds; what comes of it is heard later. The reply of an error says why
+    /// nothing was begun.
+    pub(super) async fn bring_up(&mut self) -> Result<(), Reply> {
+        let path = self.location.file().to_owned();
+        let source = std::fs::read_to_string(&path)
+            .map_err(|error| refused(format!("{}: {error}", path.display()), None))?;
+        let site = terrace_site::load(&source).site;
+        let site = site.ok_or_else(|| refused("the file has mistakes", Some("terrace check")))?;
+        let unused = unused_data(&self.location, &site);
+        if !unused.is_empty() {
+            let cause = format!(
+                "the data of {} would lie unused: the file gives it no database",
+                unused.join(", ")
+            );
+            return Err(refused(
+                cause,
+                Some(
+                    "give it back its place in `database`, or remove all data with `terrace down --wipe`",
+                ),
+            ));
+        }
+        let mut memory = Memory::load(&self.location).map_err(|error| refused(error, None))?;
+        memory.allot(&site);
+        self.memory = Some(memory);
+        self.site = Some(site);
+        self.say_where().await;
+        self.make_hosts()
+            .await
+            .map_err(|error| refused(format!("the hosts cannot be made: {error:#}"), None))?;
+        self.start_builds();
+        Ok(())
+    }
+
+    async fn say_where(&self) {
+        let count = self.site.as_ref().map_or(0, |site| site.servers().len());
+        let servers = match count {
+            1 => "1 server, its real address".to_owned(),
+            many => format!("{many} servers, their real addresses"),
+        };
+        self.step(
+            "hosts",
+            format!("{}: {servers}, no way out", self.mode.title()),
+            None,
+            true,
+        )
+        .await;
+        if let Some(loss) = self.mode.loss() {
+            self.step("hosts", loss.to_owned(), None, true).await;
+        }
+    }
+
+    /// A new generation of plans, from what is known now.
+    pub(super) fn replan(&mut self) -> anyhow::Result<()> {
+        for plan in self.plans()? {
+            if let Some(server) = self.servers.get_mut(&plan.server) {
+                server.plan = plan;
+            }
+        }
+        Ok(())
+    }
+
+    fn plans(&mut self) -> anyhow::Result<Vec<ServerPlan>> {
+        let (Some(site), Some(memory)) = (&self.site, &mut self.memory) else {
+            return Ok(Vec::new());
+        };
+        memory.generation += 1;
+        memory.save(&self.location)?;
+        let inputs = Inputs {
+            generation: memory.generation,
+            base: self.location.base().to_owned(),
+            releases: self.releases.clone(),
+            server_ids: memory.server_ids.clone(),
+            workers: 1,
+            lab: true,
+        };
+        let plans = plan(site, &inputs);
+        let directory = self.location.state().join("plans");
+        std::fs::create_dir_all(&directory)?;
+        for plan in &plans {
+            std::fs::write(
+                directory.join(format!("{}.json", plan.server)),
+                serde_json::to_vec_pretty(plan)?,
+            )?;
+        }
+        Ok(plans)
+    }
+
+    async fn make_hosts(&mut self) -> anyhow::Result<()> {
+        let plans = self.plans()?;
+        self.order = plans.iter().map(|plan| plan.server.clone()).collect();
+        let wire = Wire::new().await?;
+        let made = plans.iter().enumerate().map(|(number, plan)| {
+            let wire = &wire;
+            async move {
+                let begun = Instant::now();
+                let network = wire.plug(number, &plan.addresses).await?;
+                anyhow::Ok((network, begun.elapsed()))
+            }
+        });
+        let networks = try_join_all(made).await?;
+        self.wire = Some(wire);
+        let neighbours = neighbours(&plans);
+        let resolver = self.resolver();
+        for (plan, (network, took)) in plans.into_iter().zip(networks) {
+            let host = self.host(&plan.server, resolver, &neighbours);
+            let name = plan.server.clone();
+            let addresses: Vec<String> = plan.addresses.iter().map(ToString::to_string).collect();
+            let server = Server {
+                host,
+                plan,
+                network,
+                keeper: None,
+                node: None,
+                report: None,
+                stopped: false,
+            };
+            self.servers.insert(name.clone(), server);
+            let begun = Instant::now();
+            self.start_keeper(&name).await?;
+            if name != INTERNET {
+                self.step(
+                    &name,
+                    addresses.join(" "),
+                    Some(took + begun.elapsed()),
+                    true,
+                )
+                .await;
+            }
+        }
+        Ok(())
+    }
+
+    fn resolver(&self) -> IpAddr {
+        let own = self.site.as_ref().and_then(|site| {
+            let first = site.dns()?.servers().first()?;
+            Some(site.server(first)?.address())
+        });
+        own.unwrap_or(REGISTRAR)
+    }
+
+    fn host(&self, name: &str, resolver: IpAddr, neighbours: &[(IpAddr, String)]) -> Host {
+        let state = self.location.state();
+        Host {
+            name: name.to_owned(),
+            state: state.join("servers").join(name),
+            secrets: self.location.secrets(),
+            releases: state.join("releases"),
+            cache: cache(&state),
+            base: self.location.base().to_owned(),
+            resolver,
+            neighbours: neighbours.to_vec(),
+            search: search(),
+        }
+    }
+
+    async fn start_keeper(&mut self, name: &str) -> anyhow::Result<()> {
+        let Some(server) = self.servers.get_mut(name) else {
+            return Ok(());
+        };
+        let run = server.host.state.join("run");
+        std::fs::create_dir_all(&run)?;
+        std::fs::create_dir_all(server.host.state.join("logs"))?;
+        // A socket of a node before this one would be dialled in vain.
+        let _ = std::fs::remove_file(run.join(terrace_protocol::node::SOCKET));
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(server.host.state.join("logs/keeper.log"))?;
+        let mut keeper = keeper::start(&server.host, server.network.try_clone()?, log).await?;
+        let (_, never) = tokio::sync::oneshot::channel();
+        let ended = std::mem::replace(&mut keeper.ended, never);
+        server.keeper = Some(keeper);
+        let (events, server) = (self.events.clone(), name.to_owned());
+        let conversation = tokio::spawn(nodes::converse(server.clone(), run, events.clone()));
+        tokio::spawn(async move {
+            let exit = match ended.await {
+                Ok(Ok(status)) => status
+                    .code()
+                    .map(Exit::Code)
+                    .or_else(|| status.signal().map(Exit::Signal)),
+                _ => None,
+            };
+            conversation.abort();
+            let _ = events.send(Event::HostEnded {
+                server,
+                exit: exit.unwrap_or(Exit::Code(-1)),
+            });
+        });
+        Ok(())
+    }
+
+    /// A host that ended comes back: same addresses, same data.
+    pub(super) async fn revive(&mut self, name: &str) {
+        if let Err(error) = self.start_keeper(name).await {
+            tracing::error!(
+                server = name,
+                error = format!("{error:#}"),
+                "the host cannot be made anew"
+            );
+            self.host_ended(name, Exit::Code(-1));
+        }
+    }
+}
+
+/// Every server by its first address.
+fn neighbours(plans: &[ServerPlan]) -> Vec<(IpAddr, String)> {
+    plans
+        .iter()
+        .filter_map(|plan| Some((*plan.addresses.first()?, plan.server.clone())))
+        .collect()
+}
+
+/// Where empty databases to copy are kept: the user's cache, or the site's own state where there is none.
+fn cache(state: &Path) -> PathBuf {
+    let own = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    own.or(home).filter(|path| path.is_absolute()).map_or_else(
+        || state.join("templates"),
+        |path| path.join("terrace/templates"),
+    )
+}
+
+/// Where programs are sought: the caller's PATH, and where Debian has servers.
+fn search() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut search: Vec<PathBuf> = std::env::split_paths(&path)
+        .filter(|path| path.is_absolute())
+        .collect();
+    for always in ["/usr/local/sbin", "/usr/sbin", "/usr/bin"] {
+        if !search.iter().any(|path| path == Path::new(always)) {
+            search.push(always.into());
+        }
+    }
+    search
+}

@@ -1,0 +1,308 @@
+//! The coordinator: one process that owns a rehearsal, and hears the commands.
+//!
+//! It is one loop over events: what commands ask, what nodes report, what builds come to, which keeper has ended.
+//! Bringing up is in `bring_up`, the end in `stop`, what is shown in `standing`; connections to nodes are in
+//! `nodes`, builds in `build`. What runs on a host is decided by its node; here it is only told its plan.
+
+mod bring_up;
+mod build;
+mod clients;
+mod nodes;
+mod standing;
+mod stop;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use terrace_protocol::build::{Built, Failure};
+use terrace_protocol::control::{Reply, Request};
+use terrace_protocol::node::{FromNode, Step, ToNode};
+use terrace_protocol::report::ServerReport;
+use terrace_protocol::{Sender, keeper::Exit};
+use terrace_service::clock;
+use terrace_site::model::Site;
+use terrace_site::plan::ServerPlan;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::Location;
+use crate::client::Start;
+use crate::hosts::Host;
+use crate::hosts::keeper::Keeper;
+use crate::hosts::network::Wire;
+use crate::hosts::user::{self, Mode};
+use crate::state::Memory;
+
+/// How often it is looked whether the site is ready, or will never be.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Runs the coordinator to its end. To be called while this process has a single thread.
+///
+/// # Errors
+/// When it cannot begin; the error is for the log that the client reads.
+pub fn run(start: Start) -> anyhow::Result<ExitCode> {
+    let location = Location::of(&start.file, &start.site)?;
+    let mode = user::enable().context(
+        "hosts are made of namespaces, and this machine lets only root make them: run as root, or allow user namespaces \
+         (sysctl kernel.unprivileged_userns_clone=1)",
+    )?;
+    location.make()?;
+    let lock = location.lock()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let (events, heard) = mpsc::unbounded_channel();
+        clients::listen(&location, events.clone())?;
+        location.register()?;
+        let ended = Coordinator::new(start, location.clone(), mode, events, lock)
+            .serve(heard)
+            .await;
+        location.unregister();
+        let _ = std::fs::remove_file(location.socket());
+        ended
+    })
+}
+
+/// Something happened.
+enum Event {
+    /// A command asks something.
+    Asked {
+        client: u64,
+        request: Request,
+        reply: Sender<Reply>,
+    },
+    /// A command is gone.
+    ClientGone(u64),
+    /// A node can be spoken to.
+    NodeUp {
+        server: String,
+        sender: Sender<ToNode>,
+    },
+    /// A node says something.
+    Node { server: String, message: FromNode },
+    /// A build came to its end.
+    Built {
+        app: String,
+        result: Result<Built, Failure>,
+    },
+    /// A build began, rather than being found done.
+    Building { app: String },
+    /// A host's keeper ended, and with it the host.
+    HostEnded { server: String, exit: Exit },
+    /// A host that ended is to come back.
+    HostDue { server: String },
+}
+
+type Events = mpsc::UnboundedSender<Event>;
+
+/// A server of the rehearsal.
+struct Server {
+    host: Host,
+    plan: ServerPlan,
+    network: OwnedFd,
+    keeper: Option<Keeper>,
+    node: Option<Sender<ToNode>>,
+    report: Option<(ServerReport, Instant)>,
+    /// Set once all its roles have stopped.
+    stopped: bool,
+}
+
+/// Whoever waits for the site to be up.
+struct Waiting {
+    client: u64,
+    reply: Sender<Reply>,
+    /// It stays connected, and the site ends with it.
+    foreground: bool,
+    since: Instant,
+    /// It has been told how it ended.
+    told: bool,
+}
+
+struct Coordinator {
+    start: Start,
+    location: Location,
+    mode: Mode,
+    events: Events,
+    /// Held for as long as we live.
+    _lock: File,
+    memory: Option<Memory>,
+    site: Option<Site>,
+    wire: Option<Wire>,
+    servers: BTreeMap<String, Server>,
+    /// The file's order.
+    order: Vec<String>,
+    releases: BTreeMap<String, String>,
+    builds: Vec<tokio::task::JoinHandle<()>>,
+    /// Builds that failed, with what to say.
+    failures: BTreeMap<String, Failure>,
+    /// How many builds have not come to their end.
+    building: usize,
+    waiting: Option<Waiting>,
+    front_door: Option<(SocketAddr, mpsc::Sender<()>)>,
+    since: u64,
+}
+
+impl Coordinator {
+    fn new(start: Start, location: Location, mode: Mode, events: Events, lock: File) -> Self {
+        Self {
+            start,
+            location,
+            mode,
+            events,
+            _lock: lock,
+            memory: None,
+            site: None,
+            wire: None,
+            servers: BTreeMap::new(),
+            order: Vec::new(),
+            releases: BTreeMap::new(),
+            builds: Vec::new(),
+            failures: BTreeMap::new(),
+            building: 0,
+            waiting: None,
+            front_door: None,
+            since: clock::unix_millis(),
+        }
+    }
+
+    async fn serve(
+        mut self,
+        mut heard: mpsc::UnboundedReceiver<Event>,
+    ) -> anyhow::Result<ExitCode> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut look = tokio::time::interval(LOOK);
+        // A client that starts a coordinator asks at once; one that was killed before never will.
+        let abandoned = tokio::time::sleep(Duration::from_secs(30));
+        tokio::pin!(abandoned);
+        loop {
+            let ends = tokio::select! {
+                Some(event) = heard.recv() => self.handle(event).await?,
+                _ = look.tick() => {
+                    self.look().await;
+                    false
+                }
+                _ = terminate.recv() => true,
+                _ = interrupt.recv() => true,
+                () = &mut abandoned, if self.site.is_none() => true,
+            };
+            if ends {
+                self.stop(&mut heard).await;
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+    }
+
+    /// `true`: everything is to end.
+    async fn handle(&mut self, event: Event) -> anyhow::Result<bool> {
+        match event {
+            Event::Asked {
+                client,
+                request,
+                reply,
+            } => return self.answer(client, request, reply).await,
+            Event::ClientGone(client) => {
+                let waited = self
+                    .waiting
+                    .as_ref()
+                    .is_some_and(|waiting| waiting.client == client && waiting.foreground);
+                return Ok(waited);
+            }
+            Event::NodeUp { server, sender } => self.node_up(&server, sender).await,
+            Event::Node { server, message } => self.node_says(&server, message).await,
+            Event::Building { app } => {
+                self.step(
+                    "app",
+                    format!("{app}: its release is being built"),
+                    None,
+                    true,
+                )
+                .await
+            }
+            Event::Built { app, result } => self.built(app, result).await?,
+            Event::HostEnded { server, exit } => self.host_ended(&server, exit),
+            Event::HostDue { server } => self.revive(&server).await,
+        }
+        Ok(false)
+    }
+
+    async fn answer(
+        &mut self,
+        client: u64,
+        request: Request,
+        reply: Sender<Reply>,
+    ) -> anyhow::Result<bool> {
+        let answer = match request {
+            Request::Down => {
+                if self
+                    .waiting
+                    .as_ref()
+                    .is_none_or(|waiting| waiting.client != client)
+                {
+                    // Whoever asks for the end hears of it, beside whoever waited.
+                    self.waiting = Some(Waiting {
+                        client,
+                        reply,
+                        foreground: false,
+                        since: Instant::now(),
+                        told: true,
+                    });
+                }
+                return Ok(true);
+            }
+            Request::Status => Reply::Status(self.status()),
+            Request::Enter { server } => self.enter(&server),
+            Request::Up { .. } if self.site.is_some() => Reply::Failed {
+                cause: format!("{} runs already", self.location.name()),
+                remedy: Some(
+                    "look at it with `terrace status`; stop it with `terrace down`".to_owned(),
+                ),
+            },
+            Request::Up { detach } => {
+                let foreground = !detach;
+                let waiting = Waiting {
+                    client,
+                    reply: reply.clone(),
+                    foreground,
+                    since: Instant::now(),
+                    told: false,
+                };
+                self.waiting = Some(waiting);
+                match self.bring_up().await {
+                    Ok(()) => return Ok(false),
+                    Err(refused) => {
+                        let _ = reply.send(&refused).await;
+                        return Ok(true);
+                    }
+                }
+            }
+        };
+        // A client that is gone has no use for the answer.
+        let _ = reply.send(&answer).await;
+        Ok(false)
+    }
+
+    /// Tells whoever waits that something was done.
+    async fn step(&self, what: &str, text: String, took: Option<Duration>, fine: bool) {
+        let took = took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        self.tell(&Reply::Step(Step {
+            what: what.to_owned(),
+            text,
+            took,
+            fine,
+        }))
+        .await;
+    }
+
+    async fn tell(&self, reply: &Reply) {
+        if let Some(waiting) = &self.waiting {
+            let _ = waiting.reply.send(reply).await;
+        }
+    }
+}

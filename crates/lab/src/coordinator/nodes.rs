@@ -1,0 +1,135 @@
+//! Connections to nodes: dialled until they answer, and again when a node was killed and came back.
+
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use terrace_protocol::Channel;
+use terrace_protocol::keeper::Exit;
+use terrace_protocol::node::{FromNode, SOCKET, ToNode};
+use tokio::net::UnixStream;
+
+use super::{Coordinator, Event, Events};
+
+/// Between two attempts to reach a node.
+const AGAIN: Duration = Duration::from_millis(10);
+/// A host that ended comes back after this.
+const REVIVE: Duration = Duration::from_millis(100);
+
+/// Dials the node of a server for as long as anybody listens to what it says.
+pub(super) async fn converse(server: String, run: PathBuf, events: Events) {
+    while !events.is_closed() {
+        let Some(channel) = dial(&run).await else {
+            tokio::time::sleep(AGAIN).await;
+            continue;
+        };
+        let Channel {
+            sender,
+            mut receiver,
+        } = channel;
+        if events
+            .send(Event::NodeUp {
+                server: server.clone(),
+                sender,
+            })
+            .is_err()
+        {
+            return;
+        }
+        while let Ok(incoming) = receiver.receive().await {
+            let said = Event::Node {
+                server: server.clone(),
+                message: incoming.message,
+            };
+            if events.send(said).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+async fn dial(run: &std::path::Path) -> Option<Channel<ToNode, FromNode>> {
+    let directory = File::open(run).ok()?;
+    let stream = UnixStream::connect(format!("/proc/self/fd/{}/{SOCKET}", directory.as_raw_fd()))
+        .await
+        .ok()?;
+    // A node that is just being killed accepts and says nothing.
+    tokio::time::timeout(Duration::from_secs(2), Channel::open_own(stream))
+        .await
+        .ok()?
+        .ok()
+}
+
+impl Coordinator {
+    pub(super) async fn node_up(&mut self, server: &str, sender: terrace_protocol::Sender<ToNode>) {
+        if let Some(server) = self.servers.get_mut(server) {
+            server.node = Some(sender);
+        }
+        self.send_plan(server).await;
+    }
+
+    /// Tells a node its plan; one that cannot be reached hears it when it comes back.
+    pub(super) async fn send_plan(&self, server: &str) {
+        let Some(server) = self.servers.get(server) else {
+            return;
+        };
+        let Some(node) = &server.node else { return };
+        let plan = serde_json::to_string(&server.plan).and_then(RawValue::from_string);
+        match plan {
+            Ok(plan) => drop(node.send(&ToNode::Reconcile { plan }).await),
+            Err(error) => tracing::error!(%error, "a plan cannot be written"),
+        }
+    }
+
+    pub(super) async fn node_says(&mut self, name: &str, message: FromNode) {
+        let Some(server) = self.servers.get_mut(name) else {
+            return;
+        };
+        match message {
+            FromNode::Report(report) => {
+                server.report = Some((report, std::time::Instant::now()));
+                self.look().await;
+            }
+            FromNode::Step(step) => {
+                self.tell(&terrace_protocol::control::Reply::Step(step))
+                    .await
+            }
+            FromNode::Refused { generation, reason } => {
+                self.step(
+                    name,
+                    format!("refused plan {generation}: {reason}"),
+                    None,
+                    false,
+                )
+                .await;
+            }
+            FromNode::Stopped { roles } => {
+                server.stopped = true;
+                let text = if roles.is_empty() {
+                    "nothing ran".to_owned()
+                } else {
+                    format!("stopped: {}", roles.join(", "))
+                };
+                self.step(name, text, None, true).await;
+            }
+        }
+    }
+
+    /// The keeper is gone, and everything on the host with it.
+    pub(super) fn host_ended(&mut self, name: &str, exit: Exit) {
+        tracing::warn!(server = name, %exit, "the host ended, it is made anew");
+        let Some(server) = self.servers.get_mut(name) else {
+            return;
+        };
+        server.keeper = None;
+        server.node = None;
+        server.report = None;
+        let (events, name) = (self.events.clone(), name.to_owned());
+        tokio::spawn(async move {
+            tokio::time::sleep(REVIVE).await;
+            let _ = events.send(Event::HostDue { server: name });
+        });
+    }
+}

@@ -1,0 +1,82 @@
+//! The end, in order: every node stops its roles from the entry to the database, then the hosts go.
+
+use std::time::{Duration, Instant};
+
+use terrace_protocol::control::Reply;
+use terrace_protocol::node::ToNode;
+use tokio::sync::mpsc;
+
+use super::{Coordinator, Event};
+
+/// A node that has not stopped its roles by then is stopped with them.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Coordinator {
+    pub(super) async fn stop(&mut self, heard: &mut mpsc::UnboundedReceiver<Event>) {
+        let begun = Instant::now();
+        for build in self.builds.drain(..) {
+            build.abort();
+        }
+        self.front_door = None;
+        for name in self.order.clone() {
+            if let Some(node) = self
+                .servers
+                .get(&name)
+                .and_then(|server| server.node.as_ref())
+            {
+                let _ = node.send(&ToNode::Stop).await;
+            }
+        }
+        let stopped = tokio::time::timeout(PATIENCE, self.all_stopped(heard)).await;
+        if stopped.is_err() {
+            self.step(
+                "hosts",
+                "some roles did not stop in time: they are stopped now".to_owned(),
+                None,
+                false,
+            )
+            .await;
+        }
+        for server in self.servers.values() {
+            if let Some(keeper) = &server.keeper {
+                keeper.kill();
+            }
+        }
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.all_ended(heard)).await;
+        self.step("hosts", "gone".to_owned(), Some(begun.elapsed()), true)
+            .await;
+        self.tell(&Reply::Stopped).await;
+    }
+
+    async fn all_stopped(&mut self, heard: &mut mpsc::UnboundedReceiver<Event>) {
+        while self
+            .servers
+            .values()
+            .any(|server| server.node.is_some() && !server.stopped)
+        {
+            match heard.recv().await {
+                Some(Event::Node { server, message }) => self.node_says(&server, message).await,
+                Some(Event::HostEnded { server, .. }) => self.gone(&server),
+                Some(_) => {}
+                None => return,
+            }
+        }
+    }
+
+    async fn all_ended(&mut self, heard: &mut mpsc::UnboundedReceiver<Event>) {
+        while self.servers.values().any(|server| server.keeper.is_some()) {
+            match heard.recv().await {
+                Some(Event::HostEnded { server, .. }) => self.gone(&server),
+                Some(_) => {}
+                None => return,
+            }
+        }
+    }
+
+    fn gone(&mut self, name: &str) {
+        if let Some(server) = self.servers.get_mut(name) {
+            server.keeper = None;
+            server.node = None;
+        }
+    }
+}

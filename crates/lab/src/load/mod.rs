@@ -1,0 +1,1 @@
+//! Visitors by the hundred.

@@ -1,0 +1,228 @@
+//! Where a site's state is, and which site a command means.
+//!
+//! `.terrace/<site>/` beside the file holds everything that stays. What runs is listed in the user's run
+//! directory, so a command without a file finds the one site that runs.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Why a site cannot be found, or its state cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing runs.
+    #[error("no site is up: start one with `terrace up FILE`")]
+    NothingRuns,
+    /// More than one runs.
+    #[error("several sites are up: name the file of one of them: {}", .0.join(", "))]
+    Several(Vec<String>),
+    /// It runs already.
+    #[error("a lab of this site is up already")]
+    Locked,
+    /// A file or directory of the state.
+    #[error("{} cannot be used: {source}", path.display())]
+    State {
+        /// Which.
+        path: PathBuf,
+        /// What failed.
+        source: io::Error,
+    },
+}
+
+fn state(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
+    move |source| Error::State {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// A site's place on this machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Location {
+    /// The file, absolute.
+    file: PathBuf,
+    site: String,
+}
+
+impl Location {
+    /// The place of the site that this file describes.
+    ///
+    /// # Errors
+    /// When the file is not there.
+    pub fn of(file: &Path, site: &str) -> Result<Self, Error> {
+        let file = fs::canonicalize(file).map_err(state(file))?;
+        Ok(Self {
+            file,
+            site: site.to_owned(),
+        })
+    }
+
+    /// The site's name.
+    pub fn name(&self) -> &str {
+        &self.site
+    }
+
+    /// The file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// The directory of the file: what the paths in it are relative to.
+    pub fn base(&self) -> &Path {
+        self.file.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// Everything that stays: `.terrace/<site>`.
+    pub fn state(&self) -> PathBuf {
+        self.base().join(".terrace").join(&self.site)
+    }
+
+    /// The secrets of the site.
+    pub fn secrets(&self) -> PathBuf {
+        self.state().join("secrets")
+    }
+
+    /// What the coordinator and its builder say that nobody reads at once.
+    pub fn log(&self) -> PathBuf {
+        self.state().join("coordinator.log")
+    }
+
+    /// Makes the state directory. What is in it is nobody's to commit.
+    pub(crate) fn make(&self) -> Result<(), Error> {
+        let path = self.state();
+        fs::create_dir_all(&path).map_err(state(&path))?;
+        let ignore = self.base().join(".terrace/.gitignore");
+        if !ignore.exists() {
+            fs::write(&ignore, "*\n").map_err(state(&ignore))?;
+        }
+        Ok(())
+    }
+
+    /// Takes the lock, which is held until the file is closed.
+    pub(crate) fn lock(&self) -> Result<File, Error> {
+        let path = self.state().join("lock");
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(state(&path))?;
+        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Locked),
+            Err(error) => Err(state(&path)(error.into())),
+        }
+    }
+
+    /// Clears what a coordinator that was killed could not.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] while one runs.
+    pub fn clear(&self) -> Result<(), Error> {
+        if self.state().is_dir() {
+            let _lock = self.lock()?;
+            let _ = fs::remove_file(self.socket());
+        }
+        let _ = fs::remove_file(self.entry()?);
+        Ok(())
+    }
+
+    /// Removes everything that stays.
+    ///
+    /// # Errors
+    /// When it cannot be removed, or runs.
+    pub fn wipe(&self) -> Result<(), Error> {
+        self.clear()?;
+        let path = self.state();
+        match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(state(&path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The coordinator's socket. Its path may be longer than a socket's may: see [`crate::client`].
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.state().join("control.sock")
+    }
+
+    /// Lists this site as running.
+    pub(crate) fn register(&self) -> Result<(), Error> {
+        let path = self.entry()?;
+        let text = serde_json::to_vec(self).map_err(|error| state(&path)(error.into()))?;
+        fs::write(&path, text).map_err(state(&path))
+    }
+
+    pub(crate) fn unregister(&self) {
+        if let Ok(path) = self.entry() {
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// This site's entry in the list: one for each file, so that two checkouts do not disturb each other.
+    fn entry(&self) -> Result<PathBuf, Error> {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        (&self.file, &self.site).hash(&mut hasher);
+        Ok(run_directory()?.join(format!("{}-{:016x}.json", self.site, hasher.finish())))
+    }
+}
+
+/// The one site that runs; `file` is what was asked for, where something was.
+///
+/// # Errors
+/// When none or several run.
+pub fn find() -> Result<Location, Error> {
+    let mut running = Vec::new();
+    for entry in fs::read_dir(run_directory()?)
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let location: Option<Location> = fs::read(entry.path())
+            .ok()
+            .and_then(|text| serde_json::from_slice(&text).ok());
+        if let Some(location) = location
+            && matches!(location.lock(), Err(Error::Locked))
+        {
+            running.push(location);
+        }
+    }
+    match running.len() {
+        0 => Err(Error::NothingRuns),
+        1 => Ok(running.remove(0)),
+        _ => Err(Error::Several(
+            running
+                .iter()
+                .map(|one| one.file.display().to_string())
+                .collect(),
+        )),
+    }
+}
+
+/// `/run/terrace/sites` for root; otherwise in the user's own run directory.
+fn run_directory() -> Result<PathBuf, Error> {
+    let user = rustix::process::getuid().as_raw();
+    let own = std::env::var_os("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(|path| path.is_dir());
+    let path = match (user, own) {
+        (0, _) => PathBuf::from("/run/terrace/sites"),
+        (_, Some(own)) => own.join("terrace/sites"),
+        (user, None) => std::env::temp_dir().join(format!("terrace-{user}/sites")),
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&path)
+        .map_err(state(&path))?;
+    let owner = fs::metadata(&path).map_err(state(&path))?.uid();
+    if owner != user {
+        return Err(state(&path)(io::Error::other(format!(
+            "it belongs to user {owner}"
+        ))));
+    }
+    Ok(path)
+}

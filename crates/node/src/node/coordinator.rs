@@ -1,0 +1,103 @@
+//! The node's side of its connection to the coordinator: whoever dialled last is heard.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::Context;
+use serde_json::value::RawValue;
+use terrace_protocol::node::{FromNode, SOCKET, ToNode};
+use terrace_protocol::{Channel, Sender};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+
+/// What the coordinator wants.
+pub(super) enum Asked {
+    /// It is new here, and wants to know how things stand.
+    Hello,
+    Reconcile(Box<str>),
+    Stop,
+}
+
+/// The connection, if there is one.
+pub(super) struct Coordinator {
+    asked: mpsc::Receiver<(Option<Sender<FromNode>>, Asked)>,
+    sender: Option<Sender<FromNode>>,
+}
+
+impl Coordinator {
+    /// Listens in the run directory.
+    pub(super) fn listen(run: &Path) -> anyhow::Result<Self> {
+        let path = run.join(SOCKET);
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path)
+            .with_context(|| format!("cannot listen on {}", path.display()))?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        let (heard, asked) = mpsc::channel(8);
+        tokio::spawn(attend(listener, heard));
+        Ok(Self {
+            asked,
+            sender: None,
+        })
+    }
+
+    /// Waits for the next wish.
+    pub(super) async fn next(&mut self) -> Asked {
+        match self.asked.recv().await {
+            Some((sender, asked)) => {
+                if sender.is_some() {
+                    self.sender = sender;
+                }
+                asked
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Tells it something; nobody may be there.
+    pub(super) async fn tell(&mut self, message: FromNode) {
+        if let Some(sender) = &self.sender
+            && sender.send(&message).await.is_err()
+        {
+            self.sender = None;
+        }
+    }
+}
+
+async fn attend(listener: UnixListener, heard: mpsc::Sender<(Option<Sender<FromNode>>, Asked)>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            continue;
+        };
+        tokio::spawn(hear(stream, heard.clone()));
+    }
+}
+
+async fn hear(stream: UnixStream, heard: mpsc::Sender<(Option<Sender<FromNode>>, Asked)>) {
+    let Channel {
+        sender,
+        mut receiver,
+    } = match Channel::<FromNode, ToNode>::open_own(stream).await {
+        Ok(channel) => channel,
+        Err(error) => {
+            tracing::warn!(%error, "a connection to the node was refused");
+            return;
+        }
+    };
+    if heard.send((Some(sender), Asked::Hello)).await.is_err() {
+        return;
+    }
+    while let Ok(incoming) = receiver.receive().await {
+        let asked = match incoming.message {
+            ToNode::Reconcile { plan } => Asked::Reconcile(text(plan)),
+            ToNode::Stop => Asked::Stop,
+        };
+        if heard.send((None, asked)).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn text(plan: Box<RawValue>) -> Box<str> {
+    plan.into()
+}

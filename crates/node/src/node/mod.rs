@@ -1,0 +1,302 @@
+//! The node: what runs on this server is made what the plan says.
+//!
+//! One verb, from nothing or from something: every role of the plan has a task of its own, which is started,
+//! told its new plan, or stopped. A node that was restarted asks the keeper what runs and goes on from there.
+
+mod coordinator;
+mod files;
+mod held;
+mod reconcile;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use terrace_protocol::node::{FromNode, Home, Step};
+use terrace_protocol::report::{RoleReport, ServerReport};
+use terrace_service::Descriptors;
+use terrace_site::plan::{FORMAT, Part, RolePlan, ServerPlan};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use coordinator::{Asked, Coordinator};
+pub(crate) use held::Keeper;
+use reconcile::Change;
+
+use crate::{logs, parts};
+
+/// How often a coordinator hears how things stand, when nothing changes.
+const REPORT: Duration = Duration::from_secs(1);
+/// How often logs are looked at for their length.
+const ROTATE: Duration = Duration::from_secs(10);
+
+/// Serves until the keeper ends.
+///
+/// # Errors
+/// When the process was not started by a keeper.
+pub fn run(home: Home) -> anyhow::Result<ExitCode> {
+    let keeper = Descriptors::inherited()?.require("keeper")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    // Everything on one thread: the parts need not be Send.
+    let parts = tokio::task::LocalSet::new();
+    parts.block_on(&runtime, async {
+        let (keeper, lost) = Keeper::open(keeper).await?;
+        let mut node = Node::new(home, keeper)?;
+        node.resume().await;
+        tokio::select! {
+            result = node.serve() => result,
+            // Without the keeper there is nothing to hold on to.
+            () = lost => Ok(ExitCode::FAILURE),
+        }
+    })
+}
+
+/// What every part of a node has.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) home: Arc<Home>,
+    pub(crate) keeper: Keeper,
+    /// What a person waits for.
+    pub(crate) steps: mpsc::UnboundedSender<Step>,
+}
+
+impl Context {
+    /// The log of a role, by its id on this server: `web-01/app/1` writes `app.1.log`.
+    pub(crate) fn log(&self, id: &str) -> PathBuf {
+        let local = id
+            .strip_prefix(&format!("{}/", self.home.server))
+            .unwrap_or(id);
+        self.home
+            .logs
+            .join(format!("{}.log", local.replace('/', ".")))
+    }
+
+    /// Stores the log of a role with the keeper and returns the name that it has there.
+    pub(crate) async fn keep_log(&self, id: &str) -> anyhow::Result<String> {
+        let path = self.log(id);
+        let log =
+            logs::open(&path).with_context(|| format!("{} cannot be written", path.display()))?;
+        let name = format!("{id} log");
+        self.keeper.store(&name, log.into()).await?;
+        Ok(name)
+    }
+
+    /// Tells whoever waits that something was done.
+    pub(crate) fn step(&self, what: &str, text: String, took: Option<Duration>, fine: bool) {
+        let took = took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        // Nobody waits: then nobody needs to know.
+        let _ = self.steps.send(Step {
+            what: what.to_owned(),
+            text,
+            took,
+            fine,
+        });
+    }
+}
+
+/// A role's task, and how to talk to it.
+struct Running {
+    plan: watch::Sender<RolePlan>,
+    stop: watch::Sender<bool>,
+    reports: watch::Receiver<Vec<RoleReport>>,
+    /// Ends with how the role was stopped: `app (drained 0.1 s)`.
+    task: JoinHandle<String>,
+}
+
+struct Node {
+    context: Context,
+    steps: mpsc::UnboundedReceiver<Step>,
+    coordinator: Coordinator,
+    plan: Option<ServerPlan>,
+    running: BTreeMap<String, Running>,
+    /// Ticks whenever any report changed.
+    changed: (watch::Sender<u64>, watch::Receiver<u64>),
+}
+
+impl Node {
+    fn new(home: Home, keeper: Keeper) -> anyhow::Result<Self> {
+        let (steps, heard) = mpsc::unbounded_channel();
+        let coordinator = Coordinator::listen(&home.run)?;
+        Ok(Self {
+            context: Context {
+                home: Arc::new(home),
+                keeper,
+                steps,
+            },
+            steps: heard,
+            coordinator,
+            plan: None,
+            running: BTreeMap::new(),
+            changed: watch::channel(0),
+        })
+    }
+
+    /// Goes on where the node before was killed; a server that has just come up waits for its plan.
+    async fn resume(&mut self) {
+        let runs = self
+            .context
+            .keeper
+            .list()
+            .await
+            .is_ok_and(|(processes, _)| !processes.is_empty());
+        if !runs {
+            return;
+        }
+        match files::read_plan(&self.context.home.state) {
+            Ok(Some(plan)) => self.reconcile(plan).await,
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(%error, "the plan that runs cannot be read: waiting for the coordinator's")
+            }
+        }
+    }
+
+    async fn serve(&mut self) -> anyhow::Result<ExitCode> {
+        let mut every = tokio::time::interval(REPORT);
+        let mut rotate = tokio::time::interval(ROTATE);
+        loop {
+            tokio::select! {
+                asked = self.coordinator.next() => match asked {
+                    Asked::Hello => self.report().await,
+                    Asked::Reconcile(plan) => self.take(&plan).await,
+                    Asked::Stop => self.stop().await,
+                },
+                Some(step) = self.steps.recv() => self.coordinator.tell(FromNode::Step(step)).await,
+                _ = self.changed.1.changed() => self.report().await,
+                _ = every.tick() => self.report().await,
+                _ = rotate.tick() => {
+                    if let Err(error) = logs::rotate(&self.context.home.logs) {
+                        tracing::warn!(%error, "logs cannot be cut");
+                    }
+                }
+            }
+        }
+    }
+
+    /// A plan from the coordinator: one that cannot be run is refused, and the one before stays.
+    async fn take(&mut self, text: &str) {
+        let plan = match files::parse_plan(text) {
+            Ok(plan) => plan,
+            Err((generation, reason)) => {
+                self.coordinator
+                    .tell(FromNode::Refused { generation, reason })
+                    .await;
+                return;
+            }
+        };
+        if let Err(error) = files::write_plan(&self.context.home.state, text) {
+            let reason = format!("the plan cannot be kept: {error}");
+            self.coordinator
+                .tell(FromNode::Refused {
+                    generation: plan.generation,
+                    reason,
+                })
+                .await;
+            return;
+        }
+        self.reconcile(plan).await;
+    }
+
+    async fn reconcile(&mut self, plan: ServerPlan) {
+        debug_assert_eq!(plan.format, FORMAT);
+        let before: Vec<RolePlan> = self
+            .plan
+            .iter()
+            .flat_map(|plan| plan.roles.clone())
+            .collect();
+        for change in reconcile::changes(&before, &plan.roles) {
+            match change {
+                Change::Start(role) => self.start(role, &plan),
+                Change::Update(role) => {
+                    if let Some(running) = self.running.get(&role.id) {
+                        running.plan.send_replace(role);
+                    }
+                }
+                Change::Stop(id) => {
+                    if let Some(running) = self.running.remove(&id) {
+                        running.stop.send_replace(true);
+                        let _ = running.task.await;
+                    }
+                }
+            }
+        }
+        self.plan = Some(plan);
+        self.report().await;
+    }
+
+    fn start(&mut self, role: RolePlan, server: &ServerPlan) {
+        let id = role.id.clone();
+        let (plan, plans) = watch::channel(role.clone());
+        let (stop, stopped) = watch::channel(false);
+        let (report, reports) = watch::channel(parts::first_report(&role));
+        let part = parts::Part {
+            context: self.context.clone(),
+            site: server.site.clone(),
+            id: id.clone(),
+            plans,
+            stopped,
+            reports: parts::Reports::new(report, self.changed.0.clone()),
+        };
+        let task = match role.part {
+            Part::Web(_) | Part::Dns(_) => tokio::task::spawn_local(parts::own::run(part)),
+            Part::App(_) => tokio::task::spawn_local(parts::app::run(part)),
+            Part::Database(_) => tokio::task::spawn_local(parts::database::run(part)),
+        };
+        self.running.insert(
+            id,
+            Running {
+                plan,
+                stop,
+                reports,
+                task,
+            },
+        );
+    }
+
+    /// Entry first, database last: the reverse of the plan's order.
+    async fn stop(&mut self) {
+        let order: Vec<String> = self
+            .plan
+            .iter()
+            .flat_map(|plan| &plan.roles)
+            .rev()
+            .map(|role| role.id.clone())
+            .collect();
+        let mut roles = Vec::new();
+        for id in order {
+            if let Some(running) = self.running.remove(&id) {
+                running.stop.send_replace(true);
+                roles.push(
+                    running
+                        .task
+                        .await
+                        .unwrap_or_else(|_| format!("{id} (lost)")),
+                );
+            }
+        }
+        self.plan = None;
+        self.coordinator.tell(FromNode::Stopped { roles }).await;
+    }
+
+    async fn report(&mut self) {
+        let generation = self.plan.as_ref().map_or(0, |plan| plan.generation);
+        let order = self.plan.iter().flat_map(|plan| &plan.roles);
+        let roles = order
+            .filter_map(|role| self.running.get(&role.id))
+            .flat_map(|running| running.reports.borrow().clone());
+        let roles = roles
+            .map(|role| RoleReport { generation, ..role })
+            .collect();
+        let report = ServerReport {
+            server: self.context.home.server.clone(),
+            generation,
+            roles,
+        };
+        self.coordinator.tell(FromNode::Report(report)).await;
+    }
+}

@@ -1,0 +1,84 @@
+//! What each kind of role needs, one task per role: roles of our own, apps, databases.
+
+pub(crate) mod app;
+pub(crate) mod database;
+pub(crate) mod own;
+
+use std::time::Duration;
+
+use terrace_protocol::report::{RoleReport, State};
+use terrace_site::plan::{Part as Kind, RolePlan};
+use tokio::sync::watch;
+
+use crate::node::Context;
+
+/// What a role's task is given.
+pub(crate) struct Part {
+    pub(crate) context: Context,
+    /// The site's name.
+    pub(crate) site: String,
+    /// The role's id.
+    pub(crate) id: String,
+    /// Its plan, now and as it changes.
+    pub(crate) plans: watch::Receiver<RolePlan>,
+    /// Becomes true when the role is to end.
+    pub(crate) stopped: watch::Receiver<bool>,
+    pub(crate) reports: Reports,
+}
+
+/// Where a role's task says how it stands.
+pub(crate) struct Reports {
+    reports: watch::Sender<Vec<RoleReport>>,
+    changed: watch::Sender<u64>,
+}
+
+impl Reports {
+    pub(crate) fn new(
+        reports: watch::Sender<Vec<RoleReport>>,
+        changed: watch::Sender<u64>,
+    ) -> Self {
+        Self { reports, changed }
+    }
+
+    /// Says how the role stands; a change of state is heard at once, the rest with the next regular report.
+    pub(crate) fn tell(&self, reports: Vec<RoleReport>) {
+        let key = |reports: &[RoleReport]| -> Vec<_> {
+            reports
+                .iter()
+                .map(|one| (one.state, one.restarts))
+                .collect()
+        };
+        let before = self.reports.send_replace(reports);
+        if key(&before) != key(&self.reports.borrow()) {
+            self.changed.send_modify(|count| *count += 1);
+        }
+    }
+}
+
+/// How a role stands before its task has looked: a copy of an app is a role of its own.
+pub(crate) fn first_report(role: &RolePlan) -> Vec<RoleReport> {
+    let ids = match &role.part {
+        Kind::App(plan) => plan.copies.iter().map(|copy| copy.id.clone()).collect(),
+        _ => vec![role.id.clone()],
+    };
+    let report = |id| RoleReport {
+        id,
+        role: role.part.word().to_owned(),
+        state: State::Starting,
+        since: terrace_service::clock::unix_millis(),
+        ..RoleReport::default()
+    };
+    ids.into_iter().map(report).collect()
+}
+
+/// Waits until the role is to end.
+pub(crate) async fn ended(stopped: &mut watch::Receiver<bool>) {
+    if stopped.wait_for(|stopped| *stopped).await.is_err() {
+        // The node has let go of this role: that is an end, too.
+    }
+}
+
+/// `0.1 s`.
+pub(crate) fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
