@@ -1,6 +1,9 @@
 //! A site as questions are asked of it: servers, what stands on them, and who talks to whom, as flat lists
 //! with names. Everything comes from the model and its wiring; nothing is decided here.
 
+use terrace_site::model::{self, Inside, Site};
+use terrace_site::wiring::{self, Instance, Peer, Preference, Wiring};
+
 /// One site.
 #[derive(Clone, Debug)]
 pub struct Design {
@@ -109,13 +112,45 @@ pub struct Flow {
     pub to: String,
     /// `HTTP`, `HTTPS`, `MySQL`, `MySQL replication`, `VRRP`.
     pub protocol: String,
-    /// The port.
-    pub port: u16,
+    /// The port; VRRP has none.
+    pub port: Option<u16>,
     /// Used only while the near one is not healthy.
     pub fallback: bool,
 }
 
 impl Design {
+    /// Looks at a site.
+    pub fn of(site: &Site) -> Self {
+        let wiring = wiring::wire(site);
+        let line = |origin: Option<terrace_site::model::Origin>| origin.map(|origin| origin.line);
+        Self {
+            site: site.name().to_string(),
+            zone: site.zone().to_string(),
+            servers: site.servers().iter().map(Server::of).collect(),
+            elements: wiring
+                .instances
+                .iter()
+                .filter_map(|instance| Element::of(site, instance))
+                .collect(),
+            flows: wiring
+                .flows
+                .iter()
+                .filter_map(|flow| Flow::of(&wiring, flow))
+                .collect(),
+            entry: wiring.addresses.iter().map(ToString::to_string).collect(),
+            serves_files: site.web().is_some_and(|web| web.files().is_some()),
+            certificate: line(site.certificate().map(|word| word.origin())),
+            encrypted_inside: site
+                .certificate()
+                .is_some_and(|word| word.inside() == Inside::Mutual),
+            firewall: line(site.firewall().map(|word| word.origin())),
+            monitor: line(site.monitor().map(|word| word.origin())),
+            balance: site
+                .load_balancer()
+                .map(|word| word.balance().word().to_owned()),
+        }
+    }
+
     /// There is something of this tier.
     pub fn has(&self, tier: Tier) -> bool {
         self.tier(tier).next().is_some()
@@ -136,5 +171,80 @@ impl Design {
     /// The element of this id.
     pub fn element(&self, id: &str) -> Option<&Element> {
         self.elements.iter().find(|element| element.id == id)
+    }
+}
+
+impl Server {
+    fn of(server: &model::Server) -> Self {
+        Self {
+            name: server.name().to_string(),
+            addresses: server
+                .all_addresses()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            line: server.origin().line,
+        }
+    }
+}
+
+impl Element {
+    /// What measures a server stands on every one of them: it is no part of a design's picture.
+    fn of(site: &Site, instance: &Instance) -> Option<Self> {
+        let tier = match instance.tier {
+            wiring::Tier::Dns => Tier::Dns,
+            wiring::Tier::LoadBalancer => Tier::LoadBalancer,
+            wiring::Tier::Web => Tier::Web,
+            wiring::Tier::App => Tier::App,
+            wiring::Tier::Database => Tier::Database,
+            wiring::Tier::Quorum => Tier::Quorum,
+            wiring::Tier::Collector => Tier::Collector,
+            wiring::Tier::Agent => return None,
+        };
+        let files = || {
+            site.web()?
+                .files()
+                .map(|files| files.as_path().display().to_string())
+        };
+        let name = if tier == Tier::Web {
+            files().unwrap_or_default()
+        } else {
+            instance.name.clone()
+        };
+        Some(Self {
+            id: instance.id.clone(),
+            tier,
+            server: instance.server.to_string(),
+            name,
+            listens: instance.listens.iter().map(ToString::to_string).collect(),
+            line: instance.origin.line,
+        })
+    }
+}
+
+impl Flow {
+    /// `HTTP 8001`.
+    pub fn title(&self) -> String {
+        match self.port {
+            Some(port) => format!("{} {port}", self.protocol),
+            None => self.protocol.clone(),
+        }
+    }
+
+    fn of(wiring: &Wiring, flow: &wiring::Flow) -> Option<Self> {
+        wiring
+            .instance(&flow.to)
+            .filter(|to| to.tier != wiring::Tier::Agent)?;
+        let from = match &flow.from {
+            Peer::Visitor => None,
+            Peer::Instance(id) => Some(id.clone()),
+        };
+        Some(Self {
+            from,
+            to: flow.to.clone(),
+            protocol: flow.protocol.title().to_owned(),
+            port: flow.ports.first().copied(),
+            fallback: flow.preference == Preference::Fallback,
+        })
     }
 }

@@ -10,8 +10,10 @@ pub mod draw;
 pub mod explain;
 pub mod failures;
 pub mod findings;
+mod page;
 
 pub use design::Design;
+pub use page::page;
 
 /// The design in one line: `1 server: web server, app server, database; 1 single point of failure: web-01`.
 pub fn sentence(design: &Design) -> String {

@@ -261,7 +261,7 @@ impl<'a> Page<'a> {
             let text = if flow.fallback {
                 "fallback".to_owned()
             } else {
-                format!("{} {}", flow.protocol, flow.port)
+                flow.title()
             };
             // Parallel flows between the same two rows say it once.
             let key = (route.label.1 as i64, text.clone());

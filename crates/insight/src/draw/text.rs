@@ -67,7 +67,7 @@ fn arrow(design: &Design, row: &[String]) -> String {
             continue;
         };
         let from = flow.from.as_ref().and_then(|from| design.element(from));
-        let text = format!("{} {}", flow.protocol, flow.port);
+        let text = flow.title();
         let above = from.is_none_or(|from| !row.contains(&from.server) && from.tier < to.tier);
         if above && !flow.fallback && !flows.contains(&text) {
             flows.push(text);
@@ -109,9 +109,7 @@ fn card(design: &Design, server: &str) -> Vec<String> {
             let flow = design.flows.iter().find(|flow| {
                 flow.to == element.id && flow.from.as_deref() == Some(on[index - 1].id.as_str())
             });
-            let text = flow.map_or_else(String::new, |flow| {
-                format!("   │ {} {}", flow.protocol, flow.port)
-            });
+            let text = flow.map_or_else(String::new, |flow| format!("   │ {}", flow.title()));
             lines.push(framed(&text, single));
         }
         lines.push(framed(
