@@ -223,7 +223,7 @@ impl Coordinator {
                     None,
                     true,
                 )
-                .await
+                .await;
             }
             Event::Built { app, result } => self.built(app, result).await?,
             Event::HostEnded { server, exit } => self.host_ended(&server, exit),

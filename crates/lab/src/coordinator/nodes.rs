@@ -94,7 +94,7 @@ impl Coordinator {
             }
             FromNode::Step(step) => {
                 self.tell(&terrace_protocol::control::Reply::Step(step))
-                    .await
+                    .await;
             }
             FromNode::Refused { generation, reason } => {
                 self.step(

@@ -31,11 +31,7 @@ impl Children {
 
     /// Starts a process and returns its number.
     pub(super) fn spawn(&mut self, spawn: &Spawn, store: &Store) -> anyhow::Result<u32> {
-        if self
-            .by_id
-            .get(&spawn.id)
-            .is_some_and(|kept| kept.exit.is_none())
-        {
+        if self.runs(&spawn.id) {
             bail!("{} runs already", spawn.id);
         }
         let pid = spawn::spawn(spawn, &self.own, store)?;
@@ -51,6 +47,10 @@ impl Children {
             },
         );
         Ok(pid)
+    }
+
+    pub(super) fn runs(&self, id: &str) -> bool {
+        self.by_id.get(id).is_some_and(|kept| kept.exit.is_none())
     }
 
     /// Sends a signal; to one that has ended already is no error.

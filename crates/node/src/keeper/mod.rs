@@ -37,6 +37,7 @@ const NODE: &str = "node";
 pub fn run(home: &Home) -> anyhow::Result<ExitCode> {
     spawn::become_reaper()?;
     let lifeline = Descriptors::inherited()?.take("lifeline");
+    spawn::keep_descriptors_from_children()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -53,7 +54,7 @@ struct Keeper {
 
 /// What happened.
 enum Event {
-    Asked(Incoming<Ask>),
+    Asked(Box<Incoming<Ask>>),
     /// The node has closed its end, or has sent what cannot be understood.
     NodeLost,
     ChildEnded,
@@ -90,7 +91,7 @@ impl Keeper {
             match signals.next(node.as_mut(), due).await {
                 Event::Asked(asked) => {
                     if let Some(open) = &node
-                        && !self.answer(open, asked).await
+                        && !self.answer(open, *asked).await
                     {
                         node = None;
                     }
@@ -112,7 +113,9 @@ impl Keeper {
                                 error = format!("{error:#}"),
                                 "the node cannot be started"
                             );
-                            due = Some(Instant::now() + self.backoff.pause(Duration::ZERO));
+                            if !self.children.runs(NODE) {
+                                due = Some(Instant::now() + self.backoff.pause(Duration::ZERO));
+                            }
                         }
                     }
                 }
@@ -141,7 +144,15 @@ impl Keeper {
         self.store.forget("keeper");
         started?;
         self.node_since = Instant::now();
-        let node = tokio::time::timeout(Duration::from_secs(10), Node::open_own(ours)).await??;
+        let opened = tokio::time::timeout(Duration::from_secs(10), Node::open_own(ours)).await;
+        let node = match opened.context("it does not greet") {
+            Ok(Ok(node)) => node,
+            failed => {
+                // Its end brings the next one.
+                let _ = self.children.signal(NODE, nix::libc::SIGKILL, true);
+                failed??
+            }
+        };
         for (id, pid, exit) in self.children.ended() {
             node.sender.send(&Say::Exited { id, pid, exit }).await?;
         }
@@ -233,6 +244,8 @@ impl Keeper {
 struct Signals {
     child: Signal,
     end: Signal,
+    /// A terminal's: not for a keeper. They are handled, not ignored, because children inherit what is ignored.
+    _unheeded: [Signal; 2],
     lifeline: Option<Lifeline>,
 }
 
@@ -242,6 +255,10 @@ impl Signals {
         Ok(Self {
             child: signal(SignalKind::child())?,
             end: signal(SignalKind::terminate())?,
+            _unheeded: [
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::hangup())?,
+            ],
             lifeline,
         })
     }
@@ -250,7 +267,7 @@ impl Signals {
         let asked = async {
             match node {
                 Some(node) => match node.receiver.receive().await {
-                    Ok(asked) => Event::Asked(asked),
+                    Ok(asked) => Event::Asked(Box::new(asked)),
                     Err(_) => Event::NodeLost,
                 },
                 None => std::future::pending().await,

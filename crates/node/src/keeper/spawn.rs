@@ -22,6 +22,18 @@ pub(super) fn become_reaper() -> anyhow::Result<()> {
     nix::sys::prctl::set_child_subreaper(true).context("orphans cannot be adopted")
 }
 
+/// Whatever this process was born with stays in it, and it may hold as many descriptors as the system allows.
+#[allow(unsafe_code, reason = "close_range has no safe form here")]
+pub(super) fn keep_descriptors_from_children() -> anyhow::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    let flag = nix::libc::CLOSE_RANGE_CLOEXEC.cast_signed();
+    // SAFETY: with this flag nothing is closed; descriptors are only marked.
+    let marked = unsafe { nix::libc::close_range(3, nix::libc::c_uint::MAX, flag) };
+    nix::errno::Errno::result(marked).context("descriptors cannot be kept from children")?;
+    Ok(())
+}
+
 /// Everything that the child does between fork and exec, made ready before: there it may not allocate.
 struct Child {
     inherited: Vec<OwnedFd>,

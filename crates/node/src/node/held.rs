@@ -149,8 +149,9 @@ impl Keeper {
         loop {
             let ended = self.shared.heard().exits.remove(id);
             if let Some((_, exit)) = ended {
-                // The keeper is gone: then so are we, in a moment.
-                let _ = self.ask(Request::Reap { id: id.to_owned() }, &[]).await;
+                // Beside this future: one that is dropped while it waits must not take the news with it.
+                let (keeper, id) = (self.clone(), id.to_owned());
+                tokio::spawn(async move { keeper.ask(Request::Reap { id }, &[]).await.map(drop) });
                 return exit;
             }
             if exits.changed().await.is_err() {

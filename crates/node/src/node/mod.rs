@@ -151,7 +151,7 @@ impl Node {
             Ok(Some(plan)) => self.reconcile(plan).await,
             Ok(None) => {}
             Err(error) => {
-                tracing::error!(%error, "the plan that runs cannot be read: waiting for the coordinator's")
+                tracing::error!(%error, "the plan that runs cannot be read: waiting for the coordinator's");
             }
         }
     }

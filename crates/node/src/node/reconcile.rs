@@ -136,10 +136,10 @@ mod tests {
                 for change in changes(before, wanted) {
                     match change {
                         Change::Start(role) => {
-                            assert!(running.insert(role.id.clone(), role).is_none())
+                            assert!(running.insert(role.id.clone(), role).is_none());
                         }
                         Change::Update(role) => {
-                            assert!(running.insert(role.id.clone(), role).is_some())
+                            assert!(running.insert(role.id.clone(), role).is_some());
                         }
                         Change::Stop(id) => assert!(running.remove(&id).is_some()),
                     }

@@ -1,0 +1,85 @@
+//! `terrace check`: every mistake of the file at once.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+use terrace_insight::Design;
+use terrace_site::problem::Report;
+
+use super::site_file::SiteFile;
+use super::{Outcome, WRONG_CALL, output};
+
+/// Finds every mistake in the file, each with its line and what to write instead.
+#[derive(Args)]
+#[command(after_help = "Example:\n  terrace check stacks/0-simple_web_stack.kdl")]
+pub(crate) struct Check {
+    /// The site's file.
+    file: Option<PathBuf>,
+    /// Print facts for a program.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    pub(super) fn run(self) -> Outcome {
+        let file = SiteFile::read(self.file.as_deref())?;
+        if self.json {
+            return json(&file);
+        }
+        let Some(site) = file.site() else {
+            return Ok(ExitCode::from(WRONG_CALL));
+        };
+        println!(
+            "{}: {}",
+            file.path.display(),
+            terrace_insight::sentence(&Design::of(&site))
+        );
+        for refused in terrace_site::not_yet(&site) {
+            println!(
+                "  not yet runnable: {} (line {})",
+                refused.message,
+                refused.line(&file.source)
+            );
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Facts<P: Serialize, N: Serialize> {
+    file: String,
+    fine: bool,
+    problems: P,
+    /// What passes, and cannot run yet.
+    not_yet: N,
+    /// The design in a line; none where the file has mistakes.
+    design: Option<String>,
+}
+
+fn json(file: &SiteFile) -> Outcome {
+    let name = file.path.display().to_string();
+    let loaded = terrace_site::load(&file.source);
+    let refused = loaded
+        .site
+        .as_ref()
+        .map(terrace_site::not_yet)
+        .unwrap_or_default();
+    output::json(&Facts {
+        fine: loaded.site.is_some(),
+        problems: Report::new(&name, &file.source, &loaded.problems).facts(),
+        not_yet: Report::new(&name, &file.source, &refused).facts(),
+        design: loaded
+            .site
+            .as_ref()
+            .map(|site| terrace_insight::sentence(&Design::of(site))),
+        file: name.clone(),
+    })?;
+    Ok(if loaded.site.is_some() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(WRONG_CALL)
+    })
+}

@@ -1,0 +1,41 @@
+//! Talking to the coordinator of a site that runs.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use terrace_lab::{Location, client};
+use terrace_protocol::control::{Reply, Request};
+use tokio::runtime::Runtime;
+
+use super::{FELL_SHORT, Outcome};
+
+/// A runtime for one command; it has no threads of its own.
+pub(crate) fn runtime() -> anyhow::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("no event loop can be made")
+}
+
+/// One request, one answer.
+pub(crate) async fn ask(site: &Location, request: Request) -> anyhow::Result<Reply> {
+    let Some(mut connection) = client::connect(site).await? else {
+        bail!("{} is not up: start it with `terrace up`", site.name());
+    };
+    connection.sender.send(&request).await?;
+    Ok(connection.receiver.receive().await?.message)
+}
+
+/// An answer that is no answer to what was asked: most likely why it cannot be.
+pub(crate) fn unexpected(reply: Reply) -> Outcome {
+    match reply {
+        Reply::Failed { cause, remedy } => {
+            eprintln!("terrace: {cause}");
+            if let Some(remedy) = remedy {
+                eprintln!("         {remedy}");
+            }
+            Ok(ExitCode::from(FELL_SHORT))
+        }
+        other => bail!("the coordinator answered with something else: {other:?}"),
+    }
+}

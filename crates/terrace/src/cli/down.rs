@@ -1,0 +1,73 @@
+//! `terrace down`: stop the rehearsal.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+use terrace_lab::{Location, client};
+use terrace_protocol::control::{Reply, Request};
+
+use super::client::{runtime, unexpected};
+use super::output::{arrival, span};
+use super::site_file::running;
+use super::{Outcome, WrongCall};
+
+/// Stops everything in order, from the entry to the database. The data stays.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  terrace down\n  terrace down --wipe")]
+pub(crate) struct Down {
+    /// The site's file.
+    file: Option<PathBuf>,
+    /// Remove the data too: database, releases, secrets, logs.
+    #[arg(long)]
+    wipe: bool,
+}
+
+impl Down {
+    pub(super) fn run(self) -> Outcome {
+        let site = running(self.file.as_deref())?;
+        let start = Instant::now();
+        let stopped = runtime()?.block_on(stop(&site))?;
+        if let Some(outcome) = stopped {
+            return outcome;
+        }
+        site.clear()?;
+        if self.wipe {
+            site.wipe()?;
+            println!(
+                "{} is down, and its data is gone ({})",
+                site.name(),
+                span(start.elapsed())
+            );
+        } else {
+            println!(
+                "{} is down; its data is kept in {} ({})",
+                site.name(),
+                site.state().display(),
+                span(start.elapsed())
+            );
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Asks the coordinator and waits for its end. `None`: nothing runs any more.
+async fn stop(site: &Location) -> anyhow::Result<Option<Outcome>> {
+    let Some(mut connection) = client::connect(site).await? else {
+        return Ok(None);
+    };
+    connection.sender.send(&Request::Down).await?;
+    loop {
+        match connection.receiver.receive().await {
+            Ok(incoming) => match incoming.message {
+                Reply::Step(step) => arrival::say(&arrival::step(&step)),
+                Reply::Stopped => {}
+                other => return Ok(Some(unexpected(other))),
+            },
+            // The connection ends with the coordinator.
+            Err(terrace_protocol::Error::Closed) => return Ok(None),
+            Err(error) => return Err(WrongCall(error.to_string()).into()),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! `terrace explain`: why each part is there, how a request travels, what fails when it fails.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+use terrace_insight::{Design, explain, failures, findings};
+
+use super::site_file::SiteFile;
+use super::{Outcome, WRONG_CALL, WrongCall, output};
+
+/// Explains the design: why each part is there, how a request travels, what fails when it fails.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  terrace explain\n  terrace explain database\n  terrace explain web-01 --file site.kdl"
+)]
+pub(crate) struct Explain {
+    /// A topic or a server's name; without it, the whole and the list of topics.
+    topic: Option<String>,
+    /// The site's file.
+    #[arg(long, short)]
+    file: Option<PathBuf>,
+    /// Print facts for a program.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Facts {
+    site: String,
+    failures: Vec<failures::Failure>,
+    findings: Vec<findings::Finding>,
+    topics: Vec<explain::Topic>,
+}
+
+impl Explain {
+    pub(super) fn run(self) -> Outcome {
+        // `terrace explain stacks/0-….kdl` means the file, not a topic of that name.
+        let (topic, named) = match self.topic {
+            Some(topic) if topic.ends_with(".kdl") && self.file.is_none() => {
+                (None, Some(PathBuf::from(topic)))
+            }
+            topic => (topic, self.file),
+        };
+        let file = SiteFile::read_or_running(named.as_deref())?;
+        let Some(site) = file.site() else {
+            return Ok(ExitCode::from(WRONG_CALL));
+        };
+        let design = Design::of(&site);
+        if self.json {
+            output::json(&Facts {
+                site: design.site.clone(),
+                failures: failures::failures(&design),
+                findings: findings::findings(&design),
+                topics: explain::topics(&design),
+            })?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        match topic {
+            None => print!("{}", explain::overview(&design)),
+            Some(topic) => match explain::answer(&design, &topic) {
+                Some(answer) => print!("{answer}"),
+                None => return Err(unknown(&design, &topic).into()),
+            },
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn unknown(design: &Design, topic: &str) -> WrongCall {
+    let names: Vec<String> = explain::topics(design)
+        .into_iter()
+        .map(|topic| topic.name)
+        .collect();
+    WrongCall(format!(
+        "nothing is known of `{topic}`: ask for one of {}",
+        names.join(", ")
+    ))
+}

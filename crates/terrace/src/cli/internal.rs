@@ -1,0 +1,75 @@
+//! The processes that the binary runs as. Not for people: each is started by another of ours, with what it
+//! must know as JSON.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use serde::de::DeserializeOwned;
+use terrace_service::Role;
+
+use super::Outcome;
+use super::client::runtime;
+
+/// A process of Terrace's own.
+#[derive(Args)]
+pub(crate) struct Internal {
+    #[command(subcommand)]
+    process: Process,
+}
+
+#[derive(Subcommand)]
+enum Process {
+    /// Owns a rehearsal.
+    Coordinator { start: String },
+    /// The first process of a host: makes it one, then is its keeper.
+    Host { host: String },
+    /// Reconciles what runs on a server with its plan.
+    Node { home: String },
+    /// A role of our own, without privilege.
+    Role { word: String, id: String },
+    /// Makes a release.
+    Build { releases: PathBuf },
+}
+
+impl Internal {
+    pub(super) fn run(self) -> Outcome {
+        let filter =
+            tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(false)
+            .init();
+        match self.process {
+            Process::Coordinator { start } => terrace_lab::coordinator::run(told(&start)?),
+            Process::Host { host } => {
+                let host: terrace_lab::hosts::Host = told(&host)?;
+                terrace_lab::hosts::become_host(&host)?;
+                terrace_node::keeper::run(&host.home())
+            }
+            Process::Node { home } => terrace_node::node::run(told(&home)?),
+            Process::Role { word, id } => role(&word, id),
+            Process::Build { releases } => {
+                terrace_lab::hosts::see_releases(&releases)?;
+                Ok(terrace_app::build::main())
+            }
+        }
+    }
+}
+
+fn told<T: DeserializeOwned>(text: &str) -> anyhow::Result<T> {
+    serde_json::from_str(text).context("this process was not started by one of ours")
+}
+
+fn role(word: &str, id: String) -> Outcome {
+    runtime()?.block_on(async {
+        let role = Role::inherited(id)?;
+        match word {
+            "dns" => terrace_dns::run(role).await?,
+            other => bail!("no role is called {other}"),
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}

@@ -1,0 +1,163 @@
+//! `terrace logs`: what the programs on the servers have written.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::site_file::running;
+use super::{Outcome, WrongCall};
+
+/// How often a followed log is looked at.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Prints what the programs on the servers have written.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  terrace logs\n  terrace logs web-01/app -f\n  terrace logs web-01 --lines 50"
+)]
+pub(crate) struct Logs {
+    /// A server, or one role on it: `web-01`, `web-01/app`, `web-01/access`.
+    what: Option<String>,
+    /// Go on as more is written.
+    #[arg(long, short)]
+    follow: bool,
+    /// How many of the last lines of each log to begin with.
+    #[arg(long, default_value_t = 100)]
+    lines: usize,
+    /// The site's file.
+    #[arg(long)]
+    file: Option<PathBuf>,
+}
+
+/// One log file, and how far it has been printed.
+struct Log {
+    name: String,
+    path: PathBuf,
+    seen: u64,
+}
+
+impl Logs {
+    pub(super) fn run(self) -> Outcome {
+        let site = running(self.file.as_deref())?;
+        let all = find(&site.state().join("servers"))?;
+        let wanted = |log: &Log| match &self.what {
+            None => true,
+            Some(what) => log.name == *what || log.name.starts_with(&format!("{what}/")),
+        };
+        let names: Vec<String> = all.iter().map(|log| log.name.clone()).collect();
+        let mut logs: Vec<Log> = all.into_iter().filter(wanted).collect();
+        if logs.is_empty() {
+            let what = self.what.unwrap_or_default();
+            let there = if names.is_empty() {
+                "there are none yet".to_owned()
+            } else {
+                format!("there are {}", names.join(", "))
+            };
+            return Err(WrongCall(format!("no log of `{what}`: {there}")).into());
+        }
+        let alone = logs.len() == 1;
+        let mut out = io::stdout().lock();
+        for log in &mut logs {
+            log.print_last(&mut out, self.lines, alone)?;
+        }
+        if !self.follow {
+            return Ok(ExitCode::SUCCESS);
+        }
+        loop {
+            out.flush()?;
+            std::thread::sleep(PAUSE);
+            for log in &mut logs {
+                log.print_new(&mut out, alone)?;
+            }
+        }
+    }
+}
+
+/// Every log of every server, by `server/name`.
+fn find(servers: &Path) -> anyhow::Result<Vec<Log>> {
+    let mut found = Vec::new();
+    for server in fs::read_dir(servers).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(server.path().join("logs"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let path = entry.path();
+            if path.extension().is_some_and(|extension| extension == "log") {
+                let stem = path
+                    .file_stem()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .replace('.', "/");
+                found.push(Log {
+                    name: format!("{}/{stem}", server.file_name().to_string_lossy()),
+                    path,
+                    seen: 0,
+                });
+            }
+        }
+    }
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(found)
+}
+
+impl Log {
+    fn open(&self) -> anyhow::Result<File> {
+        File::open(&self.path).with_context(|| format!("cannot read {}", self.path.display()))
+    }
+
+    fn print_last(
+        &mut self,
+        out: &mut impl Write,
+        lines: usize,
+        alone: bool,
+    ) -> anyhow::Result<()> {
+        let mut text = Vec::new();
+        self.open()?.read_to_end(&mut text)?;
+        self.seen = text.len() as u64;
+        let all: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+        for line in &all[all.len().saturating_sub(lines)..] {
+            self.line(out, line, alone)?;
+        }
+        Ok(())
+    }
+
+    /// What has come since; a log that has become shorter was begun anew.
+    fn print_new(&mut self, out: &mut impl Write, alone: bool) -> anyhow::Result<()> {
+        let mut file = self.open()?;
+        let length = file.metadata()?.len();
+        if length < self.seen {
+            self.seen = 0;
+        }
+        file.seek(SeekFrom::Start(self.seen))?;
+        let mut reader = BufReader::new(file.take(length - self.seen));
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line)? > 0 {
+            // Half a line waits for its other half.
+            if line.last() != Some(&b'\n') {
+                break;
+            }
+            self.seen += line.len() as u64;
+            self.line(out, &line, alone)?;
+            line.clear();
+        }
+        Ok(())
+    }
+
+    fn line(&self, out: &mut impl Write, line: &[u8], alone: bool) -> io::Result<()> {
+        if !alone {
+            write!(out, "{} │ ", self.name)?;
+        }
+        out.write_all(line)?;
+        if line.last() == Some(&b'\n') {
+            Ok(())
+        } else {
+            out.write_all(b"\n")
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! How a site stands, at a glance: one true sentence, then a row per role with the reason of its state.
+
+use std::time::Duration;
+
+use terrace_protocol::control::{ServerStatus, Status};
+use terrace_protocol::report::{RoleReport, State};
+
+use super::{Table, latency, span};
+
+/// A report that is older than this is marked with its age.
+const STALE: u64 = 3_000;
+
+/// The whole page.
+pub(crate) fn page(status: &Status, now: u64) -> String {
+    let mut text = format!("{}\n", sentence(status));
+    if let Some(open) = &status.front_door {
+        text += &format!("Open  {open}\n");
+    }
+    text += &format!("\n{}", table(status, now));
+    for role in troubled(status) {
+        text += &format!(
+            "\n! {}  {}\n  terrace logs {}\n",
+            role.id, role.reason, role.id
+        );
+    }
+    text
+}
+
+/// Every server is up and every role does its work.
+pub(crate) fn is_well(status: &Status) -> bool {
+    let all_up = status
+        .servers
+        .iter()
+        .all(|server| server.up && server.report.is_some());
+    all_up && troubled(status).next().is_none()
+}
+
+/// The state of all, in a line.
+pub(crate) fn sentence(status: &Status) -> String {
+    let troubles = troubled(status).count();
+    let missing = status
+        .servers
+        .iter()
+        .filter(|server| !server.up || server.report.is_none())
+        .count();
+    let state = match (missing, troubles) {
+        (0, 0) => "serving".to_owned(),
+        (0, 1) => "1 part is not well".to_owned(),
+        (0, many) => format!("{many} parts are not well"),
+        (1, _) => "1 server is down".to_owned(),
+        (many, _) => format!("{many} servers are down"),
+    };
+    let mut sentence = format!("{}  {state}", status.site);
+    let entry = roles(status)
+        .filter(|role| role.role == "web")
+        .filter_map(|role| role.traffic.as_ref());
+    let (mut rate, mut failed, mut worst) = (0.0, 0, None);
+    for traffic in entry {
+        rate += traffic.rate;
+        failed += traffic.failed;
+        worst = worst.max(traffic.p99);
+    }
+    sentence += &format!("  {rate:.0} requests/s  {failed} failed");
+    if let Some(worst) = worst {
+        sentence += &format!("  p99 {}", latency(worst));
+    }
+    sentence
+}
+
+/// A row per role.
+pub(crate) fn table(status: &Status, now: u64) -> Table {
+    let headings = [
+        "SERVER", "ROLE", "STATE", "SINCE", "REQ/S", "FAILED", "P99", "RESTARTS", "WHY",
+    ];
+    let mut table = Table::new(&headings, &[3, 4, 5, 6, 7]);
+    for server in &status.servers {
+        match &server.report {
+            Some(report) if server.up => {
+                for role in &report.roles {
+                    table.row(row(server, role, now));
+                }
+            }
+            _ => {
+                let why = if server.up {
+                    "no report yet"
+                } else {
+                    "its host is gone"
+                };
+                let dash = || "–".to_owned();
+                let state = if server.up { "starting" } else { "down" };
+                let cells = [
+                    server.name.clone(),
+                    dash(),
+                    state.into(),
+                    dash(),
+                    dash(),
+                    dash(),
+                    dash(),
+                    dash(),
+                    why.into(),
+                ];
+                table.row(cells.to_vec());
+            }
+        }
+    }
+    table
+}
+
+fn row(server: &ServerStatus, role: &RoleReport, now: u64) -> Vec<String> {
+    let dash = || "–".to_owned();
+    let traffic = role.traffic.as_ref();
+    let since = Duration::from_millis(now.saturating_sub(role.since));
+    let age = if server.age > STALE {
+        format!("(as of {} ago) ", span(Duration::from_millis(server.age)))
+    } else {
+        String::new()
+    };
+    let what = if role.what.is_empty() || role.reason.is_empty() {
+        ""
+    } else {
+        ": "
+    };
+    vec![
+        server.name.clone(),
+        role.id
+            .strip_prefix(&format!("{}/", server.name))
+            .unwrap_or(&role.id)
+            .to_owned(),
+        state(role).to_owned(),
+        if role.since == 0 { dash() } else { span(since) },
+        traffic.map_or_else(dash, |traffic| format!("{:.0}", traffic.rate)),
+        traffic.map_or_else(dash, |traffic| traffic.failed.to_string()),
+        traffic
+            .and_then(|traffic| traffic.p99)
+            .map_or_else(dash, latency),
+        role.restarts.to_string(),
+        format!("{age}{}{what}{}", role.what, role.reason),
+    ]
+}
+
+fn state(role: &RoleReport) -> &'static str {
+    match role.state {
+        State::Waiting => "waiting",
+        State::Starting => "starting",
+        State::Serving if role.role == "database" => "primary",
+        State::Serving => "serving",
+        State::Restarting => "restarting",
+        State::Failing => "failing",
+        State::Draining => "draining",
+        State::Stopped => "stopped",
+    }
+}
+
+fn roles(status: &Status) -> impl Iterator<Item = &RoleReport> {
+    let reports = status
+        .servers
+        .iter()
+        .filter_map(|server| server.report.as_ref());
+    reports.flat_map(|report| &report.roles)
+}
+
+fn troubled(status: &Status) -> impl Iterator<Item = &RoleReport> {
+    roles(status).filter(|role| role.state != State::Serving)
+}
+
+#[cfg(test)]
+mod tests {
+    use terrace_protocol::report::{ServerReport, Traffic};
+
+    use super::*;
+
+    fn status(state: State) -> Status {
+        let role = |role: &str, state| RoleReport {
+            id: format!("web-01/{role}"),
+            role: role.into(),
+            state,
+            reason: "200 in 1 ms".into(),
+            since: 1_000,
+            traffic: (role == "web").then(|| Traffic {
+                rate: 412.4,
+                p99: Some(21_300),
+                ..Traffic::default()
+            }),
+            ..RoleReport::default()
+        };
+        let report = ServerReport {
+            server: "web-01".into(),
+            generation: 1,
+            roles: vec![
+                role("web", State::Serving),
+                role("app", state),
+                role("database", State::Serving),
+            ],
+        };
+        let server = ServerStatus {
+            name: "web-01".into(),
+            report: Some(report),
+            up: true,
+            ..ServerStatus::default()
+        };
+        Status {
+            site: "www.foobar.com".into(),
+            servers: vec![server],
+            ..Status::default()
+        }
+    }
+
+    #[test]
+    fn the_first_line_is_true() {
+        let serving = sentence(&status(State::Serving));
+        assert_eq!(
+            serving,
+            "www.foobar.com  serving  412 requests/s  0 failed  p99 21 ms"
+        );
+        assert!(
+            sentence(&status(State::Failing)).starts_with("www.foobar.com  1 part is not well")
+        );
+        let mut gone = status(State::Serving);
+        gone.servers[0].up = false;
+        assert!(sentence(&gone).starts_with("www.foobar.com  1 server is down"));
+    }
+
+    #[test]
+    fn what_is_wrong_comes_with_the_next_command() {
+        let text = page(&status(State::Failing), 15_000);
+        assert!(text.contains("app       failing     14 s"), "{text}");
+        assert!(text.contains("database  primary     14 s"), "{text}");
+        assert!(
+            text.ends_with("! web-01/app  200 in 1 ms\n  terrace logs web-01/app\n"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,154 @@
+//! `terrace up`: rehearse the site here, every server a host of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use terrace_insight::Design;
+use terrace_lab::client::{self, Start};
+use terrace_protocol::control::{Reply, Request, Status};
+use terrace_service::clock::unix_millis;
+use terrace_site::problem::Report;
+
+use super::client::{runtime, unexpected};
+use super::output::{self, arrival};
+use super::site_file::SiteFile;
+use super::{Outcome, WRONG_CALL};
+
+/// Rehearses the site on this machine: every server a host of its own, with its real address, in a network
+/// that has no way out.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  terrace up\n  terrace up stacks/0-simple_web_stack.kdl --detach"
+)]
+pub(crate) struct Up {
+    /// The site's file.
+    file: Option<PathBuf>,
+    /// Return when the site is up; `terrace down` stops it.
+    #[arg(long, short)]
+    detach: bool,
+    /// The port on 127.0.0.1 where a browser finds the site; the next free one when it is taken.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Print facts for a program, one a line.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Up {
+    pub(super) fn run(self) -> Outcome {
+        let file = SiteFile::read(self.file.as_deref())?;
+        let Some(site) = file.site() else {
+            return Ok(ExitCode::from(WRONG_CALL));
+        };
+        let refused = terrace_site::not_yet(&site);
+        if !refused.is_empty() {
+            let name = file.path.display().to_string();
+            eprint!(
+                "{}",
+                Report::new(&name, &file.source, &refused).render(output::errors_coloured())
+            );
+            return Ok(ExitCode::from(WRONG_CALL));
+        }
+        let name = site.name().to_string();
+        if !self.json {
+            arrival::say(&format!("{}\n", arrival::title(&name, &file.path)));
+        }
+        let start = Start {
+            file: file.path.clone(),
+            site: name,
+            port: self.port,
+        };
+        let design = terrace_insight::sentence(&Design::of(&site));
+        runtime()?.block_on(self.follow(&start, &design))
+    }
+
+    async fn follow(&self, start: &Start, design: &str) -> Outcome {
+        let mut connection = client::start(start).await?;
+        connection
+            .sender
+            .send(&Request::Up {
+                detach: self.detach,
+            })
+            .await?;
+        let mut interrupted = false;
+        let mut outcome = ExitCode::SUCCESS;
+        loop {
+            let reply = tokio::select! {
+                incoming = connection.receiver.receive() => match incoming {
+                    Ok(incoming) => incoming.message,
+                    Err(terrace_protocol::Error::Closed) => return Ok(outcome),
+                    Err(error) => return Err(error).context("the coordinator cannot be heard"),
+                },
+                signal = tokio::signal::ctrl_c(), if !interrupted => {
+                    signal.context("interrupts cannot be heard")?;
+                    interrupted = true;
+                    connection.sender.send(&Request::Down).await?;
+                    continue;
+                }
+            };
+            if self.json {
+                println!("{}", serde_json::to_string(&reply)?);
+            } else if let Some(text) = self.told(&reply, start, design) {
+                arrival::say(&text);
+            }
+            match reply {
+                Reply::Ready(_) if self.detach => return Ok(outcome),
+                Reply::Stopped => return Ok(outcome),
+                Reply::Failed { .. } if !self.json => {
+                    let failed = unexpected(reply)?;
+                    if self.detach {
+                        return Ok(failed);
+                    }
+                    outcome = failed;
+                }
+                Reply::Failed { .. } => outcome = ExitCode::from(super::FELL_SHORT),
+                _ => {}
+            }
+        }
+    }
+
+    fn told(&self, reply: &Reply, start: &Start, design: &str) -> Option<String> {
+        match reply {
+            Reply::Step(step) => Some(arrival::step(step)),
+            Reply::Ready(status) => Some(self.ready(status, start, design)),
+            _ => None,
+        }
+    }
+
+    fn ready(&self, status: &Status, start: &Start, design: &str) -> String {
+        let next = next_stage(&start.file).map(|next| next.display().to_string());
+        let mut text = arrival::ready(status, design, next.as_deref(), unix_millis());
+        let me = arrival::program();
+        if !self.detach {
+            text += &format!("Ctrl-C stops it and keeps the data ({me} down --wipe removes it)");
+        }
+        text
+    }
+}
+
+/// The file of the next stage, where files are numbered: `1-….kdl` beside `0-….kdl`.
+fn next_stage(file: &Path) -> Option<PathBuf> {
+    let name = file.file_name()?.to_str()?;
+    let (number, _) = name.split_once('-')?;
+    let next = format!("{}-", number.parse::<u32>().ok()? + 1);
+    let directory = match file.parent()? {
+        parent if parent.as_os_str().is_empty() => Path::new("."),
+        parent => parent,
+    };
+    let mut found: Vec<PathBuf> = std::fs::read_dir(directory)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
+    found.sort();
+    let is_next = |path: &PathBuf| {
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        name.starts_with(&next) && name.ends_with(".kdl")
+    };
+    found.into_iter().find(is_next)
+}

@@ -1,0 +1,244 @@
+//! A site that a story has to itself, and a visitor to it.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a single command may take before it counts as hung. The first `up` builds the app.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+static TURN: Mutex<()> = Mutex::new(());
+
+/// The binary under test.
+pub(crate) fn binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_terrace"))
+}
+
+/// Hosts are network namespaces: they need root here. Says so where a story cannot be told.
+pub(crate) fn is_root() -> bool {
+    let root = fs::metadata("/proc/self")
+        .is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0);
+    if !root {
+        eprintln!("skipped: this story needs root");
+    }
+    root
+}
+
+/// A directory with a copy of the stacks. Stopped when it is dropped.
+pub(crate) struct Site {
+    pub(crate) directory: PathBuf,
+    pub(crate) file: PathBuf,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Site {
+    /// Stage 0 with its guest book, not yet up. The directory stays from story to story, so the release is
+    /// built once; the data goes.
+    pub(crate) fn stage0() -> Self {
+        let site = Self::of("stage0", "stacks/0-simple_web_stack.kdl");
+        let _ = fs::remove_dir_all(site.state().join("servers"));
+        site
+    }
+
+    fn of(name: &str, stack: &str) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join("stories")
+            .join(name);
+        let stacks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stacks");
+        copy(&stacks, &directory.join("stacks"));
+        let file = directory.join(stack);
+        let site = Self {
+            directory,
+            file,
+            _turn: turn,
+        };
+        site.terrace(&["down"]);
+        site
+    }
+
+    /// Another file in the same place: a story of its own about one site.
+    pub(crate) fn with_file(name: &str, text: &str) -> Self {
+        let mut site = Self::of(name, "stacks/0-simple_web_stack.kdl");
+        site.file = site.directory.join("stacks/site.kdl");
+        fs::write(&site.file, text).unwrap();
+        site
+    }
+
+    /// Where its data, logs and secrets are.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.directory.join("stacks/.terrace/www.foobar.com")
+    }
+
+    /// Runs a command on this site's file and waits for its end.
+    pub(crate) fn terrace(&self, arguments: &[&str]) -> Output {
+        finish(self.command(arguments))
+    }
+
+    /// A command on this site's file: `["exec", "web-01", "--", "true"]`.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        let (before, after) = match arguments.iter().position(|argument| *argument == "--") {
+            Some(end) => arguments.split_at(end),
+            None => (arguments, &[][..]),
+        };
+        command.args(before);
+        if ["exec", "logs", "secret", "explain"].contains(&before[0]) {
+            command.arg("--file");
+        }
+        command
+            .arg(&self.file)
+            .args(after)
+            .current_dir(&self.directory);
+        command
+    }
+
+    /// Brings it up, and panics with what it said when it does not come.
+    pub(crate) fn up(&self) -> String {
+        let output = self.terrace(&["up", "--detach"]);
+        let text = both(&output);
+        assert!(
+            output.status.success(),
+            "`up` failed: {text}\nlogs in {}",
+            self.state().display()
+        );
+        text
+    }
+
+    /// What a program prints on a host: `internet` is the visitor's.
+    pub(crate) fn on(&self, host: &str, command: &[&str]) -> String {
+        let mut arguments = vec!["exec", host, "--"];
+        arguments.extend(command);
+        let output = self.terrace(&arguments);
+        assert!(
+            output.status.success(),
+            "{command:?} on {host}: {}",
+            both(&output)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The facts of `terrace status`.
+    pub(crate) fn status(&self) -> serde_json::Value {
+        let output = self.terrace(&["status", "--json"]);
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", both(&output)))
+    }
+
+    /// The machine's number of a process of this site whose arguments contain all of `words`.
+    pub(crate) fn process(&self, words: &[&str]) -> Option<u32> {
+        processes()
+            .into_iter()
+            .find(|(_, line)| words.iter().all(|word| line.contains(word)))
+            .map(|(pid, _)| pid)
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let output = self.terrace(&["down"]);
+        if std::thread::panicking() {
+            eprintln!(
+                "logs: {}\ndown: {}",
+                self.state().join("servers").display(),
+                both(&output)
+            );
+        }
+    }
+}
+
+/// Waits until `reached`, and panics with `what` when that takes longer than any honest machine needs.
+pub(crate) fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !reached() {
+        assert!(
+            start.elapsed() < Duration::from_secs(30),
+            "not reached: {what}"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Every process of the machine with its arguments.
+pub(crate) fn processes() -> Vec<(u32, String)> {
+    let entry = |entry: fs::DirEntry| {
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let line = fs::read(entry.path().join("cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        (!line.is_empty()).then_some((pid, line))
+    };
+    fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(entry)
+        .collect()
+}
+
+/// Runs a command to its end; one that hangs is killed and fails the story.
+pub(crate) fn finish(mut command: Command) -> Output {
+    let output = tempfile::tempfile().unwrap();
+    let errors = tempfile::tempfile().unwrap();
+    command
+        .stdin(Stdio::null())
+        .stdout(output.try_clone().unwrap())
+        .stderr(errors.try_clone().unwrap());
+    let mut child = command.spawn().unwrap();
+    let status = wait(&mut child, PATIENCE);
+    Output {
+        status,
+        stdout: whole(output),
+        stderr: whole(errors),
+    }
+}
+
+/// Waits for a process; one that hangs is killed and fails the story.
+pub(crate) fn wait(child: &mut Child, patience: Duration) -> std::process::ExitStatus {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if start.elapsed() > patience {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("process {} did not end within {patience:?}", child.id());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn whole(mut file: File) -> Vec<u8> {
+    std::io::Seek::rewind(&mut file).unwrap();
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// What a command said, on both of its outputs.
+pub(crate) fn both(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!("{}{}", text(&output.stdout), text(&output.stderr))
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name();
+        if [".terrace", ".venv", "__pycache__"]
+            .iter()
+            .any(|skipped| name == *skipped)
+        {
+            continue;
+        }
+        let target = to.join(&name);
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

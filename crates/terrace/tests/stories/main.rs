@@ -1,0 +1,10 @@
+//! Stories: what a person does with the binary, and what must come of it.
+//!
+//! Each story has the whole binary, real hosts, a real app and a real MariaDB. They take turns: two sites of
+//! one name on two cores would only disturb each other. The app's release is built once for all of them.
+
+mod harness;
+mod leftovers;
+mod mistakes;
+mod rootless;
+mod visitor;

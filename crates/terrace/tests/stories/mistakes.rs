@@ -1,0 +1,129 @@
+//! What is wrong is said with its cause and the next step, and the rest of the site runs on.
+
+use std::fs;
+
+use crate::harness::{self, Site, both, finish, wait_until};
+
+/// A site whose app is this command.
+fn with_app(name: &str, build: &str, run: &str) -> Site {
+    let text = format!(
+        "site \"www.foobar.com\" {{\n    server web-01 \"8.8.8.8\"\n    web web-01 static=\"foobar/public\"\n    \
+         app web-01 code=\"foobar\" health=\"/health\" start-within=\"3s\" {{\n        build \"{build}\"\n        run \"{run}\"\n    }}\n}}\n"
+    );
+    Site::with_file(name, &text)
+}
+
+/// `up` says all of `words`, does not call it a success, and files are served all the same.
+fn is_told(site: &Site, words: &[&str]) {
+    let output = site.terrace(&["up", "--detach"]);
+    let said = both(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for word in words {
+        assert!(said.contains(word), "`up` did not say {word:?}: {said}");
+    }
+    let style = site.on(
+        "internet",
+        &[
+            "curl",
+            "-s",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "http://www.foobar.com/style.css",
+        ],
+    );
+    assert_eq!(style, "200");
+    let page = site.on("internet", &["curl", "-si", "http://www.foobar.com/"]);
+    assert!(page.starts_with("HTTP/1.1 50"), "{page}");
+}
+
+#[test]
+fn a_build_that_fails_is_shown_with_its_last_lines() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = with_app(
+        "failing-build",
+        "echo no such module: stripe >&2; exit 3",
+        "sleep 1000",
+    );
+    is_told(&site, &["no such module: stripe", "3", "foobar"]);
+}
+
+#[test]
+fn an_app_that_never_listens_is_named() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = with_app("silent-app", "true", "sleep 1000");
+    is_told(&site, &["web-01/app", "/health", "terrace logs web-01/app"]);
+}
+
+#[test]
+fn an_app_that_crashes_again_and_again_is_shown_with_its_last_words() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = with_app(
+        "crashing-app",
+        "true",
+        "sh -c 'echo No module named stripe >&2; exit 9'",
+    );
+    is_told(
+        &site,
+        &["web-01/app", "exit code 9", "No module named stripe"],
+    );
+    wait_until("the crash loop is seen in `status`", || {
+        both(&site.terrace(&["status"])).contains("failing")
+    });
+}
+
+#[test]
+fn a_bad_file_changes_nothing_and_every_mistake_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("site.kdl");
+    fs::write(&file, "site \"www.foobar.com\" {\n    server web-01 10.0.0.21\n    web web-1 static=\"public\"\n}\n").unwrap();
+    for command in ["check", "up"] {
+        let mut call = std::process::Command::new(harness::binary());
+        call.args([command, file.to_str().unwrap()]);
+        let output = finish(call);
+        let said = both(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(
+            said.contains(":2:19") && said.contains(":3:9") && said.contains("web-01"),
+            "{said}"
+        );
+    }
+    assert!(!directory.path().join(".terrace").exists());
+}
+
+#[test]
+fn what_cannot_run_yet_is_refused_with_its_line() {
+    let stacks = concat!(env!("CARGO_MANIFEST_DIR"), "/../../stacks");
+    for (stack, word) in [
+        ("1-distributed_web_infrastructure.kdl", "load-balancer"),
+        ("2-secured_and_monitored_web_infrastructure.kdl", "firewall"),
+        ("3-scale_up.kdl", "quorum"),
+    ] {
+        let file = format!("{stacks}/{stack}");
+        let call = |command: &str| {
+            let mut call = std::process::Command::new(harness::binary());
+            call.args([command, &file]);
+            finish(call)
+        };
+        assert_eq!(
+            call("check").status.code(),
+            Some(0),
+            "{}",
+            both(&call("check"))
+        );
+        let refused = call("up");
+        assert_eq!(refused.status.code(), Some(2), "{}", both(&refused));
+        assert!(
+            both(&refused).contains(word) && both(&refused).contains(&format!("{stack}:")),
+            "{}",
+            both(&refused)
+        );
+    }
+}

@@ -1,0 +1,159 @@
+//! What a visitor sees of stage 0, and what stays.
+
+use std::process::Command;
+
+use crate::harness::{self, Site, binary, both, finish, wait_until};
+
+#[test]
+fn a_visitor_finds_the_guest_book_and_what_is_posted_stays() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = Site::stage0();
+    let said = site.up();
+    for part in [
+        "Rehearsal of www.foobar.com",
+        "web-01    8.8.8.8",
+        "MariaDB",
+        "www.foobar.com A 8.8.8.8",
+        "http://www.foobar.com.localhost:",
+    ] {
+        assert!(said.contains(part), "`up` did not say {part:?}: {said}");
+    }
+
+    assert_eq!(
+        site.on("internet", &["dig", "+short", "www.foobar.com"]),
+        "8.8.8.8\n"
+    );
+    let page = site.on("internet", &["curl", "-s", "http://www.foobar.com/"]);
+    assert!(page.contains("web-01") && page.contains("<form"), "{page}");
+    let style = site.on(
+        "internet",
+        &["curl", "-si", "http://www.foobar.com/style.css"],
+    );
+    assert!(
+        style.starts_with("HTTP/1.1 200") && style.contains("text/css"),
+        "{style}"
+    );
+
+    let entry = "A first entry, with <tags> & quotes'";
+    let fields = [
+        "--data-urlencode",
+        "name=Ada",
+        "--data-urlencode",
+        &format!("message={entry}"),
+    ]
+    .map(str::to_owned);
+    let mut post = vec!["curl", "-s", "-o", "/dev/null", "-w", "%{http_code}"];
+    post.extend(fields.iter().map(String::as_str));
+    post.push("http://www.foobar.com/");
+    assert_eq!(site.on("internet", &post), "303");
+    let shown = "A first entry, with &lt;tags&gt; &amp; quotes&#39;";
+    assert!(
+        site.on("internet", &["curl", "-s", "http://www.foobar.com/"])
+            .contains(shown)
+    );
+
+    let log = site.state().join("servers/web-01/logs/access.log");
+    wait_until("the visitor's address is in the access log", || {
+        std::fs::read_to_string(&log)
+            .is_ok_and(|log| log.contains("198.51.100.10") && log.contains("/style.css"))
+    });
+
+    assert!(site.terrace(&["down"]).status.success());
+    site.up();
+    assert!(
+        site.on("internet", &["curl", "-s", "http://www.foobar.com/"])
+            .contains(shown),
+        "the entry did not stay"
+    );
+}
+
+#[test]
+fn a_browser_on_this_machine_comes_through_the_front_door() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = Site::stage0();
+    site.up();
+    let address = site.status()["front_door"].as_str().unwrap().to_owned();
+    assert!(
+        address.starts_with("http://www.foobar.com.localhost:"),
+        "{address}"
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let mut browser = Command::new("chromium");
+    browser
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+        ])
+        .args([
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--dump-dom",
+        ])
+        .arg(format!("--user-data-dir={}", directory.path().display()))
+        .arg(&address);
+    let seen = both(&finish(browser));
+    assert!(seen.contains("<form") && seen.contains("web-01"), "{seen}");
+}
+
+#[test]
+fn status_logs_and_exec_speak_of_what_runs() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = Site::stage0();
+    site.up();
+    let status = site.status();
+    let roles = &status["servers"][0]["report"]["roles"];
+    let states: Vec<_> = roles
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|role| role["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["serving"; 3], "{status:#}");
+    let page = both(&site.terrace(&["status"]));
+    assert!(
+        page.starts_with("www.foobar.com  serving") && page.contains("primary"),
+        "{page}"
+    );
+
+    assert_eq!(site.on("web-01", &["hostname"]), "web-01\n");
+    let output = site.terrace(&["exec", "web-01", "--", "sh", "-c", "exit 7"]);
+    assert_eq!(output.status.code(), Some(7), "{}", both(&output));
+    let output = site.terrace(&["exec", "web-09", "--", "true"]);
+    assert!(
+        both(&output).contains("web-01"),
+        "the servers there are should be named: {}",
+        both(&output)
+    );
+
+    let logs = both(&site.terrace(&["logs", "web-01/database"]));
+    assert!(logs.contains("ready for connections"), "{logs}");
+    // A second `up` of a site that runs is no harm.
+    let again = site.terrace(&["up", "--detach"]);
+    assert!(both(&again).contains("runs"), "{}", both(&again));
+}
+
+#[test]
+fn without_a_file_the_running_site_is_meant() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = Site::stage0();
+    site.up();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let mut command = Command::new(binary());
+    command
+        .args(["exec", "internet", "--", "dig", "+short", "www.foobar.com"])
+        .current_dir(elsewhere.path());
+    let output = finish(command);
+    assert_eq!(both(&output), "8.8.8.8\n");
+}
