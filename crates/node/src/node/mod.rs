@@ -18,7 +18,7 @@ use anyhow::Context as _;
 use terrace_protocol::node::{FromNode, Home, Step};
 use terrace_protocol::report::{RoleReport, ServerReport};
 use terrace_service::Descriptors;
-use terrace_site::plan::{FORMAT, Part, RolePlan, ServerPlan};
+use terrace_site::plan::{Part, RolePlan, ServerPlan};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -113,6 +113,7 @@ struct Node {
     steps: mpsc::UnboundedReceiver<Step>,
     coordinator: Coordinator,
     plan: Option<ServerPlan>,
+    generation: watch::Sender<u64>,
     running: BTreeMap<String, Running>,
     /// Ticks whenever any report changed.
     changed: (watch::Sender<u64>, watch::Receiver<u64>),
@@ -131,6 +132,7 @@ impl Node {
             steps: heard,
             coordinator,
             plan: None,
+            generation: watch::Sender::new(0),
             running: BTreeMap::new(),
             changed: watch::channel(0),
         })
@@ -203,7 +205,7 @@ impl Node {
     }
 
     async fn reconcile(&mut self, plan: ServerPlan) {
-        debug_assert_eq!(plan.format, FORMAT);
+        self.generation.send_replace(plan.generation);
         let before: Vec<RolePlan> = self
             .plan
             .iter()
@@ -239,6 +241,7 @@ impl Node {
             site: server.site.clone(),
             id: id.clone(),
             plans,
+            generation: self.generation.subscribe(),
             stopped,
             reports: parts::Reports::new(report, self.changed.0.clone()),
         };

@@ -21,6 +21,8 @@ pub(crate) struct Part {
     pub(crate) id: String,
     /// Its plan, now and as it changes.
     pub(crate) plans: watch::Receiver<RolePlan>,
+    /// The generation of the plan that runs.
+    pub(crate) generation: watch::Receiver<u64>,
     /// Becomes true when the role is to end.
     pub(crate) stopped: watch::Receiver<bool>,
     pub(crate) reports: Reports,

@@ -1,0 +1,113 @@
+//! One copy, as the node has it: its machine, and what the machine's actions need.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use terrace_app::launch::{self, Secrets, Surroundings};
+use terrace_app::{Event, Machine, Verdict, Wanted, health};
+use terrace_protocol::keeper::Spawn;
+use terrace_site::plan::{AppPlan, CopyPlan};
+use tokio::sync::mpsc;
+
+use super::{Heard, LAST_LINES};
+use crate::logs;
+use crate::node::Context;
+
+pub(super) struct Copy {
+    pub(super) plan: CopyPlan,
+    pub(super) machine: Machine,
+    /// How long its log was when it was last started.
+    log_from: u64,
+}
+
+impl Copy {
+    pub(super) fn new(plan: CopyPlan, machine: Machine) -> Self {
+        Self {
+            plan,
+            machine,
+            log_from: 0,
+        }
+    }
+
+    /// Starts its process and returns its number.
+    pub(super) async fn spawn(
+        &mut self,
+        context: &Context,
+        app: &AppPlan,
+        surroundings: &Surroundings,
+        secrets: &Secrets,
+        wanted: &Wanted,
+    ) -> anyhow::Result<u32> {
+        let id = &self.plan.id;
+        let spawn = launch::copy(app, &self.plan, &wanted.release, surroundings, secrets);
+        let notes = Notes(surroundings.state.join("copies"));
+        notes
+            .write(id, wanted)
+            .context("what the copy runs cannot be noted")?;
+        self.log_from = logs::length(&context.log(id));
+        let output = Some(context.keep_log(id).await?);
+        context
+            .keeper
+            .spawn(Spawn {
+                output,
+                open_files: Some(20_000),
+                ..spawn
+            })
+            .await
+    }
+
+    /// Has its end heard, with its last lines.
+    pub(super) fn await_exit(&self, context: &Context, heard: &mpsc::UnboundedSender<Heard>) {
+        let (context, heard) = (context.clone(), heard.clone());
+        let (id, from) = (self.plan.id.clone(), self.log_from);
+        tokio::spawn(async move {
+            let exit = context.keeper.exited(&id).await;
+            let text = logs::since(&context.log(&id), from);
+            let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            let lines = lines[lines.len().saturating_sub(LAST_LINES)..].to_vec();
+            // Nobody hears: then the role has ended.
+            let _ = heard.send(Heard::Copy(id, Event::Exited { exit, lines }));
+        });
+    }
+
+    /// Has it checked once.
+    pub(super) fn check(
+        &self,
+        number: u64,
+        site: &str,
+        app: &AppPlan,
+        heard: &mpsc::UnboundedSender<Heard>,
+    ) {
+        let (id, address, plan) = (self.plan.id.clone(), self.plan.listen, app.health.clone());
+        let (site, heard) = (site.to_owned(), heard.clone());
+        tokio::spawn(async move {
+            let verdict: Verdict = health::check(address, &site, &plan).await;
+            let _ = heard.send(Heard::Copy(id, Event::Checked { number, verdict }));
+        });
+    }
+}
+
+/// What each copy was started as, for a node that comes after this one.
+pub(super) struct Notes(pub(super) PathBuf);
+
+impl Notes {
+    fn path(&self, id: &str) -> PathBuf {
+        self.0.join(format!("{}.json", id.replace('/', ".")))
+    }
+
+    fn write(&self, id: &str, wanted: &Wanted) -> anyhow::Result<()> {
+        fs::create_dir_all(&self.0)?;
+        let text = serde_json::to_string(&(&wanted.release, &wanted.revision))?;
+        Ok(fs::write(self.path(id), text)?)
+    }
+
+    /// Without a note nothing is known of it, and it is not what is wanted.
+    pub(super) fn read(&self, id: &str) -> Wanted {
+        let read = || -> Option<(String, String)> {
+            serde_json::from_str(&fs::read_to_string(self.path(id)).ok()?).ok()
+        };
+        let (release, revision) = read().unwrap_or_default();
+        Wanted { release, revision }
+    }
+}

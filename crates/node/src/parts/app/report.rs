@@ -1,0 +1,70 @@
+//! How an app's copies stand, and when somebody is told that all of them answer.
+
+use std::time::Instant;
+
+use terrace_protocol::build::short;
+use terrace_protocol::report::{RoleReport, State};
+use terrace_service::clock;
+
+use super::{App, Ready};
+
+impl App {
+    /// Says how each copy stands, in the plan's order.
+    pub(super) fn report(&mut self) {
+        let (now, clock) = (Instant::now(), clock::unix_millis());
+        let mut ids = self.ids();
+        let place = |id: &String| self.plan.copies.iter().position(|copy| copy.id == *id);
+        ids.sort_by_key(|id| place(id).unwrap_or(usize::MAX));
+        let reports: Vec<RoleReport> = ids
+            .iter()
+            .filter_map(|id| self.one(id, now, clock))
+            .collect();
+        if matches!(self.ready, Ready::Yes { .. }) && !reports.is_empty() {
+            self.tell_once(&reports);
+        }
+        self.part.reports.tell(reports);
+    }
+
+    fn tell_once(&mut self, reports: &[RoleReport]) {
+        let all = reports.len();
+        if self.told || reports.iter().any(|report| report.state != State::Serving) {
+            return;
+        }
+        self.told = true;
+        let asked = match &self.plan.health.path {
+            Some(path) => format!(" {path}"),
+            None => String::new(),
+        };
+        let verb = if all == 1 { "answers" } else { "answer" };
+        let text = format!("{all} of {all} copies {verb}{asked}");
+        self.part
+            .context
+            .step("app", text, Some(self.begun.elapsed()), true);
+    }
+
+    fn one(&self, id: &str, now: Instant, clock: u64) -> Option<RoleReport> {
+        let mut report = self.copies.get(id)?.machine.report(id, now, clock);
+        if let Some(release) = &self.plan.release
+            && report.what.is_empty()
+        {
+            report.what = format!("release {}", short(release));
+        }
+        if report.state == State::Waiting {
+            report.reason = match (&self.ready, &self.plan.release) {
+                (_, None) => "its release is being built".to_owned(),
+                (
+                    Ready::No {
+                        trouble: Some(trouble),
+                        ..
+                    },
+                    _,
+                ) => trouble.clone(),
+                (Ready::No { .. } | Ready::Underway, _) => {
+                    "the database is being prepared".to_owned()
+                }
+                (Ready::Yes { .. }, _) => "its turn comes".to_owned(),
+            };
+        }
+        Some(report)
+    }
+}

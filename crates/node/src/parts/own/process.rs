@@ -1,0 +1,169 @@
+//! One life of a role's process: from its start, or from finding it, to its end.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use serde_json::value::RawValue;
+use terrace_protocol::keeper::{Exit, Program, Spawn, User};
+use terrace_protocol::role::{Configure, FromRole, ToRole};
+use terrace_protocol::{Channel, Incoming};
+use terrace_service::users;
+use terrace_site::plan::{Part as Kind, RolePlan};
+use tokio::net::UnixStream;
+
+use super::sockets::Birth;
+use crate::node::Context;
+
+/// A role has a socket before it has a process, so it answers within milliseconds or not at all.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
+type Connection = Channel<ToRole, FromRole>;
+
+/// A role's process and the connection to it.
+pub(super) struct Process {
+    context: Context,
+    id: String,
+    pub(super) pid: u32,
+    control: PathBuf,
+    connection: Option<Connection>,
+}
+
+impl Process {
+    /// Starts the process; or finds it: the node was restarted, the role was not.
+    pub(super) async fn start(context: &Context, plan: &RolePlan) -> anyhow::Result<Self> {
+        let control = context
+            .home
+            .run
+            .join(format!("{}.control", plan.id.replace('/', ".")));
+        let pid = match context.keeper.process(&plan.id).await? {
+            Some(kept) => kept.pid,
+            None => {
+                let descriptors = Birth::of(plan).store(context, &plan.id, &control).await?;
+                let output = context.keep_log(&plan.id).await?;
+                context
+                    .keeper
+                    .spawn(spawn(plan, descriptors, output))
+                    .await?
+            }
+        };
+        Ok(Self {
+            context: context.clone(),
+            id: plan.id.clone(),
+            pid,
+            control,
+            connection: None,
+        })
+    }
+
+    /// Waits for its end.
+    pub(super) async fn ended(&self) -> Exit {
+        self.context.keeper.exited(&self.id).await
+    }
+
+    /// Waits until it has been told its plan.
+    pub(super) async fn configure(
+        &mut self,
+        plan: &RolePlan,
+        generation: u64,
+    ) -> anyhow::Result<()> {
+        let text = match &plan.part {
+            Kind::Web(plan) => serde_json::to_string(plan)?,
+            Kind::Dns(plan) => serde_json::to_string(plan)?,
+            Kind::App(_) | Kind::Database(_) => anyhow::bail!("{} is no role of ours", plan.id),
+        };
+        let plan = RawValue::from_string(text)?;
+        let configure = ToRole::Configure(Configure { generation, plan });
+        if self.connection.is_none() {
+            self.connection = Some(connect(&self.control).await?);
+        }
+        let told = match &self.connection {
+            Some(connection) => connection.sender.send(&configure).await,
+            None => Ok(()),
+        };
+        if told.is_err() {
+            self.connection = None;
+        }
+        told.context("the role cannot be told its plan")
+    }
+
+    /// Waits for what it says next; `None`: the connection is lost.
+    pub(super) async fn hear(&mut self) -> Option<FromRole> {
+        match self.connection.as_mut()?.receiver.receive().await {
+            Ok(Incoming { message, .. }) => Some(message),
+            Err(_) => {
+                self.connection = None;
+                None
+            }
+        }
+    }
+
+    /// Asks it to finish what is in flight and to end; ends it when it does not.
+    pub(super) async fn drain(&mut self, within: Duration) -> anyhow::Result<()> {
+        if let Some(connection) = &self.connection {
+            let within_millis = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+            let told = connection
+                .sender
+                .send(&ToRole::Drain {
+                    within: within_millis,
+                })
+                .await;
+            let grace = within + Duration::from_secs(1);
+            if told.is_ok() && tokio::time::timeout(grace, self.ended()).await.is_ok() {
+                return Ok(());
+            }
+        }
+        self.kill().await?;
+        self.ended().await;
+        Ok(())
+    }
+
+    /// Ends it at once.
+    pub(super) async fn kill(&self) -> anyhow::Result<()> {
+        self.context
+            .keeper
+            .signal(&self.id, nix::libc::SIGKILL, true)
+            .await
+    }
+}
+
+fn spawn(plan: &RolePlan, descriptors: Vec<String>, output: String) -> Spawn {
+    let words = ["internal", "role", plan.part.word(), &plan.id];
+    Spawn {
+        id: plan.id.clone(),
+        program: Program::Own,
+        arguments: words.map(str::to_owned).to_vec(),
+        environment: crate::environment(),
+        user: Some(user(plan)),
+        descriptors,
+        output: Some(output),
+        open_files: Some(20_000),
+        ..Spawn::default()
+    }
+}
+
+fn user(plan: &RolePlan) -> User {
+    match plan.part {
+        Kind::Dns(_) => users::DNS,
+        _ => users::WEB,
+    }
+}
+
+async fn connect(path: &Path) -> anyhow::Result<Connection> {
+    let begun = Instant::now();
+    loop {
+        let tried = async {
+            let stream = UnixStream::connect(path)
+                .await
+                .map_err(terrace_protocol::Error::Socket)?;
+            Channel::open_own(stream).await
+        };
+        match tokio::time::timeout(ANSWERS_WITHIN, tried).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            _ if begun.elapsed() >= ANSWERS_WITHIN => {
+                anyhow::bail!("the role does not answer on its control socket")
+            }
+            _ => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}

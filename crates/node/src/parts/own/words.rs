@@ -1,0 +1,80 @@
+//! What a role that serves is, in words for a person who waits for it.
+
+use terrace_site::plan::{Part as Kind, RecordData, RolePlan};
+
+/// The part, and what it does: `web`, `foobar/public; everything else goes to app`.
+pub(super) fn serving(plan: &RolePlan, site: &str, server: &str) -> (String, String) {
+    match &plan.part {
+        Kind::Web(web) => {
+            let files = web.files.as_deref().and_then(|files| {
+                let parts: Vec<_> = files
+                    .iter()
+                    .rev()
+                    .take(2)
+                    .map(|part| part.to_string_lossy())
+                    .collect();
+                (!parts.is_empty()).then(|| parts.into_iter().rev().collect::<Vec<_>>().join("/"))
+            });
+            let app = (!web.routes.is_empty()).then_some("everything else goes to app");
+            let text: Vec<String> = files.into_iter().chain(app.map(str::to_owned)).collect();
+            ("web".to_owned(), text.join("; "))
+        }
+        Kind::Dns(dns) => {
+            let records = dns
+                .zones
+                .iter()
+                .flat_map(|zone| &zone.records)
+                .filter(|record| record.name == site);
+            let words = records.filter_map(|record| match &record.data {
+                RecordData::A(address) => Some(format!("A {address}")),
+                RecordData::Aaaa(address) => Some(format!("AAAA {address}")),
+                _ => None,
+            });
+            (
+                server.to_owned(),
+                format!("{site} {}", words.collect::<Vec<_>>().join(", ")),
+            )
+        }
+        Kind::App(_) | Kind::Database(_) => (plan.part.word().to_owned(), String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use terrace_site::plan::{DnsPlan, RecordPlan, ZonePlan};
+
+    use super::*;
+
+    #[test]
+    fn a_name_server_shows_where_the_site_is() {
+        let record = |name: &str, data| RecordPlan {
+            name: name.into(),
+            ttl: 60,
+            data,
+        };
+        let zone = ZonePlan {
+            name: "foobar.com".into(),
+            serial: 1,
+            primary: "ns.foobar.com".into(),
+            mailbox: "hostmaster.foobar.com".into(),
+            negative_ttl: 60,
+            records: vec![
+                record("www.foobar.com", RecordData::A([8, 8, 8, 8].into())),
+                record("ns.foobar.com", RecordData::A([192, 0, 2, 53].into())),
+            ],
+        };
+        let part = Kind::Dns(DnsPlan {
+            listen: Vec::new(),
+            zones: vec![zone],
+        });
+        let plan = RolePlan {
+            id: "internet/dns".into(),
+            part,
+        };
+        let said = serving(&plan, "www.foobar.com", "internet");
+        assert_eq!(
+            said,
+            ("internet".to_owned(), "www.foobar.com A 8.8.8.8".to_owned())
+        );
+    }
+}
