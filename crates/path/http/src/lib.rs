@@ -1,1 +1,17 @@
-//! The HTTP engine that balancers and web servers share.
+//! The HTTP engine that web servers and balancers share.
+//!
+//! A worker is one thread with a listener of its own. It reads a [`head`] (checked strictly, so that nobody
+//! behind us can understand it otherwise), asks its [`server::Service`] what to do, and answers, or forwards to
+//! an [`upstream`]. [`body`] says where a message ends; [`timer`] ends what takes too long; [`log`] and
+//! [`counters`] remember what was done. Heads and bodies are parsed without IO; in the steady state a request
+//! allocates nothing.
+//!
+//! What is served, and by whom, is not known here.
+
+pub mod body;
+//pub mod counters;
+pub mod head;
+//pub mod log;
+//pub mod server;
+//pub mod timer;
+//pub mod upstream;

@@ -1,0 +1,147 @@
+//! Message heads: spans over one buffer, whatever the version of HTTP that they came in.
+
+mod request;
+mod response;
+#[cfg(test)]
+mod tests;
+
+pub use request::{Method, RequestHead, Version};
+pub use response::ResponseHead;
+
+/// A part of the buffer that holds the head: start and end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// The span of `part`, which is a slice of `buffer`.
+    fn of(part: &[u8], buffer: &[u8]) -> Self {
+        let start = (part.as_ptr() as usize).saturating_sub(buffer.as_ptr() as usize);
+        // A head is at most some hundred kilobytes.
+        Self { start: start as u32, end: (start + part.len()) as u32 }
+    }
+
+    /// What it covers.
+    pub fn in_<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
+        &buffer[self.start as usize..self.end as usize]
+    }
+}
+
+/// A field's name and value.
+pub type Field = (Span, Span);
+
+/// Whether a head was whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parsed {
+    /// It is, and took so many bytes.
+    Whole(usize),
+    /// More bytes are needed.
+    Partial,
+}
+
+/// What is wrong with a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Bad {
+    /// It is not HTTP.
+    #[error("not a request that we understand")]
+    Syntax,
+    /// Two of us could disagree on where the message ends.
+    #[error("where the body ends is not certain")]
+    Framing,
+    /// The host is missing, doubled or no host.
+    #[error("a request names one host")]
+    Host,
+    /// The target is none that we serve.
+    #[error("not a target that we serve")]
+    Target,
+    /// A method that we do not serve.
+    #[error("not a method that we serve")]
+    Method,
+    /// A coding that we do not know.
+    #[error("a transfer coding that we do not know")]
+    Coding,
+    /// A version that we do not speak.
+    #[error("not a version that we speak")]
+    Version,
+    /// The request line is too long.
+    #[error("the address is too long")]
+    TooLongTarget,
+    /// There are too many fields, or they are too long.
+    #[error("the request's head is too large")]
+    TooLarge,
+    /// The client wants something of us that we do not do.
+    #[error("an expectation that we do not meet")]
+    Expectation,
+}
+
+impl Bad {
+    /// The status that it is answered with.
+    pub fn status(self) -> u16 {
+        match self {
+            Bad::Syntax | Bad::Framing | Bad::Host | Bad::Target => 400,
+            Bad::Method => 405,
+            Bad::Coding => 501,
+            Bad::Version => 505,
+            Bad::TooLongTarget => 414,
+            Bad::TooLarge => 431,
+            Bad::Expectation => 417,
+        }
+    }
+}
+
+/// The most fields that a head may have.
+const MOST_FIELDS: usize = 100;
+
+/// The elements of a list field (RFC 9110 §5.6.1), without space around them.
+pub fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
+}
+
+/// Every line feed follows a carriage return: others would end a line for some, and not for others.
+fn has_clean_lines(head: &[u8]) -> bool {
+    let mut before = 0;
+    for byte in head {
+        if (*byte == b'\n') != (before == b'\r') {
+            return false;
+        }
+        before = *byte;
+    }
+    before != b'\r'
+}
+
+/// Fields that are between two neighbours only (RFC 9110 §7.6.1).
+pub(crate) fn is_hop_by_hop(name: &[u8]) -> bool {
+    match name.len() {
+        2 => name.eq_ignore_ascii_case(b"te"),
+        7 => name.eq_ignore_ascii_case(b"trailer") || name.eq_ignore_ascii_case(b"upgrade"),
+        10 => name.eq_ignore_ascii_case(b"connection") || name.eq_ignore_ascii_case(b"keep-alive"),
+        16 => name.eq_ignore_ascii_case(b"proxy-connection"),
+        17 => name.eq_ignore_ascii_case(b"transfer-encoding"),
+        18 => name.eq_ignore_ascii_case(b"proxy-authenticate"),
+        19 => name.eq_ignore_ascii_case(b"proxy-authorization"),
+        _ => false,
+    }
+}
+
+/// Whether `Connection` names this field as one between neighbours only. What a message cannot do without stays,
+/// whatever `Connection` says.
+pub(crate) fn is_named_by_connection(name: &[u8], connection: &[Span], buffer: &[u8]) -> bool {
+    if connection.is_empty() {
+        return false;
+    }
+    let essential = [&b"host"[..], b"content-length", b"content-type", b"cookie", b"authorization", b"set-cookie"];
+    if essential.iter().any(|kept| name.eq_ignore_ascii_case(kept)) {
+        return false;
+    }
+    connection.iter().flat_map(|value| elements(value.in_(buffer))).any(|named| named.eq_ignore_ascii_case(name))
+}
+
+/// A length that can have one meaning only: digits, and nothing else.
+fn length(value: &[u8]) -> Option<u64> {
+    if value.is_empty() || value.len() > 18 || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
+}

@@ -1,0 +1,206 @@
+//! A request's head (RFC 9112 §3, §5, §6): read strictly. What could be understood in two ways is refused.
+
+use super::{Bad, Field, MOST_FIELDS, Parsed, Span, elements, has_clean_lines, length};
+use crate::body::Framing;
+
+/// Longest request target.
+const LONGEST_TARGET: usize = 8 * 1024;
+
+/// How a request asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// GET.
+    #[default]
+    Get,
+    /// HEAD: as GET, without the body.
+    Head,
+    /// Another one that may be repeated without harm (RFC 9110 §9.2.2): OPTIONS, PUT, DELETE.
+    Idempotent,
+    /// Any other: POST, PATCH.
+    Other,
+}
+
+/// The version that a message came in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// HTTP/1.0.
+    Http10,
+    /// HTTP/1.1.
+    #[default]
+    Http11,
+}
+
+/// A request's head. Reused from request to request: it owns its spans and nothing else.
+#[derive(Debug, Default)]
+pub struct RequestHead {
+    /// How it asks.
+    pub method: Method,
+    /// The method as it stands.
+    pub method_text: Span,
+    /// Path and query: the target without scheme and authority.
+    pub target: Span,
+    /// Whom it asks: the authority of the target, else the field `Host`. Empty: HTTP/1.0 without.
+    pub authority: Span,
+    /// The version.
+    pub version: Version,
+    /// All fields, in order.
+    pub fields: Vec<Field>,
+    /// The values of `Connection`.
+    pub connection: Vec<Span>,
+    /// Where the body ends.
+    pub framing: Framing,
+    /// The client keeps the connection open for more.
+    pub keep_alive: bool,
+    /// The client waits for our word before it sends the body.
+    pub expects_continue: bool,
+}
+
+impl RequestHead {
+    /// Reads the head at the beginning of `buffer`.
+    ///
+    /// # Errors
+    /// What is wrong, which says the status to answer with. The connection is of no use afterwards.
+    pub fn parse(&mut self, buffer: &[u8]) -> Result<Parsed, Bad> {
+        let mut fields = [const { std::mem::MaybeUninit::<httparse::Header<'_>>::uninit() }; MOST_FIELDS];
+        let mut request = httparse::Request::new(&mut []);
+        let taken = match request.parse_with_uninit_headers(buffer, &mut fields) {
+            Ok(httparse::Status::Complete(taken)) => taken,
+            Ok(httparse::Status::Partial) => return incomplete(buffer),
+            Err(httparse::Error::TooManyHeaders) => return Err(Bad::TooLarge),
+            Err(httparse::Error::Version) => return Err(Bad::Version),
+            Err(_) => return Err(Bad::Syntax),
+        };
+        if !has_clean_lines(&buffer[..taken]) {
+            return Err(Bad::Syntax);
+        }
+        let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
+        if target.len() > LONGEST_TARGET {
+            return Err(Bad::TooLongTarget);
+        }
+        self.version = if request.version == Some(0) { Version::Http10 } else { Version::Http11 };
+        self.method_text = Span::of(method.as_bytes(), buffer);
+        self.method = kind(method)?;
+        self.fields.clear();
+        for field in request.headers.iter() {
+            self.fields.push((Span::of(field.name.as_bytes(), buffer), Span::of(field.value, buffer)));
+        }
+        self.judge(buffer)?;
+        self.aim(target.as_bytes(), buffer)?;
+        Ok(Parsed::Whole(taken))
+    }
+
+    /// Goes through the fields once, for all that decides how the message is to be read.
+    fn judge(&mut self, buffer: &[u8]) -> Result<(), Bad> {
+        self.connection.clear();
+        self.authority = Span::default();
+        self.expects_continue = false;
+        let (mut host, mut content_length, mut coding) = (None, None, None);
+        for (name, value) in &self.fields {
+            let (name_text, text) = (name.in_(buffer), value.in_(buffer));
+            match name_text.len() {
+                4 if name_text.eq_ignore_ascii_case(b"host") => {
+                    if host.replace(*value).is_some() || !is_host(text) {
+                        return Err(Bad::Host);
+                    }
+                }
+                6 if name_text.eq_ignore_ascii_case(b"expect") => {
+                    if !text.eq_ignore_ascii_case(b"100-continue") {
+                        return Err(Bad::Expectation);
+                    }
+                    self.expects_continue = self.version == Version::Http11;
+                }
+                10 if name_text.eq_ignore_ascii_case(b"connection") => self.connection.push(*value),
+                14 if name_text.eq_ignore_ascii_case(b"content-length") => {
+                    let found = length(text).ok_or(Bad::Framing)?;
+                    // Even the same length twice is a sign that somebody before us reads differently.
+                    if content_length.replace(found).is_some() {
+                        return Err(Bad::Framing);
+                    }
+                }
+                17 if name_text.eq_ignore_ascii_case(b"transfer-encoding") => {
+                    if coding.replace(text).is_some() {
+                        return Err(Bad::Framing);
+                    }
+                }
+                _ => {}
+            }
+        }
+        if host.is_none() && self.version == Version::Http11 {
+            return Err(Bad::Host);
+        }
+        self.authority = host.unwrap_or_default();
+        self.framing = framing(content_length, coding, self.version)?;
+        self.keep_alive = self.stays_open(buffer);
+        Ok(())
+    }
+
+    fn stays_open(&self, buffer: &[u8]) -> bool {
+        let named = |option: &[u8]| {
+            self.connection.iter().flat_map(|value| elements(value.in_(buffer))).any(|one| one.eq_ignore_ascii_case(option))
+        };
+        match self.version {
+            Version::Http11 => !named(b"close"),
+            Version::Http10 => named(b"keep-alive") && !named(b"close"),
+        }
+    }
+
+    /// The target in its forms (RFC 9112 §3.2): the path of this site, or the whole address of it.
+    fn aim(&mut self, target: &[u8], buffer: &[u8]) -> Result<(), Bad> {
+        if target.first() == Some(&b'/') {
+            self.target = Span::of(target, buffer);
+            return if target.contains(&b'#') { Err(Bad::Target) } else { Ok(()) };
+        }
+        let scheme = [&b"http://"[..], b"https://"].into_iter().find(|scheme| {
+            target.len() > scheme.len() && target[..scheme.len()].eq_ignore_ascii_case(scheme)
+        });
+        let rest = scheme.map(|scheme| &target[scheme.len()..]).ok_or(Bad::Target)?;
+        let end = rest.iter().position(|byte| *byte == b'/').ok_or(Bad::Target)?;
+        if end == 0 || !is_host(&rest[..end]) {
+            return Err(Bad::Target);
+        }
+        self.authority = Span::of(&rest[..end], buffer);
+        self.target = Span::of(&rest[end..], buffer);
+        Ok(())
+    }
+}
+
+/// A head that has not ended yet may already be beyond what we read.
+fn incomplete(buffer: &[u8]) -> Result<Parsed, Bad> {
+    let line = buffer.iter().take(LONGEST_TARGET + 64).position(|byte| *byte == b'\n');
+    if line.is_none() && buffer.len() > LONGEST_TARGET + 64 {
+        return Err(Bad::TooLongTarget);
+    }
+    Ok(Parsed::Partial)
+}
+
+fn kind(method: &str) -> Result<Method, Bad> {
+    Ok(match method {
+        "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        "OPTIONS" | "PUT" | "DELETE" => Method::Idempotent,
+        // CONNECT wants a tunnel, TRACE would show what fields we have added.
+        "CONNECT" | "TRACE" => return Err(Bad::Method),
+        _ => Method::Other,
+    })
+}
+
+fn framing(length: Option<u64>, coding: Option<&[u8]>, version: Version) -> Result<Framing, Bad> {
+    match (length, coding) {
+        (None, None) | (Some(0), None) => Ok(Framing::None),
+        (Some(length), None) => Ok(Framing::Length(length)),
+        (Some(_), Some(_)) => Err(Bad::Framing),
+        (None, Some(_)) if version == Version::Http10 => Err(Bad::Framing),
+        (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
+        (None, Some(coding)) => {
+            let last = elements(coding).last().unwrap_or_default();
+            Err(if last.eq_ignore_ascii_case(b"chunked") { Bad::Coding } else { Bad::Framing })
+        }
+    }
+}
+
+/// A host with an optional port, as far as it must be certain for us.
+fn is_host(text: &[u8]) -> bool {
+    !text.is_empty()
+        && text.len() <= 255
+        && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]!$&'()*+;=%".contains(byte))
+}

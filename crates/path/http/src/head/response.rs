@@ -1,0 +1,90 @@
+//! A response's head, from an upstream (RFC 9112 §4, §6.3).
+
+use super::{Bad, Field, MOST_FIELDS, Method, Parsed, Span, Version, elements, length};
+use crate::body::Framing;
+
+/// A response's head. Reused from response to response.
+#[derive(Debug, Default)]
+pub struct ResponseHead {
+    /// The status.
+    pub status: u16,
+    /// All fields, in order.
+    pub fields: Vec<Field>,
+    /// The values of `Connection`.
+    pub connection: Vec<Span>,
+    /// Where the body ends.
+    pub framing: Framing,
+    /// The upstream keeps the connection open.
+    pub keep_alive: bool,
+}
+
+impl ResponseHead {
+    /// Reads the head at the beginning of `buffer`, as the answer to a request by `method`.
+    ///
+    /// # Errors
+    /// An upstream that does not speak HTTP, or leaves open where its answer ends.
+    pub fn parse(&mut self, buffer: &[u8], method: Method) -> Result<Parsed, Bad> {
+        let mut fields = [const { std::mem::MaybeUninit::<httparse::Header<'_>>::uninit() }; MOST_FIELDS];
+        let mut response = httparse::Response::new(&mut []);
+        let parser = httparse::ParserConfig::default();
+        let taken = match parser.parse_response_with_uninit_headers(&mut response, buffer, &mut fields) {
+            Ok(httparse::Status::Complete(taken)) => taken,
+            Ok(httparse::Status::Partial) => return Ok(Parsed::Partial),
+            Err(httparse::Error::TooManyHeaders) => return Err(Bad::TooLarge),
+            Err(_) => return Err(Bad::Syntax),
+        };
+        self.status = response.code.unwrap_or_default();
+        if self.status < 100 {
+            return Err(Bad::Syntax);
+        }
+        let version = if response.version == Some(0) { Version::Http10 } else { Version::Http11 };
+        self.fields.clear();
+        for field in response.headers.iter() {
+            self.fields.push((Span::of(field.name.as_bytes(), buffer), Span::of(field.value, buffer)));
+        }
+        self.judge(buffer, method, version)?;
+        Ok(Parsed::Whole(taken))
+    }
+
+    fn judge(&mut self, buffer: &[u8], method: Method, version: Version) -> Result<(), Bad> {
+        self.connection.clear();
+        let (mut content_length, mut coding) = (None, None);
+        for (name, value) in &self.fields {
+            let (name, text) = (name.in_(buffer), value.in_(buffer));
+            match name.len() {
+                10 if name.eq_ignore_ascii_case(b"connection") => self.connection.push(*value),
+                14 if name.eq_ignore_ascii_case(b"content-length") => {
+                    let found = length(text).ok_or(Bad::Framing)?;
+                    if content_length.replace(found).is_some_and(|before| before != found) {
+                        return Err(Bad::Framing);
+                    }
+                }
+                17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
+                    if coding.replace(text).is_some() {
+                        return Err(Bad::Framing);
+                    }
+                }
+                _ => {}
+            }
+        }
+        let named = |option: &[u8]| {
+            self.connection.iter().flat_map(|value| elements(value.in_(buffer))).any(|one| one.eq_ignore_ascii_case(option))
+        };
+        let stays = match version {
+            Version::Http11 => !named(b"close"),
+            Version::Http10 => named(b"keep-alive"),
+        };
+        let bodiless = method == Method::Head || matches!(self.status, 100..200 | 204 | 304);
+        self.framing = match (coding, content_length) {
+            _ if bodiless => Framing::None,
+            (Some(_), Some(_)) => return Err(Bad::Framing),
+            (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => Framing::Chunked,
+            (Some(_), None) => return Err(Bad::Coding),
+            (None, Some(0)) => Framing::None,
+            (None, Some(length)) => Framing::Length(length),
+            (None, None) => Framing::Close,
+        };
+        self.keep_alive = stays && self.framing != Framing::Close;
+        Ok(())
+    }
+}
