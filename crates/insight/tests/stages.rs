@@ -1,6 +1,9 @@
 //! Every stage file: the drawing can be read, the questions have answers, and the page in docs/ is current.
 
-#![allow(clippy::unwrap_used, reason = "a test says what went wrong by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by panicking"
+)]
 
 use std::fs;
 use std::path::Path;

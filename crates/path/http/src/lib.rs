@@ -9,9 +9,9 @@
 //! What is served, and by whom, is not known here.
 
 pub mod body;
-//pub mod counters;
+pub mod counters;
 pub mod head;
-//pub mod log;
+pub mod log;
 //pub mod server;
-//pub mod timer;
-//pub mod upstream;
+pub mod timer;
+pub mod upstream;

@@ -21,10 +21,19 @@ enum State {
     /// In the digits of a length, so many read.
     #[default]
     Start,
-    Size { value: u64, digits: u32 },
-    Extension { value: u64 },
-    SizeEnd { value: u64 },
-    Data { left: u64 },
+    Size {
+        value: u64,
+        digits: u32,
+    },
+    Extension {
+        value: u64,
+    },
+    SizeEnd {
+        value: u64,
+    },
+    Data {
+        left: u64,
+    },
     DataEnd,
     DataEndLf,
     /// At the beginning of a trailer line.
@@ -59,12 +68,18 @@ impl Decoder {
         let mut at = 0;
         while at < input.len() && self.state != State::Done {
             if let State::Data { left } = self.state {
-                let taken = usize::try_from(left).unwrap_or(usize::MAX).min(input.len() - at);
+                let taken = usize::try_from(left)
+                    .unwrap_or(usize::MAX)
+                    .min(input.len() - at);
                 give(&input[at..at + taken]);
                 self.content += taken as u64;
                 at += taken;
                 let left = left - taken as u64;
-                self.state = if left == 0 { State::DataEnd } else { State::Data { left } };
+                self.state = if left == 0 {
+                    State::DataEnd
+                } else {
+                    State::Data { left }
+                };
             } else {
                 self.step(input[at])?;
                 at += 1;
@@ -75,12 +90,16 @@ impl Decoder {
 
     fn step(&mut self, byte: u8) -> Result<(), BadBody> {
         self.state = match (self.state, byte) {
-            (State::Start, _) => State::Size { value: digit(byte)?, digits: 1 },
+            (State::Start, _) => State::Size {
+                value: digit(byte)?,
+                digits: 1,
+            },
             (State::Size { value, .. }, b'\r') => State::SizeEnd { value },
             (State::Size { value, .. }, b';') => State::Extension { value },
-            (State::Size { value, digits }, _) if digits < DIGITS => {
-                State::Size { value: value * 16 + digit(byte)?, digits: digits + 1 }
-            }
+            (State::Size { value, digits }, _) if digits < DIGITS => State::Size {
+                value: value * 16 + digit(byte)?,
+                digits: digits + 1,
+            },
             (State::Extension { value }, b'\r') => State::SizeEnd { value },
             (State::Extension { value }, _) if byte >= b' ' || byte == b'\t' => {
                 self.count()?;
@@ -91,9 +110,13 @@ impl Decoder {
             (State::DataEnd, b'\r') => State::DataEndLf,
             (State::DataEndLf, b'\n') => State::Start,
             (State::TrailerStart, b'\r') => State::LastLf,
-            (State::TrailerStart, _) if byte.is_ascii_alphanumeric() => self.trailer(byte, State::Trailer)?,
+            (State::TrailerStart, _) if byte.is_ascii_alphanumeric() => {
+                self.trailer(byte, State::Trailer)?
+            }
             (State::Trailer, b'\r') => self.trailer(byte, State::TrailerLf)?,
-            (State::Trailer, _) if byte >= b' ' || byte == b'\t' => self.trailer(byte, State::Trailer)?,
+            (State::Trailer, _) if byte >= b' ' || byte == b'\t' => {
+                self.trailer(byte, State::Trailer)?
+            }
             (State::TrailerLf, b'\n') => {
                 self.check_trailer()?;
                 self.trailer(byte, State::TrailerStart)?
@@ -112,18 +135,34 @@ impl Decoder {
 
     /// A trailer is a field, and none that says where a message ends or to whom it goes.
     fn check_trailer(&self) -> Result<(), BadBody> {
-        let line = self.trailers.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let line = self
+            .trailers
+            .rsplit(|byte| *byte == b'\n')
+            .next()
+            .unwrap_or_default();
         let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-        let forbidden = [&b"content-length"[..], b"transfer-encoding", b"host", b"connection", b"trailer"];
+        let forbidden = [
+            &b"content-length"[..],
+            b"transfer-encoding",
+            b"host",
+            b"connection",
+            b"trailer",
+        ];
         let good = name.len() < line.len()
-            && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+            && name
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
             && !forbidden.iter().any(|one| name.eq_ignore_ascii_case(one));
         if good { Ok(()) } else { Err(BadBody) }
     }
 
     fn count(&mut self) -> Result<(), BadBody> {
         self.extra += 1;
-        if self.extra > LONGEST { Err(BadBody) } else { Ok(()) }
+        if self.extra > LONGEST {
+            Err(BadBody)
+        } else {
+            Ok(())
+        }
     }
 }
 

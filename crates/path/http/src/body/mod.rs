@@ -48,7 +48,11 @@ impl Transfer {
             Framing::Chunked => Rest::Chunked(chunked::Decoder::default()),
             Framing::Close => Rest::Close,
         };
-        Self { rest, rechunk, passed: 0 }
+        Self {
+            rest,
+            rechunk,
+            passed: 0,
+        }
     }
 
     /// All of it has passed.
@@ -74,7 +78,9 @@ impl Transfer {
                 Ok(input.len())
             }
             Rest::Length(left) => {
-                let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
+                let taken = usize::try_from(*left)
+                    .unwrap_or(usize::MAX)
+                    .min(input.len());
                 *left -= taken as u64;
                 self.passed += taken as u64;
                 content(output, &input[..taken], self.rechunk);
@@ -144,7 +150,12 @@ mod tests {
     use super::*;
 
     /// Passes a body in pieces of these lengths.
-    fn passed(framing: Framing, rechunk: bool, input: &[u8], cuts: &[usize]) -> Result<(Vec<u8>, usize), BadBody> {
+    fn passed(
+        framing: Framing,
+        rechunk: bool,
+        input: &[u8],
+        cuts: &[usize],
+    ) -> Result<(Vec<u8>, usize), BadBody> {
         let mut transfer = Transfer::new(framing, rechunk);
         let (mut output, mut from, mut upto) = (Vec::new(), 0, 0);
         for cut in cuts.iter().copied().chain([input.len()]) {
@@ -157,7 +168,11 @@ mod tests {
                 from += taken;
             }
         }
-        if transfer.is_done() { Ok((output, from)) } else { Err(BadBody) }
+        if transfer.is_done() {
+            Ok((output, from))
+        } else {
+            Err(BadBody)
+        }
     }
 
     proptest! {

@@ -20,7 +20,10 @@ impl Span {
     fn of(part: &[u8], buffer: &[u8]) -> Self {
         let start = (part.as_ptr() as usize).saturating_sub(buffer.as_ptr() as usize);
         // A head is at most some hundred kilobytes.
-        Self { start: start as u32, end: (start + part.len()) as u32 }
+        Self {
+            start: start as u32,
+            end: (start + part.len()) as u32,
+        }
     }
 
     /// What it covers.
@@ -96,7 +99,10 @@ const MOST_FIELDS: usize = 100;
 
 /// The elements of a list field (RFC 9110 §5.6.1), without space around them.
 pub fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
+    value
+        .split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|element| !element.is_empty())
 }
 
 /// Every line feed follows a carriage return: others would end a line for some, and not for others.
@@ -131,11 +137,21 @@ pub(crate) fn is_named_by_connection(name: &[u8], connection: &[Span], buffer: &
     if connection.is_empty() {
         return false;
     }
-    let essential = [&b"host"[..], b"content-length", b"content-type", b"cookie", b"authorization", b"set-cookie"];
+    let essential = [
+        &b"host"[..],
+        b"content-length",
+        b"content-type",
+        b"cookie",
+        b"authorization",
+        b"set-cookie",
+    ];
     if essential.iter().any(|kept| name.eq_ignore_ascii_case(kept)) {
         return false;
     }
-    connection.iter().flat_map(|value| elements(value.in_(buffer))).any(|named| named.eq_ignore_ascii_case(name))
+    connection
+        .iter()
+        .flat_map(|value| elements(value.in_(buffer)))
+        .any(|named| named.eq_ignore_ascii_case(name))
 }
 
 /// A length that can have one meaning only: digits, and nothing else.
@@ -143,5 +159,9 @@ fn length(value: &[u8]) -> Option<u64> {
     if value.is_empty() || value.len() > 18 || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    Some(value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
+    Some(
+        value
+            .iter()
+            .fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')),
+    )
 }

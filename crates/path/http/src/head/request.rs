@@ -61,7 +61,8 @@ impl RequestHead {
     /// # Errors
     /// What is wrong, which says the status to answer with. The connection is of no use afterwards.
     pub fn parse(&mut self, buffer: &[u8]) -> Result<Parsed, Bad> {
-        let mut fields = [const { std::mem::MaybeUninit::<httparse::Header<'_>>::uninit() }; MOST_FIELDS];
+        let mut fields =
+            [const { std::mem::MaybeUninit::<httparse::Header<'_>>::uninit() }; MOST_FIELDS];
         let mut request = httparse::Request::new(&mut []);
         let taken = match request.parse_with_uninit_headers(buffer, &mut fields) {
             Ok(httparse::Status::Complete(taken)) => taken,
@@ -73,16 +74,26 @@ impl RequestHead {
         if !has_clean_lines(&buffer[..taken]) {
             return Err(Bad::Syntax);
         }
-        let (method, target) = (request.method.unwrap_or_default(), request.path.unwrap_or_default());
+        let (method, target) = (
+            request.method.unwrap_or_default(),
+            request.path.unwrap_or_default(),
+        );
         if target.len() > LONGEST_TARGET {
             return Err(Bad::TooLongTarget);
         }
-        self.version = if request.version == Some(0) { Version::Http10 } else { Version::Http11 };
+        self.version = if request.version == Some(0) {
+            Version::Http10
+        } else {
+            Version::Http11
+        };
         self.method_text = Span::of(method.as_bytes(), buffer);
         self.method = kind(method)?;
         self.fields.clear();
         for field in request.headers.iter() {
-            self.fields.push((Span::of(field.name.as_bytes(), buffer), Span::of(field.value, buffer)));
+            self.fields.push((
+                Span::of(field.name.as_bytes(), buffer),
+                Span::of(field.value, buffer),
+            ));
         }
         self.judge(buffer)?;
         self.aim(target.as_bytes(), buffer)?;
@@ -136,7 +147,10 @@ impl RequestHead {
 
     fn stays_open(&self, buffer: &[u8]) -> bool {
         let named = |option: &[u8]| {
-            self.connection.iter().flat_map(|value| elements(value.in_(buffer))).any(|one| one.eq_ignore_ascii_case(option))
+            self.connection
+                .iter()
+                .flat_map(|value| elements(value.in_(buffer)))
+                .any(|one| one.eq_ignore_ascii_case(option))
         };
         match self.version {
             Version::Http11 => !named(b"close"),
@@ -148,13 +162,22 @@ impl RequestHead {
     fn aim(&mut self, target: &[u8], buffer: &[u8]) -> Result<(), Bad> {
         if target.first() == Some(&b'/') {
             self.target = Span::of(target, buffer);
-            return if target.contains(&b'#') { Err(Bad::Target) } else { Ok(()) };
+            return if target.contains(&b'#') {
+                Err(Bad::Target)
+            } else {
+                Ok(())
+            };
         }
         let scheme = [&b"http://"[..], b"https://"].into_iter().find(|scheme| {
             target.len() > scheme.len() && target[..scheme.len()].eq_ignore_ascii_case(scheme)
         });
-        let rest = scheme.map(|scheme| &target[scheme.len()..]).ok_or(Bad::Target)?;
-        let end = rest.iter().position(|byte| *byte == b'/').ok_or(Bad::Target)?;
+        let rest = scheme
+            .map(|scheme| &target[scheme.len()..])
+            .ok_or(Bad::Target)?;
+        let end = rest
+            .iter()
+            .position(|byte| *byte == b'/')
+            .ok_or(Bad::Target)?;
         if end == 0 || !is_host(&rest[..end]) {
             return Err(Bad::Target);
         }
@@ -166,7 +189,10 @@ impl RequestHead {
 
 /// A head that has not ended yet may already be beyond what we read.
 fn incomplete(buffer: &[u8]) -> Result<Parsed, Bad> {
-    let line = buffer.iter().take(LONGEST_TARGET + 64).position(|byte| *byte == b'\n');
+    let line = buffer
+        .iter()
+        .take(LONGEST_TARGET + 64)
+        .position(|byte| *byte == b'\n');
     if line.is_none() && buffer.len() > LONGEST_TARGET + 64 {
         return Err(Bad::TooLongTarget);
     }
@@ -193,7 +219,11 @@ fn framing(length: Option<u64>, coding: Option<&[u8]>, version: Version) -> Resu
         (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
         (None, Some(coding)) => {
             let last = elements(coding).last().unwrap_or_default();
-            Err(if last.eq_ignore_ascii_case(b"chunked") { Bad::Coding } else { Bad::Framing })
+            Err(if last.eq_ignore_ascii_case(b"chunked") {
+                Bad::Coding
+            } else {
+                Bad::Framing
+            })
         }
     }
 }
@@ -202,5 +232,7 @@ fn framing(length: Option<u64>, coding: Option<&[u8]>, version: Version) -> Resu
 fn is_host(text: &[u8]) -> bool {
     !text.is_empty()
         && text.len() <= 255
-        && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]!$&'()*+;=%".contains(byte))
+        && text
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]!$&'()*+;=%".contains(byte))
 }

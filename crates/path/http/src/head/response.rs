@@ -24,23 +24,32 @@ impl ResponseHead {
     /// # Errors
     /// An upstream that does not speak HTTP, or leaves open where its answer ends.
     pub fn parse(&mut self, buffer: &[u8], method: Method) -> Result<Parsed, Bad> {
-        let mut fields = [const { std::mem::MaybeUninit::<httparse::Header<'_>>::uninit() }; MOST_FIELDS];
+        let mut fields =
+            [const { std::mem::MaybeUninit::<httparse::Header<'_>>::uninit() }; MOST_FIELDS];
         let mut response = httparse::Response::new(&mut []);
         let parser = httparse::ParserConfig::default();
-        let taken = match parser.parse_response_with_uninit_headers(&mut response, buffer, &mut fields) {
-            Ok(httparse::Status::Complete(taken)) => taken,
-            Ok(httparse::Status::Partial) => return Ok(Parsed::Partial),
-            Err(httparse::Error::TooManyHeaders) => return Err(Bad::TooLarge),
-            Err(_) => return Err(Bad::Syntax),
-        };
+        let taken =
+            match parser.parse_response_with_uninit_headers(&mut response, buffer, &mut fields) {
+                Ok(httparse::Status::Complete(taken)) => taken,
+                Ok(httparse::Status::Partial) => return Ok(Parsed::Partial),
+                Err(httparse::Error::TooManyHeaders) => return Err(Bad::TooLarge),
+                Err(_) => return Err(Bad::Syntax),
+            };
         self.status = response.code.unwrap_or_default();
         if self.status < 100 {
             return Err(Bad::Syntax);
         }
-        let version = if response.version == Some(0) { Version::Http10 } else { Version::Http11 };
+        let version = if response.version == Some(0) {
+            Version::Http10
+        } else {
+            Version::Http11
+        };
         self.fields.clear();
         for field in response.headers.iter() {
-            self.fields.push((Span::of(field.name.as_bytes(), buffer), Span::of(field.value, buffer)));
+            self.fields.push((
+                Span::of(field.name.as_bytes(), buffer),
+                Span::of(field.value, buffer),
+            ));
         }
         self.judge(buffer, method, version)?;
         Ok(Parsed::Whole(taken))
@@ -55,7 +64,10 @@ impl ResponseHead {
                 10 if name.eq_ignore_ascii_case(b"connection") => self.connection.push(*value),
                 14 if name.eq_ignore_ascii_case(b"content-length") => {
                     let found = length(text).ok_or(Bad::Framing)?;
-                    if content_length.replace(found).is_some_and(|before| before != found) {
+                    if content_length
+                        .replace(found)
+                        .is_some_and(|before| before != found)
+                    {
                         return Err(Bad::Framing);
                     }
                 }
@@ -68,7 +80,10 @@ impl ResponseHead {
             }
         }
         let named = |option: &[u8]| {
-            self.connection.iter().flat_map(|value| elements(value.in_(buffer))).any(|one| one.eq_ignore_ascii_case(option))
+            self.connection
+                .iter()
+                .flat_map(|value| elements(value.in_(buffer)))
+                .any(|one| one.eq_ignore_ascii_case(option))
         };
         let stays = match version {
             Version::Http11 => !named(b"close"),

@@ -23,21 +23,40 @@ fn where_a_body_ends_has_one_meaning_or_the_request_is_refused() {
         ("Content-Length: 5\r\n", Ok(Framing::Length(5))),
         ("Content-Length: 0\r\n", Ok(Framing::None)),
         ("Transfer-Encoding: Chunked\r\n", Ok(Framing::Chunked)),
-        ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", Err(Bad::Framing)),
-        ("Content-Length: 5\r\nContent-Length: 6\r\n", Err(Bad::Framing)),
-        ("Content-Length: 5\r\nContent-Length: 5\r\n", Err(Bad::Framing)),
+        (
+            "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+            Err(Bad::Framing),
+        ),
+        (
+            "Content-Length: 5\r\nContent-Length: 6\r\n",
+            Err(Bad::Framing),
+        ),
+        (
+            "Content-Length: 5\r\nContent-Length: 5\r\n",
+            Err(Bad::Framing),
+        ),
         ("Content-Length: 5, 5\r\n", Err(Bad::Framing)),
         ("Content-Length: +5\r\n", Err(Bad::Framing)),
         ("Content-Length: 0x5\r\n", Err(Bad::Framing)),
         ("Content-Length: \r\n", Err(Bad::Framing)),
-        ("Content-Length: 99999999999999999999\r\n", Err(Bad::Framing)),
+        (
+            "Content-Length: 99999999999999999999\r\n",
+            Err(Bad::Framing),
+        ),
         ("Transfer-Encoding: gzip, chunked\r\n", Err(Bad::Coding)),
         ("Transfer-Encoding: chunked, gzip\r\n", Err(Bad::Framing)),
         ("Transfer-Encoding: xchunked\r\n", Err(Bad::Framing)),
-        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", Err(Bad::Framing)),
+        (
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+            Err(Bad::Framing),
+        ),
     ];
     for (fields, expected) in framings {
-        assert_eq!(with(fields).map(|head| head.framing), expected, "{fields:?}");
+        assert_eq!(
+            with(fields).map(|head| head.framing),
+            expected,
+            "{fields:?}"
+        );
     }
     let old = "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert_eq!(parse(old).err(), Some(Bad::Framing));
@@ -63,7 +82,10 @@ fn heads_that_could_be_read_in_two_ways_are_refused() {
         ("GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", Bad::Target),
         ("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n", Bad::Method),
         ("TRACE / HTTP/1.1\r\nHost: a\r\n\r\n", Bad::Method),
-        ("POST / HTTP/1.1\r\nHost: a\r\nExpect: miracles\r\n\r\n", Bad::Expectation),
+        (
+            "POST / HTTP/1.1\r\nHost: a\r\nExpect: miracles\r\n\r\n",
+            Bad::Expectation,
+        ),
     ];
     for (text, expected) in bad {
         assert_eq!(parse(text).err(), Some(expected), "{text:?}");
@@ -74,14 +96,22 @@ fn heads_that_could_be_read_in_two_ways_are_refused() {
 fn an_absolute_target_names_the_host() {
     let text = "GET http://b.example/x?y HTTP/1.1\r\nHost: a\r\n\r\n";
     let head = parse(text).unwrap();
-    assert_eq!((head.authority.in_(text.as_bytes()), head.target.in_(text.as_bytes())), (&b"b.example"[..], &b"/x?y"[..]));
+    assert_eq!(
+        (
+            head.authority.in_(text.as_bytes()),
+            head.target.in_(text.as_bytes())
+        ),
+        (&b"b.example"[..], &b"/x?y"[..])
+    );
 }
 
 #[test]
 fn connections_stay_open_as_the_version_says() {
     let open = |text: &str| parse(text).unwrap().keep_alive;
     assert!(open("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
-    assert!(!open("GET / HTTP/1.1\r\nHost: a\r\nConnection: x, Close\r\n\r\n"));
+    assert!(!open(
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: x, Close\r\n\r\n"
+    ));
     assert!(!open("GET / HTTP/1.0\r\n\r\n"));
     assert!(open("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"));
 }
@@ -90,24 +120,51 @@ fn connections_stay_open_as_the_version_says() {
 fn connection_cannot_take_what_a_message_needs() {
     let text = "GET / HTTP/1.1\r\nHost: a\r\nConnection: host, x-secret\r\n\r\n";
     let head = parse(text).unwrap();
-    assert!(is_named_by_connection(b"X-Secret", &head.connection, text.as_bytes()));
-    assert!(!is_named_by_connection(b"Host", &head.connection, text.as_bytes()));
+    assert!(is_named_by_connection(
+        b"X-Secret",
+        &head.connection,
+        text.as_bytes()
+    ));
+    assert!(!is_named_by_connection(
+        b"Host",
+        &head.connection,
+        text.as_bytes()
+    ));
 }
 
 #[test]
 fn an_answer_ends_where_it_says() {
     let parse = |text: &str, method| {
         let mut head = ResponseHead::default();
-        head.parse(text.as_bytes(), method).map(|_| (head.framing, head.keep_alive))
+        head.parse(text.as_bytes(), method)
+            .map(|_| (head.framing, head.keep_alive))
     };
     let get = |fields: &str| parse(&format!("HTTP/1.1 200 OK\r\n{fields}\r\n"), Method::Get);
     assert_eq!(get("Content-Length: 5\r\n"), Ok((Framing::Length(5), true)));
-    assert_eq!(get("Transfer-Encoding: chunked\r\n"), Ok((Framing::Chunked, true)));
+    assert_eq!(
+        get("Transfer-Encoding: chunked\r\n"),
+        Ok((Framing::Chunked, true))
+    );
     assert_eq!(get(""), Ok((Framing::Close, false)));
-    assert_eq!(get("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"), Err(Bad::Framing));
-    assert_eq!(get("Content-Length: 5\r\nContent-Length: 6\r\n"), Err(Bad::Framing));
-    assert_eq!(parse("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", Method::Get), Ok((Framing::None, true)));
-    assert_eq!(parse("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", Method::Head), Ok((Framing::None, true)));
+    assert_eq!(
+        get("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n"),
+        Err(Bad::Framing)
+    );
+    assert_eq!(
+        get("Content-Length: 5\r\nContent-Length: 6\r\n"),
+        Err(Bad::Framing)
+    );
+    assert_eq!(
+        parse(
+            "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
+            Method::Get
+        ),
+        Ok((Framing::None, true))
+    );
+    assert_eq!(
+        parse("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", Method::Head),
+        Ok((Framing::None, true))
+    );
 }
 
 proptest! {

@@ -1,0 +1,226 @@
+//! The access log: one line a request, always the same fields, written in batches.
+//!
+//! ```text
+//! time visitor id method host target status bytes took instance waited tries end
+//! ```
+//!
+//! `time` is in µs since 1970, `took` and `waited` (for the upstream's first byte) in µs; `tries` counts
+//! upstreams; what is not there is `-`. `end` says how it ended: `ok`, `bad` (the request was refused),
+//! `late` (a time-out), `gone` (the visitor left), `down` (no upstream), `cut` (the upstream broke off).
+//! Spaces and what cannot be printed are percent-encoded.
+
+use std::fs::File;
+use std::io::Write;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+
+/// A batch is written when it is as large as this, or at the next tick.
+const BATCH: usize = 32 * 1024;
+
+/// A worker's log.
+pub struct Log {
+    file: Option<File>,
+    batch: Vec<u8>,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was answered.
+    Ok,
+    /// It was refused: it is no request that we understand or take.
+    Bad,
+    /// Something took too long.
+    Late,
+    /// The visitor left.
+    Gone,
+    /// There was no upstream to ask.
+    Down,
+    /// The upstream broke off.
+    Cut,
+}
+
+impl End {
+    fn word(self) -> &'static [u8] {
+        match self {
+            End::Ok => b"ok",
+            End::Bad => b"bad",
+            End::Late => b"late",
+            End::Gone => b"gone",
+            End::Down => b"down",
+            End::Cut => b"cut",
+        }
+    }
+}
+
+/// What is logged of a request.
+pub struct Entry<'a> {
+    /// When it began, in µs since 1970.
+    pub time: u64,
+    /// Who asked.
+    pub visitor: IpAddr,
+    /// Its id.
+    pub id: &'a [u8],
+    /// The method.
+    pub method: &'a [u8],
+    /// The host that it named.
+    pub host: &'a [u8],
+    /// Path and query.
+    pub target: &'a [u8],
+    /// What it was answered with; 0: nothing.
+    pub status: u16,
+    /// Bytes sent.
+    pub bytes: u64,
+    /// How long it took, in µs.
+    pub took: u64,
+    /// The upstream that answered.
+    pub instance: &'a str,
+    /// How long the upstream took to its first byte, in µs.
+    pub waited: u64,
+    /// How many upstreams were tried.
+    pub tries: u32,
+    /// How it ended.
+    pub end: End,
+}
+
+impl Log {
+    /// A log that goes to this file, opened for appending; `None`: nowhere.
+    pub fn new(file: Option<OwnedFd>) -> Self {
+        Self {
+            file: file.map(File::from),
+            batch: Vec::with_capacity(BATCH + 1024),
+        }
+    }
+
+    /// Takes a line.
+    pub fn line(&mut self, entry: &Entry<'_>) {
+        if self.file.is_none() {
+            return;
+        }
+        let out = &mut self.batch;
+        number(out, entry.time);
+        out.push(b' ');
+        address(out, entry.visitor);
+        for text in [entry.id, entry.method, entry.host, entry.target] {
+            out.push(b' ');
+            word(out, text);
+        }
+        for value in [u64::from(entry.status), entry.bytes, entry.took] {
+            out.push(b' ');
+            number(out, value);
+        }
+        out.push(b' ');
+        word(out, entry.instance.as_bytes());
+        for value in [entry.waited, u64::from(entry.tries)] {
+            out.push(b' ');
+            number(out, value);
+        }
+        out.push(b' ');
+        out.extend_from_slice(entry.end.word());
+        out.push(b'\n');
+        if out.len() >= BATCH {
+            self.flush();
+        }
+    }
+
+    /// Writes what has gathered. A log that cannot be written is no reason not to serve.
+    pub fn flush(&mut self) {
+        if let Some(file) = &mut self.file
+            && !self.batch.is_empty()
+        {
+            let _ = file.write_all(&self.batch);
+        }
+        self.batch.clear();
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// Appends a number in decimal.
+pub fn number(out: &mut Vec<u8>, mut value: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (value % 10) as u8;
+        value /= 10;
+        if value == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Appends an address.
+pub fn address(out: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            for (index, part) in address.octets().into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b'.');
+                }
+                number(out, u64::from(part));
+            }
+        }
+        // Writing to a Vec cannot fail.
+        IpAddr::V6(address) => drop(write!(out, "{address}")),
+    }
+}
+
+fn word(out: &mut Vec<u8>, text: &[u8]) {
+    if text.is_empty() {
+        out.push(b'-');
+    } else if text.iter().all(u8::is_ascii_graphic) {
+        out.extend_from_slice(text);
+    } else {
+        for byte in text {
+            if byte.is_ascii_graphic() {
+                out.push(*byte);
+            } else {
+                let hex = |digit: u8| b"0123456789ABCDEF"[usize::from(digit)];
+                out.extend_from_slice(&[b'%', hex(byte >> 4), hex(byte & 15)]);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Seek};
+
+    use super::*;
+
+    #[test]
+    fn a_line_has_all_fields_whatever_is_in_them() {
+        let mut file = tempfile::tempfile().unwrap();
+        let mut log = Log::new(Some(file.try_clone().unwrap().into()));
+        let entry = Entry {
+            time: 1_700_000_000_000_001,
+            visitor: "198.51.100.10".parse().unwrap(),
+            id: b"abc",
+            method: b"GET",
+            host: b"",
+            target: b"/a b\n",
+            status: 200,
+            bytes: 1_234,
+            took: 5,
+            instance: "",
+            waited: 0,
+            tries: 0,
+            end: End::Ok,
+        };
+        log.line(&entry);
+        drop(log);
+        file.rewind().unwrap();
+        let mut text = String::new();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(
+            text,
+            "1700000000000001 198.51.100.10 abc GET - /a%20b%0A 200 1234 5 - 0 0 ok\n"
+        );
+    }
+}

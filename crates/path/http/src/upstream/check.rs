@@ -1,0 +1,85 @@
+//! Asking an instance how it is, again and again.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use terrace_site::plan::HealthPlan;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::{Instance, Transport};
+
+/// One that is out is asked this often, so that it is used again as soon as it answers.
+const EAGER: Duration = Duration::from_millis(50);
+/// A status line is longer than this only by mistake.
+const LINE: usize = 1024;
+
+/// Checks until the future is dropped; `host` is the name that the instance is asked by.
+pub async fn keep_checking(instance: Arc<Instance>, plan: HealthPlan, host: String) {
+    loop {
+        let begun = Instant::now();
+        let (good, reason) =
+            match tokio::time::timeout(plan.within, ask(instance.transport, &plan, &host)).await {
+                Err(_) => (
+                    false,
+                    format!("no answer within {} ms", plan.within.as_millis()),
+                ),
+                Ok(Err(error)) => (false, plainly(&error)),
+                Ok(Ok(None)) => (
+                    true,
+                    format!("connected in {} ms", begun.elapsed().as_millis()),
+                ),
+                Ok(Ok(Some(status))) => {
+                    let good = plan
+                        .expect
+                        .map_or((200..400).contains(&status), |expected| status == expected);
+                    (
+                        good,
+                        format!("{status} in {} ms", begun.elapsed().as_millis()),
+                    )
+                }
+            };
+        instance.checked(good, reason);
+        let pause = if instance.is_healthy() {
+            plan.every
+        } else {
+            EAGER.min(plan.every)
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+async fn ask(transport: Transport, plan: &HealthPlan, host: &str) -> io::Result<Option<u16>> {
+    let Transport::Tcp(address) = transport;
+    let mut stream = TcpStream::connect(address).await?;
+    let Some(path) = &plan.path else {
+        return Ok(None);
+    };
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: terrace-check\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut line = Vec::new();
+    while !line.contains(&b'\n') && line.len() < LINE {
+        if stream.read_buf(&mut line).await? == 0 {
+            break;
+        }
+    }
+    let status = line
+        .strip_prefix(b"HTTP/1.")
+        .and_then(|rest| std::str::from_utf8(rest.get(2..5)?).ok()?.parse().ok());
+    status
+        .map(Some)
+        .ok_or_else(|| io::Error::other("it does not answer in HTTP"))
+}
+
+/// An error in the words of a person.
+pub(crate) fn plainly(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::ConnectionReset => "connection reset".to_owned(),
+        io::ErrorKind::TimedOut => "no answer".to_owned(),
+        _ => error.to_string(),
+    }
+}
