@@ -12,6 +12,6 @@ pub mod body;
 pub mod counters;
 pub mod head;
 pub mod log;
-//pub mod server;
+pub mod server;
 pub mod timer;
 pub mod upstream;

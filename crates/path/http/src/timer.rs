@@ -24,6 +24,8 @@ pub struct Wheel {
 pub struct Slot {
     deadline: Cell<Option<Instant>>,
     waker: RefCell<Option<Waker>>,
+    /// Nothing is under way: it may be ended at any time.
+    idle: Cell<bool>,
 }
 
 /// It took too long.
@@ -54,7 +56,29 @@ impl Wheel {
     }
 }
 
+impl Wheel {
+    /// Ends the wait of all that are idle.
+    pub fn wake_idle(&self) {
+        let now = Instant::now();
+        for slot in self
+            .slots
+            .borrow()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|slot| slot.idle.get())
+        {
+            slot.deadline.set(Some(now));
+        }
+        self.tick(now);
+    }
+}
+
 impl Slot {
+    /// Says whether nothing is under way.
+    pub fn set_idle(&self, idle: bool) {
+        self.idle.set(idle);
+    }
+
     /// Waits for this, for so long at most.
     pub async fn within<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, Late> {
         self.by(Instant::now() + limit, future).await

@@ -109,11 +109,10 @@ impl RequestHead {
         for (name, value) in &self.fields {
             let (name_text, text) = (name.in_(buffer), value.in_(buffer));
             match name_text.len() {
-                4 if name_text.eq_ignore_ascii_case(b"host") => {
-                    if host.replace(*value).is_some() || !is_host(text) {
+                4 if name_text.eq_ignore_ascii_case(b"host")
+                    && (host.replace(*value).is_some() || !is_host(text)) => {
                         return Err(Bad::Host);
                     }
-                }
                 6 if name_text.eq_ignore_ascii_case(b"expect") => {
                     if !text.eq_ignore_ascii_case(b"100-continue") {
                         return Err(Bad::Expectation);
@@ -128,11 +127,10 @@ impl RequestHead {
                         return Err(Bad::Framing);
                     }
                 }
-                17 if name_text.eq_ignore_ascii_case(b"transfer-encoding") => {
-                    if coding.replace(text).is_some() {
+                17 if name_text.eq_ignore_ascii_case(b"transfer-encoding")
+                    && coding.replace(text).is_some() => {
                         return Err(Bad::Framing);
                     }
-                }
                 _ => {}
             }
         }

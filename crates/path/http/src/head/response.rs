@@ -16,6 +16,8 @@ pub struct ResponseHead {
     pub framing: Framing,
     /// The upstream keeps the connection open.
     pub keep_alive: bool,
+    /// How many bytes it took: set by whoever reads it.
+    pub(crate) length: usize,
 }
 
 impl ResponseHead {
@@ -71,11 +73,10 @@ impl ResponseHead {
                         return Err(Bad::Framing);
                     }
                 }
-                17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                    if coding.replace(text).is_some() {
+                17 if name.eq_ignore_ascii_case(b"transfer-encoding")
+                    && coding.replace(text).is_some() => {
                         return Err(Bad::Framing);
                     }
-                }
                 _ => {}
             }
         }

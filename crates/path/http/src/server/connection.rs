@@ -1,0 +1,301 @@
+//! A visitor's connection: request after request, until one side has had enough.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use tokio::net::TcpStream;
+
+use super::{Decision, Request, Service, Worker, answer, forward, write};
+use crate::body::{Framing, Transfer};
+use crate::head::{Bad, Parsed, RequestHead, ResponseHead};
+use crate::log::{End, Entry};
+use crate::timer::Slot;
+use crate::upstream::micros;
+
+/// What a connection has, reused from request to request.
+pub(super) struct Connection {
+    pub(super) stream: TcpStream,
+    pub(super) peer: IpAddr,
+    /// What has come and not been consumed.
+    pub(super) input: Vec<u8>,
+    pub(super) output: Vec<u8>,
+    pub(super) head: RequestHead,
+    pub(super) response: ResponseHead,
+    pub(super) id: Vec<u8>,
+    pub(super) slot: Rc<Slot>,
+    /// How many bytes of `input` belong to the present request.
+    pub(super) consumed: usize,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) status: u16,
+    pub(super) bytes: u64,
+    pub(super) instance: String,
+    pub(super) waited: u64,
+    pub(super) tries: u32,
+    pub(super) end: End,
+    /// The connection is good for another request.
+    pub(super) keep: bool,
+}
+
+impl Outcome {
+    pub(super) fn answered(status: u16, bytes: u64, end: End, keep: bool) -> Self {
+        Self {
+            status,
+            bytes,
+            instance: String::new(),
+            waited: 0,
+            tries: 0,
+            end,
+            keep,
+        }
+    }
+}
+
+/// What reading a head came to.
+enum Head {
+    Whole,
+    Bad(Bad),
+    /// It did not come in time.
+    Late,
+    /// The visitor is gone, or asks nothing more.
+    End,
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve(worker: &Worker, stream: TcpStream, peer: IpAddr) {
+    // Our writes are whole messages: none is to wait for the next.
+    let _ = stream.set_nodelay(true);
+    let mut connection = Connection {
+        stream,
+        peer,
+        input: Vec::with_capacity(8 * 1024),
+        output: Vec::with_capacity(8 * 1024),
+        head: RequestHead::default(),
+        response: ResponseHead::default(),
+        id: Vec::with_capacity(32),
+        slot: worker.wheel.slot(),
+        consumed: 0,
+    };
+    while connection.request(worker).await {}
+    connection.close().await;
+}
+
+impl Connection {
+    /// One request; `false`: the connection is at its end.
+    async fn request(&mut self, worker: &Worker) -> bool {
+        let service = worker.service();
+        let read = self.read_head(&*service, worker).await;
+        if matches!(read, Head::End) {
+            return false;
+        }
+        let (time, begun) = (now_micros(), Instant::now());
+        self.id.clear();
+        worker.request_id(&mut self.id);
+        worker.counters.begin();
+        let outcome = match read {
+            Head::Whole => self.respond(worker, &service, begun).await,
+            Head::Bad(bad) => {
+                self.refuse(worker, &*service, bad.status(), &bad.to_string())
+                    .await
+            }
+            Head::Late | Head::End => {
+                self.refuse(worker, &*service, 408, "the request did not come in time")
+                    .await
+            }
+        };
+        self.note(worker, &outcome, time, micros(begun));
+        self.input.drain(..self.consumed);
+        self.consumed = 0;
+        outcome.keep && !worker.draining.get()
+    }
+
+    /// Reads until a head is whole. Between requests the visitor may be silent for long, within a head not.
+    async fn read_head(&mut self, service: &dyn Service, worker: &Worker) -> Head {
+        let mut due: Option<Instant> = None;
+        let idle = Instant::now() + service.timeouts().idle;
+        loop {
+            if !self.input.is_empty() {
+                match self.head.parse(&self.input) {
+                    Ok(Parsed::Whole(taken)) if taken <= service.limits().head => {
+                        self.consumed = taken;
+                        return Head::Whole;
+                    }
+                    Ok(Parsed::Partial) if self.input.len() < service.limits().head => {}
+                    Ok(_) => return Head::Bad(Bad::TooLarge),
+                    Err(bad) => return Head::Bad(bad),
+                }
+            }
+            let between = self.input.is_empty();
+            if between && worker.draining.get() {
+                return Head::End;
+            }
+            let deadline = if between {
+                idle
+            } else {
+                *due.get_or_insert_with(|| Instant::now() + service.timeouts().first_byte)
+            };
+            self.slot.set_idle(between);
+            let Self {
+                stream,
+                input,
+                slot,
+                ..
+            } = self;
+            let read = slot.by(deadline, write::read(stream, input)).await;
+            self.slot.set_idle(false);
+            match read {
+                Ok(Ok(0) | Err(_)) => return Head::End,
+                Ok(Ok(_)) => {}
+                Err(_) if between => return Head::End,
+                Err(_) => return Head::Late,
+            }
+        }
+    }
+
+    async fn respond(
+        &mut self,
+        worker: &Worker,
+        service: &Rc<dyn Service>,
+        begun: Instant,
+    ) -> Outcome {
+        if matches!(self.head.framing, Framing::Length(length) if length > service.limits().body) {
+            let why = "the request's body is larger than this site takes";
+            return self.refuse(worker, &**service, 413, why).await;
+        }
+        let request = Request {
+            head: &self.head,
+            buffer: &self.input,
+        };
+        match service.decide(&request) {
+            Decision::Forward(group) => {
+                forward::forward(self, worker, &**service, &group, begun).await
+            }
+            Decision::Answer(answer) => {
+                // A body that nobody wants is read as far as it is here; for the rest the connection is given up.
+                let mut body = Transfer::new(self.head.framing, false);
+                self.output.clear();
+                let passed = body
+                    .pass(&self.input[self.consumed..], &mut self.output)
+                    .unwrap_or(0);
+                self.consumed += passed;
+                let keep = self.head.keep_alive && body.is_done() && !worker.draining.get();
+                self.answer(worker, &**service, &answer, keep, End::Ok)
+                    .await
+            }
+        }
+    }
+
+    /// Sends an answer of our own.
+    pub(super) async fn answer(
+        &mut self,
+        worker: &Worker,
+        service: &dyn Service,
+        answer: &answer::Answer,
+        keep: bool,
+        end: End,
+    ) -> Outcome {
+        let Self {
+            stream,
+            output,
+            head,
+            slot,
+            ..
+        } = self;
+        let sending = answer::send(worker, stream, output, answer, head, !keep);
+        match slot.within(service.timeouts().total, sending).await {
+            Ok(Ok(bytes)) => Outcome::answered(answer.status, bytes, end, keep),
+            Ok(Err(_)) => Outcome::answered(answer.status, 0, End::Gone, false),
+            Err(_) => Outcome::answered(answer.status, 0, End::Late, false),
+        }
+    }
+
+    /// Answers that it cannot be served, and gives the connection up: what follows on it cannot be trusted.
+    pub(super) async fn refuse(
+        &mut self,
+        worker: &Worker,
+        service: &dyn Service,
+        status: u16,
+        why: &str,
+    ) -> Outcome {
+        let page = service.trouble(status, why, &self.id_text(), self.wants_html());
+        let end = if status == 408 { End::Late } else { End::Bad };
+        self.answer(worker, service, &page, false, end).await
+    }
+
+    pub(super) fn id_text(&self) -> String {
+        String::from_utf8_lossy(&self.id).into_owned()
+    }
+
+    pub(super) fn wants_html(&self) -> bool {
+        // The head may be half read; its spans are of the buffer all the same, or of none.
+        let request = Request {
+            head: &self.head,
+            buffer: &self.input,
+        };
+        self.consumed > 0
+            && request.field(b"accept").is_some_and(|accept| {
+                accept
+                    .windows(9)
+                    .any(|part| part.eq_ignore_ascii_case(b"text/html"))
+            })
+    }
+
+    fn note(&self, worker: &Worker, outcome: &Outcome, time: u64, took: u64) {
+        let failed = outcome.status >= 500 || matches!(outcome.end, End::Cut | End::Down);
+        worker
+            .counters
+            .end(took, outcome.bytes, failed && outcome.end != End::Gone);
+        let whole = self.consumed > 0;
+        let part = |span: crate::head::Span| if whole { span.in_(&self.input) } else { b"" };
+        worker.log.borrow_mut().line(&Entry {
+            time,
+            visitor: self.peer,
+            id: &self.id,
+            method: part(self.head.method_text),
+            host: part(self.head.authority),
+            target: part(self.head.target),
+            status: outcome.status,
+            bytes: outcome.bytes,
+            took,
+            instance: &outcome.instance,
+            waited: outcome.waited,
+            tries: outcome.tries,
+            end: outcome.end,
+        });
+    }
+
+    /// Closes so that the last answer arrives: what still comes is read for a moment, or the kernel would answer it
+    /// with a reset that overtakes our answer.
+    async fn close(mut self) {
+        use tokio::io::AsyncWriteExt;
+        let _ = self.stream.shutdown().await;
+        let Self {
+            stream,
+            input,
+            slot,
+            ..
+        } = &mut self;
+        let linger = async {
+            loop {
+                input.clear();
+                if !matches!(write::read(stream, input).await, Ok(read) if read > 0) {
+                    return;
+                }
+            }
+        };
+        let _ = slot
+            .within(std::time::Duration::from_millis(500), linger)
+            .await;
+    }
+}
+
+fn now_micros() -> u64 {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}

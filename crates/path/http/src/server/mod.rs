@@ -1,0 +1,258 @@
+//! A worker: one thread that accepts, reads, asks its service what to do, and does it.
+//!
+//! What is served is the [`Service`]'s to say; a connection's life is in `connection`, an answer of our own in
+//! `answer`, a request that goes on to an upstream in `forward`.
+
+mod answer;
+mod connection;
+mod forward;
+mod write;
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use terrace_site::plan::{Limits, Timeouts};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+
+use crate::counters::Counters;
+use crate::head::{Method, RequestHead};
+use crate::log::Log;
+use crate::timer::{TICK, Wheel};
+use crate::upstream::Group;
+use crate::upstream::pool::Pool;
+
+pub use answer::{Answer, Body};
+
+/// A request, as a service sees it.
+pub struct Request<'a> {
+    /// Its head.
+    pub head: &'a RequestHead,
+    /// The buffer that the head's spans are of.
+    pub buffer: &'a [u8],
+}
+
+impl Request<'_> {
+    /// The value of a field, if it is there once or first.
+    pub fn field(&self, name: &[u8]) -> Option<&[u8]> {
+        let found = self
+            .head
+            .fields
+            .iter()
+            .find(|(found, _)| found.in_(self.buffer).eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.in_(self.buffer))
+    }
+
+    /// Path and query.
+    pub fn target(&self) -> &[u8] {
+        self.head.target.in_(self.buffer)
+    }
+
+    /// Whom it asks, with the port if one is named.
+    pub fn authority(&self) -> &[u8] {
+        self.head.authority.in_(self.buffer)
+    }
+
+    /// How it asks.
+    pub fn method(&self) -> Method {
+        self.head.method
+    }
+}
+
+/// What is to be done with a request.
+pub enum Decision {
+    /// Answer it so.
+    Answer(Answer),
+    /// Let somebody of this group answer.
+    Forward(Arc<Group>),
+}
+
+/// What is served.
+pub trait Service {
+    /// What is to be done with this request.
+    fn decide(&self, request: &Request<'_>) -> Decision;
+
+    /// The page for a request that cannot be served: the status, why in words, the request's id.
+    fn trouble(&self, status: u16, why: &str, id: &str, html: bool) -> Answer;
+
+    /// What requests and visitors' connections may take.
+    fn limits(&self) -> &Limits;
+
+    /// How long a visitor's connection may take.
+    fn timeouts(&self) -> &Timeouts;
+
+    /// Whether what this neighbour says of the visitor is believed.
+    fn trusts(&self, neighbour: IpAddr) -> bool;
+}
+
+/// What a worker is told.
+pub enum Order {
+    /// Serve this from the next request on.
+    Serve(Box<dyn FnOnce() -> Rc<dyn Service> + Send>),
+    /// Take no new connections, finish what is in flight, and end within this time.
+    Drain(Duration),
+}
+
+/// What a worker has, shared by its connections.
+pub(crate) struct Worker {
+    service: RefCell<Rc<dyn Service>>,
+    wheel: Wheel,
+    pool: RefCell<Pool>,
+    log: RefCell<Log>,
+    counters: Arc<Counters>,
+    date: RefCell<Date>,
+    draining: Cell<bool>,
+    open: Cell<usize>,
+    next_id: Cell<u64>,
+    /// The first part of every request id of this worker.
+    own_id: String,
+}
+
+/// Runs a worker on the calling thread until it has drained: the listeners are its own.
+///
+/// # Errors
+/// When the event loop cannot be made, or a listener is none.
+pub fn run(
+    listeners: Vec<std::net::TcpListener>,
+    access: Option<OwnedFd>,
+    counters: Arc<Counters>,
+    service: Box<dyn FnOnce() -> Rc<dyn Service> + Send>,
+    orders: mpsc::UnboundedReceiver<Order>,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()?;
+    let local = LocalSet::new();
+    local.block_on(&runtime, async move {
+        let worker = Rc::new(Worker {
+            service: RefCell::new(service()),
+            wheel: Wheel::default(),
+            pool: RefCell::default(),
+            log: RefCell::new(Log::new(access)),
+            counters,
+            date: RefCell::default(),
+            draining: Cell::new(false),
+            open: Cell::new(0),
+            next_id: Cell::new(0),
+            own_id: own_id()?,
+        });
+        let mut accepting = Vec::new();
+        for listener in listeners {
+            listener.set_nonblocking(true)?;
+            let listener = TcpListener::from_std(listener)?;
+            accepting.push(tokio::task::spawn_local(accept(
+                Rc::clone(&worker),
+                listener,
+            )));
+        }
+        obey(&worker, orders, &accepting).await;
+        worker.log.borrow_mut().flush();
+        Ok(())
+    })
+}
+
+/// Hears orders and ticks until everything is drained.
+async fn obey(
+    worker: &Rc<Worker>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    accepting: &[tokio::task::JoinHandle<()>],
+) {
+    let mut tick = tokio::time::interval(TICK);
+    let mut end: Option<Instant> = None;
+    loop {
+        tokio::select! {
+            order = orders.recv(), if end.is_none() => match order {
+                Some(Order::Serve(make)) => drop(worker.service.replace(make())),
+                Some(Order::Drain(within)) => {
+                    end = Some(Instant::now() + within);
+                    worker.draining.set(true);
+                    accepting.iter().for_each(tokio::task::JoinHandle::abort);
+                    worker.wheel.wake_idle();
+                }
+                // Whoever gave orders is gone: so are we.
+                None => return,
+            },
+            _ = tick.tick() => {
+                let now = Instant::now();
+                worker.wheel.tick(now);
+                worker.log.borrow_mut().flush();
+                if end.is_some_and(|end| now >= end || worker.open.get() == 0) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+async fn accept(worker: Rc<Worker>, listener: TcpListener) {
+    loop {
+        if worker.open.get() >= worker.service.borrow().limits().connections {
+            // Full: the others wait in the listener's queue.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            continue;
+        }
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                let worker = Rc::clone(&worker);
+                worker.open.set(worker.open.get() + 1);
+                tokio::task::spawn_local(async move {
+                    connection::serve(&worker, stream, peer.ip()).await;
+                    worker.open.set(worker.open.get() - 1);
+                });
+            }
+            // Out of descriptors: those that end make room.
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+impl Worker {
+    /// The service of this moment: a request is served by one to its end.
+    fn service(&self) -> Rc<dyn Service> {
+        Rc::clone(&self.service.borrow())
+    }
+
+    /// A new request id, appended to `out`.
+    fn request_id(&self, out: &mut Vec<u8>) {
+        let number = self.next_id.get();
+        self.next_id.set(number + 1);
+        out.extend_from_slice(self.own_id.as_bytes());
+        for shift in (0..8).rev() {
+            out.push(b"0123456789abcdef"[(number >> (shift * 4) & 15) as usize]);
+        }
+    }
+}
+
+/// Random, so that ids of different workers and lives differ.
+fn own_id() -> io::Result<String> {
+    let mut bytes = [0_u8; 6];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The `Date` field's line, made anew each second (RFC 9110 §5.6.7).
+#[derive(Default)]
+pub(crate) struct Date {
+    second: u64,
+    line: Vec<u8>,
+}
+
+impl Date {
+    /// The line for this second since 1970.
+    fn line(&mut self, second: u64) -> &[u8] {
+        if self.second != second || self.line.is_empty() {
+            self.second = second;
+            self.line = format!("Date: {}\r\n", write::http_date(second)).into_bytes();
+        }
+        &self.line
+    }
+}
+
+pub use write::http_date;

@@ -1,0 +1,117 @@
+//! Bytes out: to a socket, from a file to a socket, and the few texts that HTTP wants made.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::net::SendFlags;
+use tokio::io::{AsyncReadExt, Interest};
+use tokio::net::TcpStream;
+
+/// How much is read at a time.
+const CHUNK: usize = 16 * 1024;
+
+/// Reads what is there; 0: the other side has closed.
+pub(super) async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    if buffer.capacity() - buffer.len() < CHUNK / 4 {
+        buffer.reserve(CHUNK);
+    }
+    stream.read_buf(buffer).await
+}
+
+/// Writes all of it; `more` follows at once, so the kernel may wait with a packet that is not full.
+pub(super) async fn send(stream: &TcpStream, bytes: &[u8], more: bool) -> io::Result<()> {
+    let flags = SendFlags::NOSIGNAL
+        | if more {
+            SendFlags::MORE
+        } else {
+            SendFlags::empty()
+        };
+    let mut sent = 0;
+    while sent < bytes.len() {
+        // The common case needs no wait: tokio asks the kernel only after it has said "not now".
+        let tried = stream.try_io(Interest::WRITABLE, || {
+            Ok(rustix::net::send(stream.as_fd(), &bytes[sent..], flags)?)
+        });
+        match tried {
+            Ok(count) => sent += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Sends a part of a file without bringing it into our memory.
+pub(super) async fn send_file(
+    stream: &TcpStream,
+    file: &OwnedFd,
+    offset: u64,
+    length: u64,
+) -> io::Result<()> {
+    let end = offset + length;
+    let mut at = offset;
+    while at < end {
+        let left = usize::try_from(end - at).unwrap_or(usize::MAX);
+        let tried = stream.try_io(Interest::WRITABLE, || {
+            Ok(rustix::fs::sendfile(
+                stream.as_fd(),
+                file,
+                Some(&mut at),
+                left,
+            )?)
+        });
+        match tried {
+            // The file has become shorter than it was: what was promised cannot be kept.
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// A time as HTTP writes it (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
+pub fn http_date(second: u64) -> String {
+    let (days, rest) = (second / 86_400, second % 86_400);
+    let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][(days % 7) as usize];
+    // Days since 1 March 0000, in eras of 400 years (Hinnant, "chrono-compatible low-level date algorithms").
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let name = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ][(month - 1) as usize];
+    format!(
+        "{weekday}, {day:02} {name} {year:04} {:02}:{:02}:{:02} GMT",
+        rest / 3_600,
+        rest / 60 % 60,
+        rest % 60
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (second, date) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (1_795_391_999, "Mon, 23 Nov 2026 00:39:59 GMT"),
+        ] {
+            assert_eq!(http_date(second), date);
+        }
+    }
+}
