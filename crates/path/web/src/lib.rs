@@ -1,1 +1,12 @@
-//! The web server: static files, and hand-over to the app.
+//! The web server: files first, all else to the app.
+//!
+//! [`role`] is the process: sockets and plan from the node, one worker a listener, reports back. `site` decides
+//! about each request: is the name ours, is it a [`files`] file, whose is it otherwise. `pages` are what a visitor
+//! sees when something is wrong. Reading and sending is the engine's, `terrace_http`.
+
+pub mod files;
+mod pages;
+pub mod role;
+mod site;
+
+pub use role::{Error, run, serve};

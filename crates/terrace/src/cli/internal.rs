@@ -1,7 +1,7 @@
 //! The processes that the binary runs as. Not for people: each is started by another of ours, with what it
 //! must know as JSON.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
@@ -29,6 +29,15 @@ enum Process {
     Node { home: String },
     /// A role of our own, without privilege.
     Role { word: String, id: String },
+    /// The web server alone, on this address: for benchmarks.
+    Web {
+        #[arg(long)]
+        plan: PathBuf,
+        #[arg(long)]
+        files: Option<PathBuf>,
+        #[arg(long)]
+        access_log: Option<PathBuf>,
+    },
     /// Makes a release.
     Build { releases: PathBuf },
 }
@@ -51,6 +60,11 @@ impl Internal {
             }
             Process::Node { home } => terrace_node::node::run(told(&home)?),
             Process::Role { word, id } => role(&word, id),
+            Process::Web {
+                plan,
+                files,
+                access_log,
+            } => web_alone(&plan, files, access_log),
             Process::Build { releases } => {
                 terrace_lab::hosts::see_releases(&releases)?;
                 Ok(terrace_app::build::main())
@@ -67,9 +81,29 @@ fn role(word: &str, id: String) -> Outcome {
     runtime()?.block_on(async {
         let role = Role::inherited(id)?;
         match word {
+            "web" => terrace_web::run(role).await?,
             "dns" => terrace_dns::run(role).await?,
             other => bail!("no role is called {other}"),
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+fn web_alone(plan: &Path, files: Option<PathBuf>, access_log: Option<PathBuf>) -> Outcome {
+    let plan: terrace_site::plan::WebPlan = told(&std::fs::read_to_string(plan)?)?;
+    let listeners = plan
+        .listen
+        .iter()
+        .map(|address| terrace_service::socket::listen(*address));
+    let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+    let files = files.map(std::fs::File::open).transpose()?.map(Into::into);
+    let log = |path: PathBuf| {
+        std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(path)
+    };
+    let access_log = access_log.map(log).transpose()?.map(Into::into);
+    runtime()?.block_on(terrace_web::serve(plan, listeners, files, access_log))?;
+    Ok(ExitCode::SUCCESS)
 }

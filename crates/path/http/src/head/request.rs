@@ -110,9 +110,10 @@ impl RequestHead {
             let (name_text, text) = (name.in_(buffer), value.in_(buffer));
             match name_text.len() {
                 4 if name_text.eq_ignore_ascii_case(b"host")
-                    && (host.replace(*value).is_some() || !is_host(text)) => {
-                        return Err(Bad::Host);
-                    }
+                    && (host.replace(*value).is_some() || !is_host(text)) =>
+                {
+                    return Err(Bad::Host);
+                }
                 6 if name_text.eq_ignore_ascii_case(b"expect") => {
                     if !text.eq_ignore_ascii_case(b"100-continue") {
                         return Err(Bad::Expectation);
@@ -128,9 +129,10 @@ impl RequestHead {
                     }
                 }
                 17 if name_text.eq_ignore_ascii_case(b"transfer-encoding")
-                    && coding.replace(text).is_some() => {
-                        return Err(Bad::Framing);
-                    }
+                    && coding.replace(text).is_some() =>
+                {
+                    return Err(Bad::Framing);
+                }
                 _ => {}
             }
         }

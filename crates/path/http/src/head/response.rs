@@ -74,9 +74,10 @@ impl ResponseHead {
                     }
                 }
                 17 if name.eq_ignore_ascii_case(b"transfer-encoding")
-                    && coding.replace(text).is_some() => {
-                        return Err(Bad::Framing);
-                    }
+                    && coding.replace(text).is_some() =>
+                {
+                    return Err(Bad::Framing);
+                }
                 _ => {}
             }
         }

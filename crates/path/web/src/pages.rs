@@ -1,0 +1,107 @@
+//! What a visitor sees when something is wrong: what it is, in words, and the request's id, by which the log
+//! knows it.
+
+use terrace_http::server::Answer;
+
+/// The standard words of a status.
+fn reason(status: u16) -> &'static str {
+    match status {
+        301 => "Moved Permanently",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        421 => "Misdirected Request",
+        431 => "Request Header Fields Too Large",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "Internal Server Error",
+    }
+}
+
+/// A page for people, or a line for programs.
+pub(crate) fn trouble(status: u16, why: &str, id: &str, html: bool) -> Answer {
+    let words = reason(status);
+    let line = format!("{status} {words}");
+    let again = if status == 503 {
+        "Retry-After: 1\r\n"
+    } else {
+        ""
+    };
+    let fields = format!("X-Request-Id: {id}\r\nCache-Control: no-store\r\n{again}");
+    if !html {
+        let text = format!("{line}: {why}\nrequest {id}\n");
+        return Answer::new(
+            &line,
+            &format!("Content-Type: text/plain; charset=utf-8\r\n{fields}"),
+            text.into_bytes(),
+        );
+    }
+    let page = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>{line}</title><style>body{{font:17px/1.5 system-ui,sans-serif;max-width:34rem;margin:18vh auto;padding:0 1.5rem;\
+         color:#1c2430;background:#f8fafc}}h1{{font-size:1.4rem;margin:0}}p{{color:#46525f}}code{{font-size:.85rem}}\
+         @media(prefers-color-scheme:dark){{body{{color:#e6ebf1;background:#14181d}}p{{color:#a9b4c0}}}}</style>\
+         <h1>{words}</h1><p>{why}.</p><p><code>{status} · request {id}</code></p></html>\n",
+        why = escaped(why)
+    );
+    Answer::new(
+        &line,
+        &format!("Content-Type: text/html; charset=utf-8\r\n{fields}"),
+        page.into_bytes(),
+    )
+}
+
+/// To the same page at another address.
+pub(crate) fn moved(location: &[u8]) -> Answer {
+    let mut head = b"HTTP/1.1 308 Permanent Redirect\r\nLocation: ".to_vec();
+    head.extend_from_slice(location);
+    head.extend_from_slice(b"\r\nContent-Length: 0\r\n");
+    Answer {
+        status: 308,
+        head: head.into(),
+        body: terrace_http::server::Body::Empty,
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use terrace_http::server::Body;
+
+    use super::*;
+
+    #[test]
+    fn a_page_says_what_and_carries_the_id() {
+        for html in [false, true] {
+            let answer = trouble(503, "foobar <does> not answer", "abc123", html);
+            let Body::Memory(body) = &answer.body else {
+                panic!("no body")
+            };
+            let (head, body) = (
+                String::from_utf8_lossy(&answer.head),
+                String::from_utf8_lossy(body),
+            );
+            assert!(
+                head.starts_with("HTTP/1.1 503 Service Unavailable\r\n")
+                    && head.contains("X-Request-Id: abc123\r\n")
+            );
+            assert!(
+                body.contains("not answer")
+                    && body.contains("abc123")
+                    && (!html || !body.contains("<does>")),
+                "{body}"
+            );
+        }
+    }
+}

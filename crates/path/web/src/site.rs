@@ -1,0 +1,212 @@
+//! What is served: which names are ours, what is a file, and whose the rest is.
+
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use terrace_http::head::Method;
+use terrace_http::server::{Answer, Decision, Request, Service};
+use terrace_http::upstream::Group;
+use terrace_site::plan::{Limits, Timeouts, WebPlan};
+
+use crate::files::{Found, Root};
+use crate::pages;
+
+/// Where a balancer asks whether this server is well: answered by the server itself.
+const HEALTH: &[u8] = b"/.well-known/terrace/health";
+/// What the lab adds to every name.
+const LOCALHOST: &[u8] = b".localhost";
+
+/// A site, as one worker serves it.
+pub(crate) struct Site {
+    plan: Arc<WebPlan>,
+    groups: Vec<(String, Arc<Group>)>,
+    files: Option<Root>,
+    well: Rc<[u8]>,
+}
+
+/// Whose name a request bears.
+enum Name {
+    Ours,
+    /// One that leads to the site's own.
+    Leads,
+    Unknown,
+}
+
+impl Site {
+    /// A site with these groups of upstreams, by the prefix of their paths.
+    pub(crate) fn new(
+        plan: Arc<WebPlan>,
+        groups: Vec<(String, Arc<Group>)>,
+        files: Option<OwnedFd>,
+    ) -> Self {
+        let well = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\nContent-Length: 3\r\n";
+        Self {
+            plan,
+            groups,
+            files: files.map(Root::new),
+            well: Rc::from(&well[..]),
+        }
+    }
+
+    fn name(&self, host: &[u8]) -> Name {
+        let known = |names: &[String]| {
+            names
+                .iter()
+                .any(|name| name.as_bytes().eq_ignore_ascii_case(host))
+        };
+        match () {
+            // HTTP/1.0 without a name, and those who check by address, mean the site's own.
+            () if host.is_empty() || known(&self.plan.names) => Name::Ours,
+            () if known(&self.plan.redirects) => Name::Leads,
+            () => Name::Unknown,
+        }
+    }
+
+    /// The site's own name, with the port and the `.localhost` that were asked for.
+    fn moved(&self, host: &[u8], port: &[u8], request: &Request<'_>) -> Answer {
+        let mut location = b"http://".to_vec();
+        location.extend_from_slice(self.plan.name.as_bytes());
+        if host.len() > LOCALHOST.len()
+            && host[host.len() - LOCALHOST.len()..].eq_ignore_ascii_case(LOCALHOST)
+        {
+            location.extend_from_slice(LOCALHOST);
+        }
+        location.extend_from_slice(port);
+        location.extend_from_slice(request.target());
+        pages::moved(&location)
+    }
+
+    fn group(&self, target: &[u8]) -> Option<&Arc<Group>> {
+        let path = target
+            .split(|byte| *byte == b'?')
+            .next()
+            .unwrap_or_default();
+        let within = |prefix: &str| {
+            let prefix = prefix.trim_end_matches('/').as_bytes();
+            path.strip_prefix(prefix)
+                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+        };
+        self.groups
+            .iter()
+            .find(|(prefix, _)| within(prefix))
+            .map(|(_, group)| group)
+    }
+}
+
+/// Host and port of an authority: the port with its colon.
+fn split(authority: &[u8]) -> (&[u8], &[u8]) {
+    match authority.iter().rposition(|byte| *byte == b':') {
+        // The colons of an IPv6 address stand in brackets.
+        Some(at) if !authority[at..].contains(&b']') => authority.split_at(at),
+        _ => (authority, b""),
+    }
+}
+
+impl Service for Site {
+    fn decide(&self, request: &Request<'_>) -> Decision {
+        let (host, port) = split(request.authority());
+        let bare = if self.plan.localhost && host.len() > LOCALHOST.len() {
+            let (name, end) = host.split_at(host.len() - LOCALHOST.len());
+            if end.eq_ignore_ascii_case(LOCALHOST) {
+                name
+            } else {
+                host
+            }
+        } else {
+            host
+        };
+        if request.target() == HEALTH {
+            let body = terrace_http::server::Body::Memory(Rc::from(&b"ok\n"[..]));
+            return Decision::Answer(Answer {
+                status: 200,
+                head: Rc::clone(&self.well),
+                body,
+            });
+        }
+        match self.name(bare) {
+            Name::Ours => {}
+            Name::Leads => return Decision::Answer(self.moved(host, port, request)),
+            Name::Unknown => {
+                let why = format!(
+                    "this server serves {}, and not the name that was asked for",
+                    self.plan.names.join(", ")
+                );
+                return Decision::Answer(pages::trouble(421, &why, "-", false));
+            }
+        }
+        if let Some(files) = &self.files
+            && let Found::Answer(answer) = files.find(request, Instant::now())
+        {
+            return Decision::Answer(answer);
+        }
+        match self.group(request.target()) {
+            Some(group) => Decision::Forward(Arc::clone(group)),
+            None if matches!(request.method(), Method::Get | Method::Head) => {
+                Decision::Answer(pages::trouble(404, "there is no such page", "-", true))
+            }
+            None => Decision::Answer(pages::trouble(405, "files are only read", "-", false)),
+        }
+    }
+
+    fn trouble(&self, status: u16, why: &str, id: &str, html: bool) -> Answer {
+        pages::trouble(status, why, id, html)
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.plan.limits
+    }
+
+    fn timeouts(&self) -> &Timeouts {
+        &self.plan.timeouts
+    }
+
+    fn trusts(&self, neighbour: IpAddr) -> bool {
+        self.plan
+            .trust
+            .iter()
+            .any(|(network, bits)| contains(*network, *bits, neighbour))
+    }
+}
+
+fn contains(network: IpAddr, bits: u8, address: IpAddr) -> bool {
+    let (network, address, width) = match (network, address) {
+        (IpAddr::V4(network), IpAddr::V4(address)) => (
+            u128::from(network.to_bits()),
+            u128::from(address.to_bits()),
+            32,
+        ),
+        (IpAddr::V6(network), IpAddr::V6(address)) => (network.to_bits(), address.to_bits(), 128),
+        _ => return false,
+    };
+    let shift = width - u32::from(bits).min(width);
+    // A network of no bits holds every address.
+    shift == 128 || (network ^ address) >> shift == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn authorities_have_a_host_and_perhaps_a_port() {
+        assert_eq!(split(b"a.example:8080"), (&b"a.example"[..], &b":8080"[..]));
+        assert_eq!(split(b"[::1]"), (&b"[::1]"[..], &b""[..]));
+        assert_eq!(split(b"[::1]:80"), (&b"[::1]"[..], &b":80"[..]));
+    }
+
+    #[test]
+    fn a_network_holds_its_addresses() {
+        let holds = |network: &str, bits, address: &str| {
+            contains(network.parse().unwrap(), bits, address.parse().unwrap())
+        };
+        assert!(holds("10.0.0.0", 24, "10.0.0.7") && !holds("10.0.0.0", 24, "10.0.1.7"));
+        assert!(
+            holds("0.0.0.0", 0, "8.8.8.8")
+                && holds("fd00::", 8, "fd12::1")
+                && !holds("fd00::", 8, "10.0.0.1")
+        );
+    }
+}
