@@ -151,51 +151,6 @@ impl Coordinator {
             return;
         };
         waiting.told = true;
-        let mut steps = Vec::new();
-        for role in self
-            .order
-            .iter()
-            .flat_map(|name| &self.servers[name].plan.roles)
-        {
-            match &role.part {
-                Part::Web(web) => {
-                    let files = web.files.as_ref().map(|files| {
-                        files
-                            .strip_prefix(self.location.base())
-                            .unwrap_or(files)
-                            .display()
-                            .to_string()
-                    });
-                    let rest = web
-                        .routes
-                        .first()
-                        .map(|route| format!("everything else goes to {}", route.app));
-                    let parts: Vec<String> = files.into_iter().chain(rest).collect();
-                    steps.push(("web", parts.join("; ")));
-                }
-                Part::Dns(dns) => {
-                    let name = self.location.name();
-                    let records = dns
-                        .zones
-                        .iter()
-                        .flat_map(|zone| &zone.records)
-                        .filter(|record| record.name == name);
-                    let says: Vec<String> = records
-                        .map(|record| format!("{name} {}", data(&record.data)))
-                        .collect();
-                    let what = if role.id.starts_with(INTERNET) {
-                        INTERNET
-                    } else {
-                        "dns"
-                    };
-                    steps.push((what, says.join(", ")));
-                }
-                Part::App(_) | Part::Database(_) => {}
-            }
-        }
-        for (what, text) in steps {
-            self.step(what, text, None, true).await;
-        }
         self.open_front_door();
         self.tell(&Reply::Ready(self.status())).await;
     }
@@ -245,14 +200,4 @@ fn broken_build(app: &str, failure: &Failure) -> (String, Option<String>) {
         format!("{app} has no release: {}{lines}", failure.cause),
         Some(remedy),
     )
-}
-
-fn data(data: &terrace_site::plan::RecordData) -> String {
-    use terrace_site::plan::RecordData;
-    match data {
-        RecordData::A(address) => format!("A {address}"),
-        RecordData::Aaaa(address) => format!("AAAA {address}"),
-        RecordData::Cname(name) => format!("CNAME {name}"),
-        other => format!("{other:?}"),
-    }
 }

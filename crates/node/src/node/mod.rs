@@ -163,12 +163,14 @@ impl Node {
         let mut rotate = tokio::time::interval(ROTATE);
         loop {
             tokio::select! {
+                // What was done is told before how things stand after it.
+                biased;
+                Some(step) = self.steps.recv() => self.coordinator.tell(FromNode::Step(step)).await,
                 asked = self.coordinator.next() => match asked {
                     Asked::Hello => self.report().await,
                     Asked::Reconcile(plan) => self.take(&plan).await,
                     Asked::Stop => self.stop().await,
                 },
-                Some(step) = self.steps.recv() => self.coordinator.tell(FromNode::Step(step)).await,
                 _ = self.changed.1.changed() => self.report().await,
                 _ = every.tick() => self.report().await,
                 _ = rotate.tick() => {
