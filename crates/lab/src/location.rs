@@ -148,21 +148,15 @@ impl Location {
         self.state().join("control.sock")
     }
 
-    /// Lists this site as running.
-    pub(crate) fn register(&self) -> Result<(), Error> {
-        let path = self.entry()?;
-        let text = serde_json::to_vec(self).map_err(|error| state(&path)(error.into()))?;
-        fs::write(&path, text).map_err(state(&path))
-    }
-
-    pub(crate) fn unregister(&self) {
-        if let Ok(path) = self.entry() {
-            let _ = fs::remove_file(path);
-        }
+    /// Lists this site as running, in its own [`entry`](Self::entry).
+    pub(crate) fn register(&self, entry: &Path) -> Result<(), Error> {
+        let text = serde_json::to_vec(self).map_err(|error| state(entry)(error.into()))?;
+        fs::write(entry, text).map_err(state(entry))
     }
 
     /// This site's entry in the list: one for each file, so that two checkouts do not disturb each other.
-    fn entry(&self) -> Result<PathBuf, Error> {
+    /// To be asked for while this process is still the user's own: in a user namespace everybody is root.
+    pub(crate) fn entry(&self) -> Result<PathBuf, Error> {
         use std::hash::{DefaultHasher, Hash, Hasher};
         let mut hasher = DefaultHasher::new();
         (&self.file, &self.site).hash(&mut hasher);

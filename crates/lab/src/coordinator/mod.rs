@@ -47,6 +47,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// When it cannot begin; the error is for the log that the client reads.
 pub fn run(start: Start) -> anyhow::Result<ExitCode> {
     let location = Location::of(&start.file, &start.site)?;
+    let entry = location.entry()?;
     let mode = user::enable().context(
         "hosts are made of namespaces, and this machine lets only root make them: run as root, or allow user namespaces \
          (sysctl kernel.unprivileged_userns_clone=1)",
@@ -59,11 +60,11 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         let (events, heard) = mpsc::unbounded_channel();
         clients::listen(&location, events.clone())?;
-        location.register()?;
+        location.register(&entry)?;
         let ended = Coordinator::new(start, location.clone(), mode, events, lock)
             .serve(heard)
             .await;
-        location.unregister();
+        let _ = std::fs::remove_file(&entry);
         let _ = std::fs::remove_file(location.socket());
         ended
     })

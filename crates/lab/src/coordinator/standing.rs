@@ -131,10 +131,27 @@ impl Coordinator {
             .unwrap_or(&role.id);
         let next =
             format!("terrace logs {server}/{log}; the rest of the site runs on: terrace status");
+        let asked = self.asked(&role.id).unwrap_or_default();
         Some((
-            format!("{} does not come up: {}", role.id, role.reason),
+            format!("{} does not come up: {}{asked}", role.id, role.reason),
             Some(next),
         ))
+    }
+
+    /// How a copy of an app is asked whether it is ready.
+    fn asked(&self, id: &str) -> Option<String> {
+        let parts = self.servers.values().flat_map(|server| &server.plan.roles);
+        parts.into_iter().find_map(|role| {
+            let Part::App(app) = &role.part else {
+                return None;
+            };
+            let copy = app.copies.iter().find(|copy| copy.id == id)?;
+            let what = app.health.path.as_deref().unwrap_or("a connection");
+            let listen = copy.listen;
+            Some(format!(
+                "; it is asked for {what} at {listen} ($HOST:$PORT)"
+            ))
+        })
     }
 
     fn patience(&self) -> Duration {
