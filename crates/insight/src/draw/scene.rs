@@ -174,6 +174,39 @@ pub struct Scene {
 impl Scene {
     /// Everything that covers something else, one line each: none, in a drawing that can be read.
     pub fn overlaps(&self) -> Vec<String> {
+        let mut found = self.shapes_over_shapes();
+        found.extend(self.texts_over_texts());
+        found.extend(self.labels_over_shapes());
+        found.extend(self.lines_over_texts());
+        found
+    }
+
+    fn shapes_over_shapes(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (index, one) in self.shapes.iter().enumerate() {
+            let others = self.shapes[index + 1..].iter();
+            let covers =
+                |other: &&Shape| one.rect.overlaps(&other.rect) && !one.rect.contains(&other.rect);
+            found.extend(
+                others
+                    .filter(covers)
+                    .map(|other| format!("{} and {} overlap", one.name(), other.name())),
+            );
+            let out = one
+                .lines
+                .iter()
+                .filter(|label| !one.rect.contains(&label.rect));
+            found.extend(out.map(|label| format!("{:?} leaves {}", label.text, one.name())));
+            if matches!(one.kind, Kind::Role | Kind::Outside)
+                && self.lines.iter().any(|line| line.crosses(&one.rect))
+            {
+                found.push(format!("a line crosses {}", one.name()));
+            }
+        }
+        found
+    }
+
+    fn texts_over_texts(&self) -> Vec<String> {
         let mut found = Vec::new();
         let whole = Rect {
             x: 0.0,
@@ -181,39 +214,6 @@ impl Scene {
             w: self.width,
             h: self.height,
         };
-        let name = |shape: &Shape| {
-            shape
-                .lines
-                .first()
-                .map_or_else(String::new, |label| label.text.clone())
-        };
-        for (index, one) in self.shapes.iter().enumerate() {
-            for other in &self.shapes[index + 1..] {
-                if one.rect.overlaps(&other.rect) && !one.rect.contains(&other.rect) {
-                    found.push(format!("{} and {} overlap", name(one), name(other)));
-                }
-            }
-            for label in one
-                .lines
-                .iter()
-                .filter(|label| !one.rect.contains(&label.rect))
-            {
-                found.push(format!("{:?} leaves {}", label.text, name(one)));
-            }
-            for line in self
-                .lines
-                .iter()
-                .filter(|_| one.kind == Kind::Role || one.kind == Kind::Outside)
-            {
-                if line
-                    .points
-                    .windows(2)
-                    .any(|part| one.rect.is_crossed(part[0], part[1]))
-                {
-                    found.push(format!("a line crosses {}", name(one)));
-                }
-            }
-        }
         let texts: Vec<&Label> = self
             .shapes
             .iter()
@@ -221,45 +221,56 @@ impl Scene {
             .chain(&self.labels)
             .collect();
         for (index, one) in texts.iter().enumerate() {
-            for other in texts[index + 1..]
+            let others = texts[index + 1..]
                 .iter()
-                .filter(|other| one.rect.overlaps(&other.rect))
-            {
-                found.push(format!("{:?} and {:?} overlap", one.text, other.text));
-            }
+                .filter(|other| one.rect.overlaps(&other.rect));
+            found
+                .extend(others.map(|other| format!("{:?} and {:?} overlap", one.text, other.text)));
             if !whole.contains(&one.rect) {
                 found.push(format!("{:?} leaves the drawing", one.text));
             }
         }
+        found
+    }
+
+    fn labels_over_shapes(&self) -> Vec<String> {
+        let mut found = Vec::new();
         for label in &self.labels {
-            let covers = |shape: &&Shape| {
+            let covered = |shape: &&Shape| {
                 shape.rect.overlaps(&label.rect) && !shape.rect.contains(&label.rect)
             };
-            found.extend(
-                self.shapes
-                    .iter()
-                    .filter(covers)
-                    .map(|shape| format!("{:?} covers {}", label.text, name(shape))),
-            );
-        }
-        for shape in self
-            .shapes
-            .iter()
-            .filter(|shape| matches!(shape.kind, Kind::Server | Kind::Single))
-        {
-            for label in &shape.lines {
-                for line in &self.lines {
-                    if line
-                        .points
-                        .windows(2)
-                        .any(|part| label.rect.is_crossed(part[0], part[1]))
-                    {
-                        found.push(format!("a line strikes {:?} through", label.text));
-                    }
-                }
-            }
+            let shapes = self.shapes.iter().filter(covered);
+            found.extend(shapes.map(|shape| format!("{:?} covers {}", label.text, shape.name())));
         }
         found
+    }
+
+    /// The names of servers; roles are drawn over the lines.
+    fn lines_over_texts(&self) -> Vec<String> {
+        let servers = self
+            .shapes
+            .iter()
+            .filter(|shape| matches!(shape.kind, Kind::Server | Kind::Single));
+        let struck = servers
+            .flat_map(|shape| &shape.lines)
+            .filter(|label| self.lines.iter().any(|line| line.crosses(&label.rect)));
+        struck
+            .map(|label| format!("a line strikes {:?} through", label.text))
+            .collect()
+    }
+}
+
+impl Shape {
+    fn name(&self) -> &str {
+        self.lines.first().map_or("", |label| label.text.as_str())
+    }
+}
+
+impl Line {
+    fn crosses(&self, rect: &Rect) -> bool {
+        self.points
+            .windows(2)
+            .any(|part| rect.is_crossed(part[0], part[1]))
     }
 }
 

@@ -68,9 +68,9 @@ fn make_release(server: &Server, release: &str) {
 fn an_app_waits_for_its_release_and_is_prepared_once() {
     let server = Server::start();
     let (entry, address) = (free_address(), free_address());
-    let migrate = Some("echo $RELEASE >> $HOME/migrated");
+    let migrate = "echo $RELEASE >> $HOME/migrated";
     let mut coordinator = Coordinator::dial(&server);
-    let roles = |release| vec![app(release, &[address], migrate), web(entry)];
+    let roles = |release| vec![app(release, &[address], Some(migrate)), web(entry)];
     coordinator.reconcile(&plan(1, roles(None)));
     let waiting = coordinator.report("the app to wait", |report| {
         report
@@ -98,7 +98,7 @@ fn an_app_waits_for_its_release_and_is_prepared_once() {
         .iter()
         .filter(|step| step.what == "app" && step.fine);
     let texts: Vec<&str> = app_steps.map(|step| step.text.as_str()).collect();
-    let migration = format!("migration `{}`, once for this release", migrate.unwrap());
+    let migration = format!("migration `{}`, once for this release", migrate);
     assert_eq!(texts, [migration.as_str(), "1 of 1 copies answers /health"]);
     let stopped = coordinator.stop();
     let parts: Vec<&str> = stopped

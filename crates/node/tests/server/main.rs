@@ -3,6 +3,12 @@
 //! The keeper starts our own processes by executing its own binary. Here that is this test, which therefore has
 //! a `main` of its own: told to be a process of the server it is that one, else it runs the stories.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test says what went wrong by panicking"
+)]
+
 mod database;
 mod live;
 mod processes;

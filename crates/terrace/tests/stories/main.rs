@@ -3,6 +3,12 @@
 //! Each story has the whole binary, real hosts, a real app and a real MariaDB. They take turns: two sites of
 //! one name on two cores would only disturb each other. The app's release is built once for all of them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test says what went wrong by panicking"
+)]
+
 mod harness;
 mod leftovers;
 mod mistakes;

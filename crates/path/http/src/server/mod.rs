@@ -6,6 +6,7 @@
 mod answer;
 mod connection;
 mod forward;
+mod heads;
 mod write;
 
 use std::cell::{Cell, RefCell};

@@ -1,0 +1,130 @@
+//! Heads on their way through: what goes on, what stays between neighbours, and what we add.
+
+use super::answer::finish_head;
+use super::connection::Connection;
+use super::{Service, Worker};
+use crate::body::Framing;
+use crate::head::{is_hop_by_hop, is_named_by_connection};
+use crate::log;
+use crate::upstream::pool::Connection as Upstream;
+
+/// The head that the upstream gets: the visitor's, without what is between neighbours, with who the visitor is.
+pub(super) fn request_head(connection: &mut Connection, service: &dyn Service) {
+    let Connection {
+        head,
+        input,
+        output,
+        id,
+        peer,
+        ..
+    } = connection;
+    let trusted = service.trusts(*peer);
+    output.clear();
+    output.extend_from_slice(head.method_text.in_(input));
+    output.push(b' ');
+    output.extend_from_slice(head.target.in_(input));
+    output.extend_from_slice(b" HTTP/1.1\r\nHost: ");
+    output.extend_from_slice(head.authority.in_(input));
+    output.extend_from_slice(b"\r\n");
+    let mut forwarded: &[u8] = b"";
+    let mut named = false;
+    for (name_span, value_span) in &head.fields {
+        let (name, value) = (name_span.in_(input), value_span.in_(input));
+        if is_hop_by_hop(name) || is_named_by_connection(name, &head.connection, input) {
+            continue;
+        }
+        match name.len() {
+            12 if name.eq_ignore_ascii_case(b"x-request-id") => {
+                if !trusted {
+                    continue;
+                }
+                named = true;
+            }
+            15 if name.eq_ignore_ascii_case(b"x-forwarded-for") => {
+                forwarded = if trusted { value } else { b"" };
+                continue;
+            }
+            _ if is_replaced(name, trusted) => continue,
+            _ => {}
+        }
+        output.extend_from_slice(name);
+        output.extend_from_slice(b": ");
+        output.extend_from_slice(value);
+        output.extend_from_slice(b"\r\n");
+    }
+    output.extend_from_slice(b"X-Forwarded-For: ");
+    if !forwarded.is_empty() {
+        output.extend_from_slice(forwarded);
+        output.extend_from_slice(b", ");
+    }
+    log::address(output, *peer);
+    output.extend_from_slice(b"\r\n");
+    if !trusted {
+        output.extend_from_slice(b"X-Forwarded-Proto: http\r\nX-Forwarded-Host: ");
+        output.extend_from_slice(head.authority.in_(input));
+        output.extend_from_slice(b"\r\n");
+    }
+    if !named {
+        output.extend_from_slice(b"X-Request-Id: ");
+        output.extend_from_slice(id);
+        output.extend_from_slice(b"\r\n");
+    }
+    if head.framing == Framing::Chunked {
+        output.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    }
+    output.extend_from_slice(b"\r\n");
+}
+
+/// A field that we write ourselves, or that a visitor may not say of itself.
+fn is_replaced(name: &[u8], trusted: bool) -> bool {
+    match name.len() {
+        4 => name.eq_ignore_ascii_case(b"host"),
+        6 => name.eq_ignore_ascii_case(b"expect"),
+        9 => name.eq_ignore_ascii_case(b"forwarded") || name.eq_ignore_ascii_case(b"x-real-ip"),
+        16 | 17 => !trusted && name[..12].eq_ignore_ascii_case(b"x-forwarded-"),
+        _ => false,
+    }
+}
+
+/// The head that the visitor gets: the upstream's, without what is between neighbours.
+pub(super) fn response_head(
+    connection: &mut Connection,
+    worker: &Worker,
+    upstream: &Upstream,
+    rechunk: bool,
+    close: bool,
+) {
+    let Connection {
+        response,
+        output,
+        head,
+        ..
+    } = connection;
+    let buffer = &upstream.buffer;
+    output.clear();
+    let line = buffer
+        .split(|byte| *byte == b'\r')
+        .next()
+        .unwrap_or_default();
+    output.extend_from_slice(b"HTTP/1.1 ");
+    // Behind `HTTP/1.x `.
+    output.extend_from_slice(line.get(9..).unwrap_or_default());
+    output.extend_from_slice(b"\r\n");
+    for (name_span, value_span) in &response.fields {
+        let (name, value) = (name_span.in_(buffer), value_span.in_(buffer));
+        let ours = (name.len() == 4 && name.eq_ignore_ascii_case(b"date"))
+            || (name.len() == 6 && name.eq_ignore_ascii_case(b"server"));
+        if ours || is_hop_by_hop(name) || is_named_by_connection(name, &response.connection, buffer)
+        {
+            continue;
+        }
+        output.extend_from_slice(name);
+        output.extend_from_slice(b": ");
+        output.extend_from_slice(value);
+        output.extend_from_slice(b"\r\n");
+    }
+    if rechunk {
+        output.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    }
+    finish_head(worker, output, head.version, close);
+}

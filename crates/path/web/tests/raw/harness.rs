@@ -1,0 +1,453 @@
+//! A web server of ours on a port of its own, an upstream that does what a case says, and a visitor that sends bytes.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use terrace_site::plan::{HealthPlan, Limits, RoutePlan, Timeouts, UpstreamPlan, WebPlan};
+use tokio::runtime::Runtime;
+
+/// Nothing in these tests takes longer, unless it hangs.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// What a visitor's and an upstream's connection may take here.
+pub const SHORT: Duration = Duration::from_millis(400);
+
+/// A web server, stopped when it is dropped.
+pub struct Web {
+    pub address: SocketAddr,
+    pub directory: tempfile::TempDir,
+    runtime: Option<Runtime>,
+}
+
+impl Web {
+    /// One in front of this upstream.
+    pub fn before(upstream: &Upstream) -> Self {
+        Self::with(upstream.address, |_| {})
+    }
+
+    /// One in front of whatever is at this address, with changes to its plan.
+    pub fn with(upstream: SocketAddr, change: impl FnOnce(&mut WebPlan)) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut plan = plan(address, upstream);
+        change(&mut plan);
+        let access = std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(directory.path().join("access"))
+            .unwrap();
+        let public = directory.path().join("public");
+        std::fs::create_dir(&public).unwrap();
+        let files: Option<OwnedFd> = plan
+            .files
+            .as_ref()
+            .map(|_| std::fs::File::open(&public).unwrap().into());
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.spawn(async move {
+            terrace_web::serve(plan, vec![listener], files, Some(access.into())).await
+        });
+        Self {
+            address,
+            directory,
+            runtime: Some(runtime),
+        }
+    }
+
+    pub fn visit(&self) -> Visitor {
+        Visitor::to(self.address)
+    }
+
+    /// The whole answer to one request on a connection of its own.
+    pub fn ask(&self, request: &str) -> Answer {
+        self.visit().ask(request)
+    }
+
+    /// Waits for a line in the access log that has all of these parts.
+    pub fn log_line(&self, parts: &[&str]) -> String {
+        wait_for("a line in the access log", || {
+            let log = std::fs::read_to_string(self.directory.path().join("access")).unwrap();
+            log.lines()
+                .find(|line| parts.iter().all(|part| line.contains(part)))
+                .map(str::to_owned)
+        })
+    }
+}
+
+impl Drop for Web {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn plan(listen: SocketAddr, upstream: SocketAddr) -> WebPlan {
+    let timeouts = Timeouts {
+        connect: SHORT,
+        first_byte: SHORT,
+        idle: SHORT,
+        total: Duration::from_secs(8),
+    };
+    let route = RoutePlan {
+        prefix: "/".to_owned(),
+        app: "foobar".to_owned(),
+        upstreams: vec![UpstreamPlan {
+            instance: "web-01/app/1".to_owned(),
+            address: upstream,
+            near: true,
+        }],
+        health: HealthPlan {
+            every: Duration::from_millis(200),
+            ..HealthPlan::default()
+        },
+        timeouts: timeouts.clone(),
+    };
+    WebPlan {
+        listen: vec![listen],
+        workers: 1,
+        name: "a.example".to_owned(),
+        names: vec!["a.example".to_owned(), "b.example".to_owned()],
+        redirects: vec!["old.example".to_owned()],
+        localhost: true,
+        files: None,
+        routes: vec![route],
+        trust: Vec::<(IpAddr, u8)>::new(),
+        limits: Limits {
+            body: 1024 * 1024,
+            ..Limits::default()
+        },
+        timeouts,
+    }
+}
+
+/// Asks again until there is an answer.
+pub fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        if let Some(found) = ask() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("{what} did not come");
+}
+
+/// A visitor's connection.
+pub struct Visitor {
+    pub stream: TcpStream,
+    rest: Vec<u8>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+    /// The body came to the end that its head announced.
+    pub whole: bool,
+}
+
+impl Answer {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn field(&self, name: &str) -> Option<&str> {
+        field(&self.head, name)
+    }
+}
+
+/// The value of a field in a head.
+pub fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(found, _)| found.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.trim())
+}
+
+impl Visitor {
+    pub fn to(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self {
+            stream,
+            rest: Vec::new(),
+        }
+    }
+
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        // Whoever refuses a request may close before it has read all of it.
+        let _ = self.stream.write_all(bytes.as_ref());
+    }
+
+    pub fn ask(&mut self, request: &str) -> Answer {
+        self.send(request);
+        self.answer(request.starts_with("HEAD "))
+    }
+
+    /// Reads one answer.
+    pub fn answer(&mut self, bodiless: bool) -> Answer {
+        let end = loop {
+            match find(&self.rest, b"\r\n\r\n") {
+                Some(at) => break at + 4,
+                None => assert!(
+                    self.more(),
+                    "the connection ended within a head: {:?}",
+                    String::from_utf8_lossy(&self.rest)
+                ),
+            }
+        };
+        let head = String::from_utf8(self.rest.drain(..end).collect()).unwrap();
+        let status = head[9..12].parse().unwrap();
+        let mut answer = Answer {
+            status,
+            head,
+            body: Vec::new(),
+            whole: true,
+        };
+        if bodiless || matches!(status, 100..200 | 204 | 304) {
+            return answer;
+        }
+        if answer.field("transfer-encoding").is_some() {
+            (answer.body, answer.whole) = self.chunks();
+        } else if let Some(length) = answer.field("content-length") {
+            let length: usize = length.parse().unwrap();
+            while self.rest.len() < length && self.more() {}
+            answer.whole = self.rest.len() >= length;
+            answer.body = self.rest.drain(..length.min(self.rest.len())).collect();
+        } else {
+            while self.more() {}
+            answer.body = std::mem::take(&mut self.rest);
+        }
+        answer
+    }
+
+    /// The raw chunks up to the last one, and whether it came.
+    fn chunks(&mut self) -> (Vec<u8>, bool) {
+        loop {
+            let end = if self.rest.starts_with(b"0\r\n") {
+                Some(0)
+            } else {
+                find(&self.rest, b"\r\n0\r\n").map(|at| at + 2)
+            };
+            if let Some(end) = end
+                && let Some(last) = find(&self.rest[end..], b"\r\n\r\n")
+            {
+                return (self.rest.drain(..end + last + 4).collect(), true);
+            }
+            if !self.more() {
+                return (std::mem::take(&mut self.rest), false);
+            }
+        }
+    }
+
+    /// Whether the server closes without another byte.
+    pub fn is_closed(&mut self) -> bool {
+        self.rest.is_empty() && !self.more()
+    }
+
+    fn more(&mut self) -> bool {
+        let mut chunk = [0; 64 * 1024];
+        match self.stream.read(&mut chunk) {
+            Ok(read) => {
+                self.rest.extend_from_slice(&chunk[..read]);
+                read > 0
+            }
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => false,
+            Err(error) => panic!("nothing came: {error}"),
+        }
+    }
+}
+
+pub fn find(text: &[u8], part: &[u8]) -> Option<usize> {
+    text.windows(part.len()).position(|window| window == part)
+}
+
+/// What an upstream does about a request.
+pub enum Reply {
+    /// Send this, and wait for the next.
+    Keep(Vec<u8>),
+    /// Send this, and close.
+    Close(Vec<u8>),
+    /// Send this, then nothing, until the other side closes.
+    Stall(Vec<u8>),
+}
+
+impl Reply {
+    pub fn keep(text: &str) -> Self {
+        Self::Keep(text.as_bytes().to_vec())
+    }
+
+    pub fn close(text: &str) -> Self {
+        Self::Close(text.as_bytes().to_vec())
+    }
+
+    pub fn stall(text: &str) -> Self {
+        Self::Stall(text.as_bytes().to_vec())
+    }
+
+    /// 200 with this body.
+    pub fn ok(body: &str) -> Self {
+        Self::keep(&format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+    }
+}
+
+/// A request, as an upstream got it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// Which connection it came on, from 0.
+    pub connection: usize,
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+/// An upstream that answers by a script: from the number of the request and the request. Connections without a
+/// byte are checks, and not counted.
+pub struct Upstream {
+    pub address: SocketAddr,
+    pub seen: Arc<Mutex<Vec<Seen>>>,
+    /// Connections that a request came on and that the other side has closed.
+    pub left: Arc<AtomicUsize>,
+}
+
+impl Upstream {
+    /// One that reads whole requests.
+    pub fn start(script: impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static) -> Self {
+        Self::bound("127.0.0.1:0".parse().unwrap(), false, script)
+    }
+
+    /// One that answers as soon as it has the head.
+    pub fn hasty(script: impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static) -> Self {
+        Self::bound("127.0.0.1:0".parse().unwrap(), true, script)
+    }
+
+    pub fn bound(
+        address: SocketAddr,
+        hasty: bool,
+        script: impl Fn(usize, &Seen) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        let upstream = Self {
+            address: listener.local_addr().unwrap(),
+            seen: Arc::default(),
+            left: Arc::default(),
+        };
+        let (seen, left) = (Arc::clone(&upstream.seen), Arc::clone(&upstream.left));
+        let (script, connections) = (Arc::new(script), Arc::new(AtomicUsize::new(0)));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (seen, left) = (Arc::clone(&seen), Arc::clone(&left));
+                let (script, connections) = (Arc::clone(&script), Arc::clone(&connections));
+                std::thread::spawn(move || {
+                    converse(stream, hasty, &seen, &left, &*script, &connections);
+                });
+            }
+        });
+        upstream
+    }
+
+    pub fn requests(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+fn converse(
+    stream: TcpStream,
+    hasty: bool,
+    seen: &Mutex<Vec<Seen>>,
+    left: &AtomicUsize,
+    script: &dyn Fn(usize, &Seen) -> Reply,
+    connections: &AtomicUsize,
+) {
+    let mut visitor = Visitor {
+        stream,
+        rest: Vec::new(),
+    };
+    let mut connection = None;
+    while let Some((head, body)) = next_request(&mut visitor, hasty) {
+        let connection =
+            *connection.get_or_insert_with(|| connections.fetch_add(1, Ordering::SeqCst));
+        let request = Seen {
+            connection,
+            head,
+            body,
+        };
+        let number = {
+            let mut seen = seen.lock().unwrap();
+            seen.push(request.clone());
+            seen.len() - 1
+        };
+        let (bytes, stays) = match script(number, &request) {
+            Reply::Keep(bytes) => (bytes, true),
+            Reply::Close(bytes) => (bytes, false),
+            Reply::Stall(bytes) => {
+                visitor.send(bytes);
+                while visitor.more_or_reset() {}
+                break;
+            }
+        };
+        visitor.send(bytes);
+        if !stays {
+            return;
+        }
+    }
+    if connection.is_some() {
+        left.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Visitor {
+    fn more_or_reset(&mut self) -> bool {
+        let mut chunk = [0; 64 * 1024];
+        let read = self.stream.read(&mut chunk).unwrap_or(0);
+        self.rest.extend_from_slice(&chunk[..read]);
+        read > 0
+    }
+}
+
+fn next_request(visitor: &mut Visitor, hasty: bool) -> Option<(String, Vec<u8>)> {
+    let end = loop {
+        match find(&visitor.rest, b"\r\n\r\n") {
+            Some(at) => break at + 4,
+            None if visitor.more_or_reset() => {}
+            None => return None,
+        }
+    };
+    let head = String::from_utf8(visitor.rest.drain(..end).collect()).unwrap();
+    if hasty {
+        return Some((head, Vec::new()));
+    }
+    if field(&head, "transfer-encoding").is_some() {
+        let mut body = Vec::new();
+        while !(body.starts_with(b"0\r\n") || find(&body, b"\r\n0\r\n").is_some())
+            || !body.ends_with(b"\r\n\r\n")
+        {
+            if visitor.rest.is_empty() && !visitor.more_or_reset() {
+                return None;
+            }
+            body.append(&mut visitor.rest);
+        }
+        return Some((head, body));
+    }
+    let length = field(&head, "content-length").map_or(0, |length| length.parse().unwrap());
+    while visitor.rest.len() < length {
+        if !visitor.more_or_reset() {
+            return None;
+        }
+    }
+    let body = visitor.rest.drain(..length).collect();
+    Some((head, body))
+}
