@@ -5,10 +5,11 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use terrace_site::plan::{HealthPlan, Limits, RoutePlan, Timeouts, UpstreamPlan, WebPlan};
-use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 /// Nothing in these tests takes longer, unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,7 +20,8 @@ pub const SHORT: Duration = Duration::from_millis(400);
 pub struct Web {
     pub address: SocketAddr,
     pub directory: tempfile::TempDir,
-    runtime: Option<Runtime>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Web {
@@ -46,18 +48,24 @@ impl Web {
             .files
             .as_ref()
             .map(|_| std::fs::File::open(&public).unwrap().into());
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.spawn(async move {
-            terrace_web::serve(plan, vec![listener], files, Some(access.into())).await
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                tokio::select! {
+                    ended = terrace_web::serve(plan, vec![listener], files, Some(access.into())) => ended.unwrap(),
+                    _ = stopped => {}
+                }
+            });
         });
         Self {
             address,
             directory,
-            runtime: Some(runtime),
+            stop: Some(stop),
+            thread: Some(thread),
         }
     }
 
@@ -83,8 +91,9 @@ impl Web {
 
 impl Drop for Web {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
         }
     }
 }
