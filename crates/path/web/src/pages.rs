@@ -30,12 +30,13 @@ fn reason(status: u16) -> &'static str {
 pub(crate) fn trouble(status: u16, why: &str, id: &str, html: bool) -> Answer {
     let words = reason(status);
     let line = format!("{status} {words}");
-    let again = if status == 503 {
-        "Retry-After: 1\r\n"
-    } else {
-        ""
+    let more = match status {
+        // What is allowed everywhere.
+        405 => "Allow: GET, HEAD\r\n",
+        503 => "Retry-After: 1\r\n",
+        _ => "",
     };
-    let fields = format!("X-Request-Id: {id}\r\nCache-Control: no-store\r\n{again}");
+    let fields = format!("X-Request-Id: {id}\r\nCache-Control: no-store\r\n{more}");
     if !html {
         let text = format!("{line}: {why}\nrequest {id}\n");
         return Answer::new(

@@ -134,7 +134,7 @@ impl Service for Site {
                     "this server serves {}, and not the name that was asked for",
                     self.plan.names.join(", ")
                 );
-                return Decision::Answer(pages::trouble(421, &why, "-", false));
+                return Decision::Trouble(421, why);
             }
         }
         if let Some(files) = &self.files
@@ -145,9 +145,9 @@ impl Service for Site {
         match self.group(request.target()) {
             Some(group) => Decision::Forward(Arc::clone(group)),
             None if matches!(request.method(), Method::Get | Method::Head) => {
-                Decision::Answer(pages::trouble(404, "there is no such page", "-", true))
+                Decision::Trouble(404, "there is no such page".to_owned())
             }
-            None => Decision::Answer(pages::trouble(405, "files are only read", "-", false)),
+            None => Decision::Trouble(405, "files are only read".to_owned()),
         }
     }
 

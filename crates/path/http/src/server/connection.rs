@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
@@ -11,7 +12,7 @@ use crate::body::{Framing, Transfer};
 use crate::head::{Bad, Parsed, RequestHead, ResponseHead};
 use crate::log::{End, Entry};
 use crate::timer::Slot;
-use crate::upstream::micros;
+use crate::upstream::{Instance, micros};
 
 /// What a connection has, reused from request to request.
 pub(super) struct Connection {
@@ -26,14 +27,15 @@ pub(super) struct Connection {
     pub(super) slot: Rc<Slot>,
     /// How many bytes of `input` belong to the present request.
     pub(super) consumed: usize,
+    /// When the present request has taken too long, whatever happens.
+    pub(super) due: Instant,
 }
 
 /// What came of a request.
-#[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) status: u16,
     pub(super) bytes: u64,
-    pub(super) instance: String,
+    pub(super) instance: Option<Arc<Instance>>,
     pub(super) waited: u64,
     pub(super) tries: u32,
     pub(super) end: End,
@@ -46,7 +48,7 @@ impl Outcome {
         Self {
             status,
             bytes,
-            instance: String::new(),
+            instance: None,
             waited: 0,
             tries: 0,
             end,
@@ -79,6 +81,7 @@ pub(super) async fn serve(worker: &Worker, stream: TcpStream, peer: IpAddr) {
         id: Vec::with_capacity(32),
         slot: worker.wheel.slot(),
         consumed: 0,
+        due: Instant::now(),
     };
     while connection.request(worker).await {}
     connection.close().await;
@@ -170,23 +173,47 @@ impl Connection {
             head: &self.head,
             buffer: &self.input,
         };
+        if service.trusts(self.peer)
+            && let Some(id) = request.field(b"x-request-id")
+            && (1..=128).contains(&id.len())
+            && id.iter().all(u8::is_ascii_graphic)
+        {
+            self.id.clear();
+            self.id.extend_from_slice(id);
+        }
         match service.decide(&request) {
             Decision::Forward(group) => {
                 forward::forward(self, worker, &**service, &group, begun).await
             }
-            Decision::Answer(answer) => {
-                // A body that nobody wants is read as far as it is here; for the rest the connection is given up.
-                let mut body = Transfer::new(self.head.framing, false);
-                self.output.clear();
-                let passed = body
-                    .pass(&self.input[self.consumed..], &mut self.output)
-                    .unwrap_or(0);
-                self.consumed += passed;
-                let keep = self.head.keep_alive && body.is_done() && !worker.draining.get();
-                self.answer(worker, &**service, &answer, keep, End::Ok)
-                    .await
+            Decision::Answer(answer) => self.answer_alone(worker, service, &answer).await,
+            Decision::Trouble(status, why) => {
+                let page = service.trouble(status, &why, &self.id_text(), self.wants_html());
+                self.answer_alone(worker, service, &page).await
             }
         }
+    }
+
+    /// Answers without asking anybody. A body that nobody wants is read as far as it is here; for the rest the
+    /// connection is given up.
+    async fn answer_alone(
+        &mut self,
+        worker: &Worker,
+        service: &Rc<dyn Service>,
+        answer: &answer::Answer,
+    ) -> Outcome {
+        let mut body = Transfer::new(self.head.framing, false);
+        self.output.clear();
+        let passed = body
+            .pass(&self.input[self.consumed..], &mut self.output)
+            .unwrap_or(0);
+        self.consumed += passed;
+        let keep = self.head.keep_alive && body.is_done() && !worker.draining.get();
+        self.answer(worker, &**service, answer, keep, End::Ok).await
+    }
+
+    /// So long from now, and not longer than the request may take in all.
+    pub(super) fn within(&self, limit: Duration) -> Instant {
+        self.due.min(Instant::now() + limit)
     }
 
     /// Sends an answer of our own.
@@ -261,7 +288,10 @@ impl Connection {
             status: outcome.status,
             bytes: outcome.bytes,
             took,
-            instance: &outcome.instance,
+            instance: outcome
+                .instance
+                .as_deref()
+                .map_or("", |instance| &instance.id),
             waited: outcome.waited,
             tries: outcome.tries,
             end: outcome.end,
@@ -287,9 +317,7 @@ impl Connection {
                 }
             }
         };
-        let _ = slot
-            .within(std::time::Duration::from_millis(500), linger)
-            .await;
+        let _ = slot.within(Duration::from_millis(500), linger).await;
     }
 }
 

@@ -1,19 +1,22 @@
-//! A request that goes on to an upstream, and its answer that comes back.
+//! A request that goes on to an upstream; how its answer comes back is in `back`.
 //!
 //! A request is sent again only when nothing of it was sent, or when repeating it does no harm and there is
 //! nothing of it but its head.
 
 use std::io;
+use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use tokio::net::TcpStream;
 
+use super::back::back;
 use super::connection::{Connection, Outcome};
-use super::heads::{request_head, response_head};
+use super::heads::request_head;
 use super::{Service, Worker, write};
 use crate::body::{Framing, Transfer};
-use crate::head::{Method, Parsed, Version};
+use crate::head::{Method, Parsed};
 use crate::log::End;
 use crate::upstream::check::plainly;
 use crate::upstream::pool::Connection as Upstream;
@@ -30,8 +33,10 @@ enum Failure {
     Broken(String),
     /// It did not answer in time.
     Late,
-    /// The visitor's body is no body, or the visitor left while sending it.
+    /// The visitor's body is no body, too large or too slow.
     Visitor(u16),
+    /// The visitor left.
+    Gone,
 }
 
 /// Sends a request on and its answer back.
@@ -42,12 +47,14 @@ pub(super) async fn forward(
     group: &Group,
     begun: Instant,
 ) -> Outcome {
+    connection.due = begun + group.timeouts.total;
     let mut tried = Vec::new();
     let mut tries = 0;
     let mut fresh = false;
     loop {
         let Some(index) = group.choose(&tried) else {
-            return trouble(connection, worker, service, group, 503, End::Down, tries).await;
+            let outcome = trouble(connection, worker, service, group, 503, End::Down).await;
+            return Outcome { tries, ..outcome };
         };
         let instance = &group.instances[index];
         tries += 1;
@@ -69,14 +76,14 @@ pub(super) async fn forward(
             },
         };
         instance.requests.fetch_add(1, Ordering::Relaxed);
-        match exchange(connection, worker, service, group, &mut upstream).await {
+        match exchange(connection, service, group, &mut upstream).await {
             Ok(body_sent) => {
                 let waited = micros(begun);
                 let outcome = back(connection, worker, group, instance, upstream, body_sent).await;
                 return Outcome {
                     waited,
                     tries,
-                    instance: instance.id.clone(),
+                    instance: Some(Arc::clone(instance)),
                     ..outcome
                 };
             }
@@ -85,24 +92,42 @@ pub(super) async fn forward(
                 fresh = true;
             }
             Err(failure) => {
-                instance.errors.fetch_add(1, Ordering::Relaxed);
-                let (status, end) = match failure {
-                    Failure::Stale => (502, End::Cut),
-                    Failure::Broken(why) => {
-                        tracing::debug!(instance = instance.id, why, "an upstream broke off");
-                        (502, End::Cut)
-                    }
-                    Failure::Late => (504, End::Late),
-                    Failure::Visitor(status) => (status, End::Bad),
-                };
-                let outcome = trouble(connection, worker, service, group, status, end, tries).await;
+                let failed = fail(connection, worker, service, group, instance, failure).await;
+                let instance = Some(Arc::clone(instance));
                 return Outcome {
-                    instance: instance.id.clone(),
-                    ..outcome
+                    tries,
+                    instance,
+                    ..failed
                 };
             }
         }
     }
+}
+
+/// Tells the visitor that there is no answer, if it is still there.
+async fn fail(
+    connection: &mut Connection,
+    worker: &Worker,
+    service: &dyn Service,
+    group: &Group,
+    instance: &Instance,
+    failure: Failure,
+) -> Outcome {
+    if !matches!(failure, Failure::Visitor(_) | Failure::Gone) {
+        instance.errors.fetch_add(1, Ordering::Relaxed);
+    }
+    let (status, end) = match failure {
+        Failure::Stale => (502, End::Cut),
+        Failure::Broken(why) => {
+            tracing::debug!(instance = instance.id, why, "an upstream broke off");
+            (502, End::Cut)
+        }
+        Failure::Late => (504, End::Late),
+        Failure::Visitor(408) => (408, End::Late),
+        Failure::Visitor(status) => (status, End::Bad),
+        Failure::Gone => return Outcome::answered(0, 0, End::Gone, false),
+    };
+    trouble(connection, worker, service, group, status, end).await
 }
 
 /// Repeating it does no harm, and there is nothing of it but its head.
@@ -117,11 +142,11 @@ async fn trouble(
     group: &Group,
     status: u16,
     end: End,
-    tries: u32,
 ) -> Outcome {
     let why = match status {
         503 => format!("{} does not take requests at this moment", group.name),
         504 => format!("{} did not answer in time", group.name),
+        408 => "the request's body did not come in time".to_owned(),
         413 => "the request's body is larger than this site takes".to_owned(),
         400 => "the request's body is not framed as it says".to_owned(),
         _ => format!("{} broke off without an answer", group.name),
@@ -129,8 +154,7 @@ async fn trouble(
     let page = service.trouble(status, &why, &connection.id_text(), connection.wants_html());
     let keep =
         connection.head.keep_alive && connection.head.framing == Framing::None && status >= 500;
-    let outcome = connection.answer(worker, service, &page, keep, end).await;
-    Outcome { tries, ..outcome }
+    connection.answer(worker, service, &page, keep, end).await
 }
 
 async fn connect(
@@ -160,7 +184,6 @@ async fn connect(
 /// Sends the request and reads the head of the answer; returns whether all of the request was sent.
 async fn exchange(
     connection: &mut Connection,
-    worker: &Worker,
     service: &dyn Service,
     group: &Group,
     upstream: &mut Upstream,
@@ -171,19 +194,43 @@ async fn exchange(
         connection.head.framing == Framing::Chunked,
     );
     pass_body(connection, &mut body)?;
-    let sent = write::send(&upstream.stream, &connection.output, false).await;
-    sent.map_err(|error| lost(upstream, &error))?;
-    if !body.is_done() {
+    let goes_on = send_on(connection, group, upstream).await?;
+    if goes_on && !body.is_done() {
         if connection.head.expects_continue {
             let go_on =
                 write::send(&connection.stream, b"HTTP/1.1 100 Continue\r\n\r\n", false).await;
-            go_on.map_err(|_| Failure::Visitor(400))?;
+            go_on.map_err(|_| Failure::Gone)?;
         }
         stream_body(connection, service, group, upstream, &mut body).await?;
     }
     answer_head(connection, group, upstream).await?;
-    let _ = worker;
-    Ok(body.is_done())
+    Ok(goes_on && body.is_done())
+}
+
+/// Sends the output on; `false`: the upstream answers before it has taken everything.
+async fn send_on(
+    connection: &Connection,
+    group: &Group,
+    upstream: &mut Upstream,
+) -> Result<bool, Failure> {
+    let due = connection.within(group.timeouts.idle);
+    let Upstream { stream, buffer, .. } = &mut *upstream;
+    let sent = {
+        let mut sending = pin!(write::send(stream, &connection.output, false));
+        let step = async {
+            tokio::select! {
+                biased;
+                sent = &mut sending => sent.map(|()| true),
+                come = write::come(stream, buffer) => come.map(|()| false),
+            }
+        };
+        connection.slot.by(due, step).await
+    };
+    match sent {
+        Ok(Ok(whole)) => Ok(whole),
+        Ok(Err(error)) => Err(lost(upstream, &error)),
+        Err(_) => Err(Failure::Late),
+    }
 }
 
 fn lost(upstream: &Upstream, error: &io::Error) -> Failure {
@@ -227,43 +274,41 @@ async fn stream_body(
         connection.input.drain(kept..connection.consumed);
         connection.consumed = kept;
         connection.output.clear();
-        let slot = std::rc::Rc::clone(&connection.slot);
-        let Connection { stream, input, .. } = connection;
+        let due = connection.within(group.timeouts.idle);
+        let Connection {
+            stream,
+            input,
+            slot,
+            ..
+        } = &mut *connection;
         let step = async {
             tokio::select! {
                 biased;
-                ready = upstream.stream.readable() => ready.map(|()| None),
-                read = write::read(stream, input) => read.map(Some),
+                come = write::come(&upstream.stream, &mut upstream.buffer) => Side::Upstream(come),
+                read = write::read(stream, input) => Side::Visitor(read),
             }
         };
-        match slot.within(group.timeouts.idle, step).await {
-            Ok(Ok(Some(0))) | Ok(Err(_)) => return Err(Failure::Visitor(400)),
-            Ok(Ok(Some(_))) => {
+        match slot.by(due, step).await {
+            Ok(Side::Visitor(Ok(0) | Err(_))) => return Err(Failure::Gone),
+            Ok(Side::Visitor(Ok(_))) => {
                 pass_body(connection, body)?;
-                let sent = write::send(&upstream.stream, &connection.output, false).await;
-                sent.map_err(|error| lost(upstream, &error))?;
-            }
-            Ok(Ok(None)) => {
-                let mut first = [0; 4096];
-                match upstream.stream.try_read(&mut first) {
-                    Ok(0) => {
-                        return Err(Failure::Broken(
-                            "it closed before the request was whole".to_owned(),
-                        ));
-                    }
-                    // It answers before it has everything: so be it.
-                    Ok(read) => {
-                        upstream.buffer.extend_from_slice(&first[..read]);
-                        return Ok(());
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) => return Err(lost(upstream, &error)),
+                if !send_on(connection, group, upstream).await? {
+                    return Ok(());
                 }
             }
+            // It answers before it has everything: so be it.
+            Ok(Side::Upstream(Ok(()))) => return Ok(()),
+            Ok(Side::Upstream(Err(error))) => return Err(lost(upstream, &error)),
             Err(_) => return Err(Failure::Visitor(408)),
         }
     }
     Ok(())
+}
+
+/// Who does something first.
+enum Side {
+    Visitor(io::Result<usize>),
+    Upstream(io::Result<()>),
 }
 
 /// Reads the head of the answer, past interim ones; it stays at the beginning of the upstream's buffer.
@@ -272,7 +317,7 @@ async fn answer_head(
     group: &Group,
     upstream: &mut Upstream,
 ) -> Result<(), Failure> {
-    let due = Instant::now() + group.timeouts.first_byte;
+    let due = connection.within(group.timeouts.first_byte);
     loop {
         match connection
             .response
@@ -291,10 +336,20 @@ async fn answer_head(
             Ok(Parsed::Whole(taken)) => drop(upstream.buffer.drain(..taken)),
             Ok(Parsed::Partial) if upstream.buffer.len() < LONGEST_HEAD => {
                 let Upstream { stream, buffer, .. } = &mut *upstream;
-                match connection.slot.by(due, write::read(stream, buffer)).await {
-                    Ok(Ok(0)) => return Err(lost(upstream, &io::ErrorKind::UnexpectedEof.into())),
-                    Ok(Ok(_)) => {}
-                    Ok(Err(error)) => return Err(lost(upstream, &error)),
+                let step = async {
+                    tokio::select! {
+                        biased;
+                        read = write::read(stream, buffer) => Some(read),
+                        () = write::left(&connection.stream) => None,
+                    }
+                };
+                match connection.slot.by(due, step).await {
+                    Ok(None) => return Err(Failure::Gone),
+                    Ok(Some(Ok(0))) => {
+                        return Err(lost(upstream, &io::ErrorKind::UnexpectedEof.into()));
+                    }
+                    Ok(Some(Ok(_))) => {}
+                    Ok(Some(Err(error))) => return Err(lost(upstream, &error)),
                     Err(_) => return Err(Failure::Late),
                 }
             }
@@ -302,64 +357,4 @@ async fn answer_head(
             Err(bad) => return Err(Failure::Broken(bad.to_string())),
         }
     }
-}
-
-/// Brings the answer back.
-async fn back(
-    connection: &mut Connection,
-    worker: &Worker,
-    group: &Group,
-    instance: &Instance,
-    mut upstream: Upstream,
-    body_sent: bool,
-) -> Outcome {
-    let status = connection.response.status;
-    let framing = connection.response.framing;
-    let rechunk = matches!(framing, Framing::Chunked | Framing::Close)
-        && connection.head.version == Version::Http11;
-    let ends_with_us = matches!(framing, Framing::Chunked | Framing::Close) && !rechunk;
-    let keep = connection.head.keep_alive && body_sent && !ends_with_us && !worker.draining.get();
-    response_head(connection, worker, &upstream, rechunk, !keep);
-    let mut body = Transfer::new(framing, rechunk);
-    upstream.buffer.drain(..connection.response.length);
-    let mut bytes = 0;
-    let end = loop {
-        let taken = match body.pass(&upstream.buffer, &mut connection.output) {
-            Ok(taken) => taken,
-            Err(_) => break End::Cut,
-        };
-        upstream.buffer.drain(..taken);
-        bytes += connection.output.len() as u64;
-        let sending = write::send(&connection.stream, &connection.output, !body.is_done());
-        match connection.slot.within(group.timeouts.idle, sending).await {
-            Ok(Ok(())) => connection.output.clear(),
-            Ok(Err(_)) => break End::Gone,
-            Err(_) => break End::Late,
-        }
-        if body.is_done() {
-            break End::Ok;
-        }
-        let Upstream { stream, buffer, .. } = &mut upstream;
-        match connection
-            .slot
-            .within(group.timeouts.idle, write::read(stream, buffer))
-            .await
-        {
-            Ok(Ok(0)) => {
-                if body.closed(&mut connection.output).is_err() {
-                    break End::Cut;
-                }
-            }
-            Ok(Ok(_)) => {}
-            Ok(Err(_)) => break End::Cut,
-            Err(_) => break End::Late,
-        }
-    };
-    if matches!(end, End::Cut | End::Late) || status >= 500 {
-        instance.errors.fetch_add(1, Ordering::Relaxed);
-    }
-    if end == End::Ok && connection.response.keep_alive && body_sent && upstream.buffer.is_empty() {
-        worker.pool.borrow_mut().put(&instance.id, upstream);
-    }
-    Outcome::answered(status, bytes, end, keep && end == End::Ok)
 }

@@ -27,19 +27,12 @@ pub(super) fn request_head(connection: &mut Connection, service: &dyn Service) {
     output.extend_from_slice(head.authority.in_(input));
     output.extend_from_slice(b"\r\n");
     let mut forwarded: &[u8] = b"";
-    let mut named = false;
     for (name_span, value_span) in &head.fields {
         let (name, value) = (name_span.in_(input), value_span.in_(input));
         if is_hop_by_hop(name) || is_named_by_connection(name, &head.connection, input) {
             continue;
         }
         match name.len() {
-            12 if name.eq_ignore_ascii_case(b"x-request-id") => {
-                if !trusted {
-                    continue;
-                }
-                named = true;
-            }
             15 if name.eq_ignore_ascii_case(b"x-forwarded-for") => {
                 forwarded = if trusted { value } else { b"" };
                 continue;
@@ -64,11 +57,9 @@ pub(super) fn request_head(connection: &mut Connection, service: &dyn Service) {
         output.extend_from_slice(head.authority.in_(input));
         output.extend_from_slice(b"\r\n");
     }
-    if !named {
-        output.extend_from_slice(b"X-Request-Id: ");
-        output.extend_from_slice(id);
-        output.extend_from_slice(b"\r\n");
-    }
+    output.extend_from_slice(b"X-Request-Id: ");
+    output.extend_from_slice(id);
+    output.extend_from_slice(b"\r\n");
     if head.framing == Framing::Chunked {
         output.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
@@ -80,9 +71,11 @@ fn is_replaced(name: &[u8], trusted: bool) -> bool {
     match name.len() {
         4 => name.eq_ignore_ascii_case(b"host"),
         6 => name.eq_ignore_ascii_case(b"expect"),
+        12 if name.eq_ignore_ascii_case(b"x-request-id") => true,
         9 => name.eq_ignore_ascii_case(b"forwarded") || name.eq_ignore_ascii_case(b"x-real-ip"),
-        16 | 17 => !trusted && name[..12].eq_ignore_ascii_case(b"x-forwarded-"),
-        _ => false,
+        16 | 17 if !trusted && name[..12].eq_ignore_ascii_case(b"x-forwarded-") => true,
+        // Programs that get fields as variables (CGI, WSGI) take `X_Forwarded_For` for `X-Forwarded-For`.
+        _ => name.contains(&b'_'),
     }
 }
 
@@ -103,7 +96,7 @@ pub(super) fn response_head(
     let buffer = &upstream.buffer;
     output.clear();
     let line = buffer
-        .split(|byte| *byte == b'\r')
+        .split(|byte| matches!(byte, b'\r' | b'\n'))
         .next()
         .unwrap_or_default();
     output.extend_from_slice(b"HTTP/1.1 ");

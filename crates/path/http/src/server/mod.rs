@@ -4,6 +4,7 @@
 //! `answer`, a request that goes on to an upstream in `forward`.
 
 mod answer;
+mod back;
 mod connection;
 mod forward;
 mod heads;
@@ -70,6 +71,8 @@ impl Request<'_> {
 pub enum Decision {
     /// Answer it so.
     Answer(Answer),
+    /// Answer that it cannot be served: the status, and why in words.
+    Trouble(u16, String),
     /// Let somebody of this group answer.
     Forward(Arc<Group>),
 }

@@ -18,6 +18,27 @@ pub(super) async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Re
     stream.read_buf(buffer).await
 }
 
+/// Reads as soon as something comes unasked: an answer before the request is whole.
+pub(super) async fn come(stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<()> {
+    loop {
+        stream.readable().await?;
+        buffer.reserve(1024);
+        match stream.try_read_buf(buffer) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Waits until the other side leaves. What it asks meanwhile stays unread; then it is not watched any more.
+pub(super) async fn left(stream: &TcpStream) {
+    if matches!(stream.peek(&mut [0]).await, Ok(1..)) {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// Writes all of it; `more` follows at once, so the kernel may wait with a packet that is not full.
 pub(super) async fn send(stream: &TcpStream, bytes: &[u8], more: bool) -> io::Result<()> {
     let flags = SendFlags::NOSIGNAL
@@ -109,7 +130,7 @@ mod tests {
             (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
             (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
             (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
-            (1_795_391_999, "Mon, 23 Nov 2026 00:39:59 GMT"),
+            (1_795_391_999, "Sun, 22 Nov 2026 23:59:59 GMT"),
         ] {
             assert_eq!(http_date(second), date);
         }

@@ -1,8 +1,10 @@
 //! Raw bytes over sockets: what is refused, what passes and how, and what ends when it takes too long.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 mod harness;
 mod passing;
 mod refused;
 mod retries;
 mod times;
+mod upstream;
 mod upstreams;

@@ -1,7 +1,8 @@
 //! Requests that could be read in two ways, are too large, or are none: each is answered with its status, the
 //! connection ends, nothing of it reaches the app, and the request hidden behind it is never answered.
 
-use crate::harness::{Reply, Upstream, Web};
+use crate::harness::Web;
+use crate::upstream::{Reply, Upstream};
 
 /// What an attacker would like to have answered on its own.
 const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nHost: a.example\r\n\r\n";

@@ -1,6 +1,7 @@
 //! What happens to a request when the upstream's connection turns out to be dead.
 
-use crate::harness::{Reply, Upstream, Web};
+use crate::harness::Web;
+use crate::upstream::{Reply, Upstream};
 
 /// Answers the first request of each connection, and closes on the second without a word.
 fn forgetful() -> Upstream {

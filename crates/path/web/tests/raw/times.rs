@@ -5,7 +5,8 @@ use std::net::{Shutdown, TcpListener};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Reply, SHORT, Upstream, Web, wait_for};
+use crate::harness::{SHORT, Web, wait_for};
+use crate::upstream::{Reply, Upstream};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.example\r\nAccept: text/html\r\n\r\n";
 

@@ -3,7 +3,8 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Reply, Upstream, Web, wait_for};
+use crate::harness::{Web, wait_for};
+use crate::upstream::{Reply, Upstream};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 
