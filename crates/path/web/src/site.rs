@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 use terrace_http::head::Method;
 use terrace_http::server::{Answer, Decision, Request, Service};
@@ -138,7 +137,7 @@ impl Service for Site {
             }
         }
         if let Some(files) = &self.files
-            && let Found::Answer(answer) = files.find(request, Instant::now())
+            && let Found::Answer(answer) = files.find(request, request.now)
         {
             return Decision::Answer(answer);
         }

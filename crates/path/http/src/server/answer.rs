@@ -109,8 +109,7 @@ pub(super) async fn send(
 /// The fields that are the connection's, and the line that ends a head.
 pub(super) fn finish_head(worker: &Worker, output: &mut Vec<u8>, version: Version, close: bool) {
     output.extend_from_slice(b"Server: terrace\r\n");
-    let now = terrace_service::clock::unix_millis() / 1_000;
-    output.extend_from_slice(worker.date.borrow_mut().line(now));
+    output.extend_from_slice(&worker.date.borrow().line);
     if close {
         output.extend_from_slice(b"Connection: close\r\n");
     } else if version == Version::Http10 {

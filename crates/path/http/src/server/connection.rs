@@ -95,7 +95,8 @@ impl Connection {
         if matches!(read, Head::End) {
             return false;
         }
-        let (time, begun) = (now_micros(), Instant::now());
+        let begun = Instant::now();
+        let time = worker.moment.get().micros(begun);
         self.id.clear();
         worker.request_id(&mut self.id);
         worker.counters.begin();
@@ -119,7 +120,7 @@ impl Connection {
     /// Reads until a head is whole. Between requests the visitor may be silent for long, within a head not.
     async fn read_head(&mut self, service: &dyn Service, worker: &Worker) -> Head {
         let mut due: Option<Instant> = None;
-        let idle = Instant::now() + service.timeouts().idle;
+        let idle = self.slot.after(service.timeouts().idle);
         loop {
             if !self.input.is_empty() {
                 match self.head.parse(&self.input) {
@@ -139,7 +140,7 @@ impl Connection {
             let deadline = if between {
                 idle
             } else {
-                *due.get_or_insert_with(|| Instant::now() + service.timeouts().first_byte)
+                *due.get_or_insert_with(|| self.slot.after(service.timeouts().first_byte))
             };
             self.slot.set_idle(between);
             let Self {
@@ -172,6 +173,7 @@ impl Connection {
         let request = Request {
             head: &self.head,
             buffer: &self.input,
+            now: begun,
         };
         if service.trusts(self.peer)
             && let Some(id) = request.field(b"x-request-id")
@@ -213,7 +215,7 @@ impl Connection {
 
     /// So long from now, and not longer than the request may take in all.
     pub(super) fn within(&self, limit: Duration) -> Instant {
-        self.due.min(Instant::now() + limit)
+        self.due.min(self.slot.after(limit))
     }
 
     /// Sends an answer of our own.
@@ -262,6 +264,7 @@ impl Connection {
         let request = Request {
             head: &self.head,
             buffer: &self.input,
+            now: self.due,
         };
         self.consumed > 0
             && request.field(b"accept").is_some_and(|accept| {
@@ -319,11 +322,4 @@ impl Connection {
         };
         let _ = slot.within(Duration::from_millis(500), linger).await;
     }
-}
-
-fn now_micros() -> u64 {
-    let since = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }

@@ -16,8 +16,9 @@ use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use terrace_service::clock;
 use terrace_site::plan::{Limits, Timeouts};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -38,6 +39,8 @@ pub struct Request<'a> {
     pub head: &'a RequestHead,
     /// The buffer that the head's spans are of.
     pub buffer: &'a [u8],
+    /// When it came.
+    pub now: Instant,
 }
 
 impl Request<'_> {
@@ -111,6 +114,7 @@ pub(crate) struct Worker {
     log: RefCell<Log>,
     counters: Arc<Counters>,
     date: RefCell<Date>,
+    moment: Cell<Moment>,
     draining: Cell<bool>,
     open: Cell<usize>,
     next_id: Cell<u64>,
@@ -141,7 +145,8 @@ pub fn run(
             pool: RefCell::default(),
             log: RefCell::new(Log::new(access)),
             counters,
-            date: RefCell::default(),
+            date: RefCell::new(Date::of(clock::unix_millis() / 1_000)),
+            moment: Cell::new(Moment::now()),
             draining: Cell::new(false),
             open: Cell::new(0),
             next_id: Cell::new(0),
@@ -186,6 +191,8 @@ async fn obey(
             _ = tick.tick() => {
                 let now = Instant::now();
                 worker.wheel.tick(now);
+                worker.moment.set(Moment::now());
+                worker.date.borrow_mut().turn(clock::unix_millis() / 1_000);
                 worker.log.borrow_mut().flush();
                 if end.is_some_and(|end| now >= end || worker.open.get() == 0) {
                     return;
@@ -241,21 +248,49 @@ fn own_id() -> io::Result<String> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// The `Date` field's line, made anew each second (RFC 9110 §5.6.7).
-#[derive(Default)]
-pub(crate) struct Date {
+/// The `Date` field's line (RFC 9110 §5.6.7), made anew when the second has changed.
+struct Date {
     second: u64,
     line: Vec<u8>,
 }
 
 impl Date {
     /// The line for this second since 1970.
-    fn line(&mut self, second: u64) -> &[u8] {
-        if self.second != second || self.line.is_empty() {
-            self.second = second;
-            self.line = format!("Date: {}\r\n", write::http_date(second)).into_bytes();
+    fn of(second: u64) -> Self {
+        let line = format!("Date: {}\r\n", write::http_date(second)).into_bytes();
+        Self { second, line }
+    }
+
+    fn turn(&mut self, second: u64) {
+        if self.second != second {
+            *self = Self::of(second);
         }
-        &self.line
+    }
+}
+
+/// The same moment on both clocks, so that a time of the day costs no second reading.
+#[derive(Clone, Copy)]
+struct Moment {
+    instant: Instant,
+    micros: u64,
+}
+
+impl Moment {
+    fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let micros = since.map_or(0, |since| {
+            u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+        });
+        Self {
+            instant: Instant::now(),
+            micros,
+        }
+    }
+
+    /// A later instant, in µs since 1970.
+    fn micros(self, instant: Instant) -> u64 {
+        let since = instant.saturating_duration_since(self.instant).as_micros();
+        self.micros + u64::try_from(since).unwrap_or(0)
     }
 }
 

@@ -1,5 +1,5 @@
-//! What was found lately: a file is looked at again once a second at the most, so a changed one is served anew
-//! within a second, and one that is asked for often costs nothing but the asking.
+//! What was found lately, and what was not: a path is looked at again once a second at the most, so a changed file is
+//! served anew within a second, and one that is asked for often costs nothing but the asking.
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -39,24 +39,27 @@ pub(super) struct Content {
     file: Rc<OwnedFd>,
 }
 
+/// What a path meant at this moment; `None`: no file.
+type Seen = (Option<Rc<File>>, Instant);
+
 #[derive(Default)]
 pub(super) struct Cache {
-    by_path: HashMap<Box<[u8]>, (Rc<File>, Instant)>,
+    by_path: HashMap<Box<[u8]>, Seen>,
 }
 
 impl Cache {
-    /// What was found within the last second.
-    pub(super) fn fresh(&mut self, path: &[u8], now: Instant) -> Option<Rc<File>> {
+    /// What was found within the last second, if somebody looked: a file, or none.
+    pub(super) fn fresh(&self, path: &[u8], now: Instant) -> Option<Option<Rc<File>>> {
         let (file, seen) = self.by_path.get(path)?;
-        (now.saturating_duration_since(*seen) < FRESH).then(|| Rc::clone(file))
+        (now.saturating_duration_since(*seen) < FRESH).then(|| file.clone())
     }
 
     /// Takes out what was found, however long ago.
     pub(super) fn stale(&mut self, path: &[u8]) -> Option<Rc<File>> {
-        self.by_path.remove(path).map(|(file, _)| file)
+        self.by_path.remove(path).and_then(|(file, _)| file)
     }
 
-    pub(super) fn put(&mut self, path: &[u8], file: Rc<File>, now: Instant) {
+    pub(super) fn put(&mut self, path: &[u8], file: Option<Rc<File>>, now: Instant) {
         if self.by_path.len() >= MOST {
             self.by_path.clear();
         }

@@ -52,15 +52,9 @@ impl Root {
             .position(|byte| *byte == b'?')
             .unwrap_or(target.len());
         let (raw, query) = target.split_at(end);
-        let file = {
-            let known = self.cache.borrow_mut().fresh(raw, now);
-            match known {
-                Some(file) => file,
-                None => match self.look(raw, now) {
-                    Some(file) => file,
-                    None => return Found::Missing,
-                },
-            }
+        let known = self.cache.borrow().fresh(raw, now);
+        let Some(file) = known.unwrap_or_else(|| self.look(raw, now)) else {
+            return Found::Missing;
         };
         match &*file {
             File::Directory => Found::Answer(redirect(raw, query)),
@@ -73,15 +67,18 @@ impl Root {
     }
 
     fn look(&self, raw: &[u8], now: Instant) -> Option<Rc<File>> {
-        let path = Path::decode(raw)?;
         let before = self.cache.borrow_mut().stale(raw);
-        let file = match open::open(&self.directory, &path, before.as_deref()) {
-            open::Opened::Same => before?,
-            open::Opened::New(file) => Rc::new(file),
-            open::Opened::Missing => return None,
+        let opened = match Path::decode(raw) {
+            Some(path) => open::open(&self.directory, &path, before.as_deref()),
+            None => open::Opened::Missing,
         };
-        self.cache.borrow_mut().put(raw, Rc::clone(&file), now);
-        Some(file)
+        let file = match opened {
+            open::Opened::Same => before,
+            open::Opened::New(file) => Some(Rc::new(file)),
+            open::Opened::Missing => None,
+        };
+        self.cache.borrow_mut().put(raw, file.clone(), now);
+        file
     }
 }
 

@@ -47,6 +47,7 @@ fn at(root: &Root, target: &str, fields: &str, now: Instant) -> Option<(u16, Str
     let request = Request {
         head: &head,
         buffer: text.as_bytes(),
+        now,
     };
     let Found::Answer(answer) = root.find(&request, now) else {
         return None;
