@@ -1,6 +1,6 @@
 //! Bytes out: to a socket, from a file to a socket, and the few texts that HTTP wants made.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::net::SendFlags;
@@ -60,6 +60,20 @@ pub(super) async fn send(stream: &TcpStream, bytes: &[u8], more: bool) -> io::Re
         }
     }
     Ok(())
+}
+
+/// Writes a head and its body at once.
+pub(super) async fn send_both(stream: &TcpStream, head: &[u8], body: &[u8]) -> io::Result<()> {
+    let mut sent = 0;
+    while sent < head.len() {
+        let parts = [IoSlice::new(&head[sent..]), IoSlice::new(body)];
+        match stream.try_write_vectored(&parts) {
+            Ok(count) => sent += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
+            Err(error) => return Err(error),
+        }
+    }
+    send(stream, &body[sent - head.len()..], false).await
 }
 
 /// Sends a part of a file without bringing it into our memory.

@@ -17,11 +17,24 @@ const FRESH: Duration = Duration::from_millis(900);
 /// Paths that are remembered; with more, all are forgotten at once, and those in use are soon known again.
 const MOST: usize = 1024;
 
+/// Bytes of files that are remembered; with more, all are forgotten likewise.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
+
 /// What a path means.
 pub(super) enum File {
     /// A directory that was asked for without its slash.
     Directory,
     Content(Content),
+}
+
+impl File {
+    /// The bytes of it that are in memory.
+    fn held(&self) -> usize {
+        match self {
+            File::Content(content) => content.bytes.as_ref().map_or(0, |bytes| bytes.len()),
+            File::Directory => 0,
+        }
+    }
 }
 
 /// A file that can be sent.
@@ -45,6 +58,7 @@ type Seen = (Option<Rc<File>>, Instant);
 #[derive(Default)]
 pub(super) struct Cache {
     by_path: HashMap<Box<[u8]>, Seen>,
+    bytes: usize,
 }
 
 impl Cache {
@@ -56,13 +70,18 @@ impl Cache {
 
     /// Takes out what was found, however long ago.
     pub(super) fn stale(&mut self, path: &[u8]) -> Option<Rc<File>> {
-        self.by_path.remove(path).and_then(|(file, _)| file)
+        let file = self.by_path.remove(path).and_then(|(file, _)| file);
+        self.bytes -= file.as_deref().map_or(0, File::held);
+        file
     }
 
     pub(super) fn put(&mut self, path: &[u8], file: Option<Rc<File>>, now: Instant) {
-        if self.by_path.len() >= MOST {
+        let more = file.as_deref().map_or(0, File::held);
+        if self.by_path.len() >= MOST || self.bytes + more > MOST_BYTES {
             self.by_path.clear();
+            self.bytes = 0;
         }
+        self.bytes += more;
         self.by_path.insert(path.into(), (file, now));
     }
 }
@@ -243,5 +262,28 @@ mod tests {
             assert_eq!(seconds(http_date(second).as_bytes()), Some(second));
         }
         assert_eq!(seconds(b"yesterday"), None);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_in_bytes() {
+        let held = |cache: &Cache| {
+            let files = cache
+                .by_path
+                .values()
+                .filter_map(|(file, _)| file.as_deref());
+            files.map(File::held).sum::<usize>()
+        };
+        let (now, mut cache) = (Instant::now(), Cache::default());
+        for number in 0..200_u32 {
+            let bytes: Option<Rc<[u8]>> = Some(vec![0; 400_000].into());
+            let file = Rc::new(OwnedFd::from(tempfile::tempfile().unwrap()));
+            let content = Content::new("a", (1, 400_000, 0), 0, bytes, file);
+            let path = (number / 2).to_be_bytes();
+            // Whoever puts has taken out what was there before.
+            cache.stale(&path);
+            cache.put(&path, Some(Rc::new(File::Content(content))), now);
+            assert_eq!(cache.bytes, held(&cache));
+            assert!(cache.bytes <= MOST_BYTES && cache.fresh(&path, now).is_some());
+        }
     }
 }
