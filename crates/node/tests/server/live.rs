@@ -98,7 +98,7 @@ fn an_app_waits_for_its_release_and_is_prepared_once() {
         .iter()
         .filter(|step| step.what == "app" && step.fine);
     let texts: Vec<&str> = app_steps.map(|step| step.text.as_str()).collect();
-    let migration = format!("migration `{}`, once for this release", migrate);
+    let migration = format!("migration `{migrate}`, once for this release");
     assert_eq!(texts, [migration.as_str(), "1 of 1 copies answers /health"]);
     let stopped = coordinator.stop();
     let parts: Vec<&str> = stopped

@@ -9,7 +9,6 @@
     reason = "a test says what went wrong by panicking"
 )]
 
-mod database;
 mod live;
 mod processes;
 mod programs;
@@ -36,7 +35,7 @@ fn main() -> ExitCode {
 
 fn run(words: &[&str]) -> ExitCode {
     let filters: Vec<&&str> = words.iter().filter(|word| !word.starts_with('-')).collect();
-    let stories: Vec<Story> = [processes::STORIES, live::STORIES, database::STORIES].concat();
+    let stories: Vec<Story> = [processes::STORIES, live::STORIES].concat();
     if words.contains(&"--list") {
         stories
             .iter()

@@ -18,10 +18,6 @@ pub const STORIES: &[Story] = &[
         a_role_has_no_privilege_and_nothing_of_the_keepers,
     ),
     (
-        "without_root_a_role_has_no_privilege_either",
-        without_root_a_role_has_no_privilege_either,
-    ),
-    (
         "a_role_that_is_killed_comes_back_and_refuses_nobody",
         a_role_that_is_killed_comes_back_and_refuses_nobody,
     ),
@@ -53,11 +49,6 @@ fn up(server: &Server) -> (Coordinator, SocketAddr, u32) {
 
 fn a_role_has_no_privilege_and_nothing_of_the_keepers() {
     assert_no_privilege(&Server::start());
-}
-
-fn without_root_a_role_has_no_privilege_either() {
-    let nobody = nix::unistd::geteuid().is_root().then_some(65_534);
-    assert_no_privilege(&Server::start_as(nobody));
 }
 
 fn assert_no_privilege(server: &Server) {

@@ -280,10 +280,9 @@ pub fn web(listen: SocketAddr) -> RolePlan {
 pub fn request(address: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: www.foobar.com\r\n\r\n"
-    )?;
+    // In one piece: the toy that answers reads once.
+    let text = format!("GET {path} HTTP/1.1\r\nHost: www.foobar.com\r\n\r\n");
+    stream.write_all(text.as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (_, body) = answer

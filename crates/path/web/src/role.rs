@@ -96,7 +96,13 @@ pub async fn run(mut role: Role) -> Result<(), Error> {
                     }
                     Err(error) => role.control.refuse(generation, format!("it is no plan of a web server: {error}")),
                 },
-                Order::Drain(within) => return server.drain(within),
+                Order::Drain(within) => {
+                    let state = State::Draining;
+                    role.control.report(RoleReport { state, ..server.report() });
+                    // The threads are waited for beside the reports, which go on.
+                    let drained = tokio::task::spawn_blocking(move || server.drain(within));
+                    return drained.await.unwrap_or(Ok(()));
+                }
             },
             _ = every.tick() => role.control.report(server.report()),
         }

@@ -223,8 +223,8 @@ mod tests {
     #[test]
     fn what_is_wrong_comes_with_the_next_command() {
         let text = page(&status(State::Failing), 15_000);
-        assert!(text.contains("app       failing     14 s"), "{text}");
-        assert!(text.contains("database  primary     14 s"), "{text}");
+        assert!(text.contains("app       failing   14 s"), "{text}");
+        assert!(text.contains("database  primary   14 s"), "{text}");
         assert!(
             text.ends_with("! web-01/app  200 in 1 ms\n  terrace logs web-01/app\n"),
             "{text}"
