@@ -5,7 +5,7 @@ FILE  := $(firstword $(wildcard stacks/$(STAGE)-*.kdl))
 # Compiling with the lab's own load around would lie to the tests: one build at a time.
 CARGO ?= cargo
 
-.PHONY: up build test lint bench acceptance setup-run setup-test setup-bench help
+.PHONY: up build test lint bench setup-run setup-test setup-bench help
 
 help:
 	@sed -n 's/^\([a-z]*\): .*## \(.*\)/  make \1\t\2/p' Makefile
@@ -37,7 +37,3 @@ test: lint ## everything, once
 bench: setup-bench ## side by side with the peers; writes docs/benchmarks.md
 	scripts/build release
 	scripts/bench
-
-acceptance: setup-test ## the full counts; resumable; writes docs/acceptance.md
-	scripts/build quick
-	scripts/acceptance
