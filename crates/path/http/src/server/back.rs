@@ -65,7 +65,7 @@ pub(super) async fn back(
         instance.errors.fetch_add(1, Ordering::Relaxed);
     }
     if end == End::Ok && connection.response.keep_alive && body_sent && upstream.buffer.is_empty() {
-        worker.pool.borrow_mut().put(&instance.id, upstream);
+        worker.pool.borrow_mut().put(instance, upstream);
     }
     Outcome::answered(status, bytes, end, keep && end == End::Ok)
 }

@@ -90,11 +90,13 @@ pub(super) async fn serve(worker: &Worker, stream: TcpStream, peer: IpAddr) {
 impl Connection {
     /// One request; `false`: the connection is at its end.
     async fn request(&mut self, worker: &Worker) -> bool {
-        let service = worker.service();
-        let read = self.read_head(&*service, worker).await;
+        let before = worker.service();
+        let read = self.read_head(&*before, worker).await;
         if matches!(read, Head::End) {
             return false;
         }
+        // What is served may have changed while nothing was asked.
+        let service = worker.service();
         let begun = Instant::now();
         let time = worker.moment.get().micros(begun);
         self.id.clear();

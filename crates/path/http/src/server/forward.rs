@@ -61,7 +61,7 @@ pub(super) async fn forward(
         let kept = if fresh {
             None
         } else {
-            worker.pool.borrow_mut().take(&instance.id)
+            worker.pool.borrow_mut().take(instance)
         };
         let mut upstream = match kept {
             Some(kept) => kept,

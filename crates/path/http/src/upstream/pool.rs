@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use tokio::net::TcpStream;
 
+use super::{Instance, Transport};
+
 /// Idle connections to one instance; more are closed.
 const MOST: usize = 256;
 
@@ -20,14 +22,23 @@ pub struct Connection {
 /// A worker's idle connections.
 #[derive(Default)]
 pub struct Pool {
-    idle: HashMap<String, Vec<Connection>>,
+    by_instance: HashMap<String, Idle>,
+}
+
+/// Those to one instance. One that has moved is reached by new ones.
+struct Idle {
+    transport: Transport,
+    connections: Vec<Connection>,
 }
 
 impl Pool {
     /// Takes the connection to an instance that was used last. One that has been closed meanwhile is thrown away.
-    pub fn take(&mut self, instance: &str) -> Option<Connection> {
-        let idle = self.idle.get_mut(instance)?;
-        while let Some(connection) = idle.pop() {
+    pub fn take(&mut self, instance: &Instance) -> Option<Connection> {
+        let idle = self
+            .by_instance
+            .get_mut(&instance.id)
+            .filter(|idle| idle.transport == instance.transport)?;
+        while let Some(connection) = idle.connections.pop() {
             // Without an event from the kernel this makes no system call.
             let mut byte = [0];
             match connection.stream.try_read(&mut byte) {
@@ -42,12 +53,21 @@ impl Pool {
     }
 
     /// Keeps a connection that is clean: everything asked on it has been answered.
-    pub fn put(&mut self, instance: &str, mut connection: Connection) {
+    pub fn put(&mut self, instance: &Instance, mut connection: Connection) {
         connection.used = true;
-        match self.idle.get_mut(instance) {
-            Some(idle) if idle.len() < MOST => idle.push(connection),
-            Some(_) => {}
-            None => drop(self.idle.insert(instance.to_owned(), vec![connection])),
+        match self.by_instance.get_mut(&instance.id) {
+            Some(idle) if idle.transport == instance.transport => {
+                if idle.connections.len() < MOST {
+                    idle.connections.push(connection);
+                }
+            }
+            _ => {
+                let idle = Idle {
+                    transport: instance.transport,
+                    connections: vec![connection],
+                };
+                self.by_instance.insert(instance.id.clone(), idle);
+            }
         }
     }
 }

@@ -97,7 +97,7 @@ impl Drop for Web {
     }
 }
 
-fn plan(listen: SocketAddr, upstream: SocketAddr) -> WebPlan {
+pub fn plan(listen: SocketAddr, upstream: SocketAddr) -> WebPlan {
     let timeouts = Timeouts {
         connect: SHORT,
         first_byte: SHORT,
