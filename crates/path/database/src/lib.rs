@@ -5,6 +5,8 @@
 //! failover, read and write splitting) has modules of its own beside it. Nothing here forks: processes
 //! are started through [`Processes`], which the one who owns them implements.
 
+pub mod failover;
+pub mod gtid;
 pub mod instance;
 
 pub use instance::{

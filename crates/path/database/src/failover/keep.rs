@@ -1,0 +1,153 @@
+//! Keeping what is recorded: the primary open and published, every other member its replica. One path for
+//! birth, for a restart and for the return of an old primary.
+
+use std::time::{Duration, Instant};
+
+use terrace_site::model::Ack;
+
+use super::machine::{Attached, Machine};
+use super::record::Phase;
+use super::words::{Command, Report};
+
+/// Silent for this long, writes are held.
+const SUSPECT: Duration = Duration::from_secs(1);
+
+impl Machine {
+    pub(super) fn keep(&mut self, now: Instant) {
+        self.keep_primary(now);
+        let names: Vec<String> = self.members.keys().cloned().collect();
+        for name in names {
+            if self.is_storing() {
+                return;
+            }
+            if name != self.record.primary {
+                self.keep_replica(&name, now);
+            }
+        }
+        if !self.is_storing() {
+            self.keep_sync_set(now);
+        }
+    }
+
+    /// Writes wait for a replica from the moment a primary opens.
+    fn opens_with_semi_sync(&self) -> bool {
+        match self.settings.ack {
+            Ack::Always => true,
+            Ack::Replica => self.record.is_safe(),
+            Ack::None => false,
+        }
+    }
+
+    fn keep_primary(&mut self, now: Instant) {
+        let primary = self.record.primary.clone();
+        let Some(member) = self.members.get(&primary) else {
+            return;
+        };
+        let silent_for = member.down_since.map(|since| now - since);
+        match &member.report {
+            Report::Up(standing) => {
+                let open = standing.writable && self.opened.as_ref() == Some(&standing.run);
+                if !standing.writable {
+                    self.hold();
+                }
+                if open {
+                    self.publish();
+                    if self.record.phase == Phase::Promote {
+                        self.store(|record| record.phase = Phase::Stable);
+                    }
+                } else {
+                    let command = Command::Promote {
+                        epoch: self.record.epoch,
+                        semi_sync: self.opens_with_semi_sync(),
+                    };
+                    self.command(&primary, command, now);
+                }
+            }
+            Report::Down => {
+                self.hold();
+                self.command(&primary, Command::Start { replica: false }, now);
+                self.suspect(silent_for.unwrap_or_default());
+            }
+            Report::Silent => {
+                let silent_for = silent_for.unwrap_or_default();
+                if silent_for >= SUSPECT {
+                    self.hold();
+                    self.suspect(silent_for);
+                }
+            }
+        }
+    }
+
+    /// Begins a failover by itself, where that is allowed and can lose nothing.
+    fn suspect(&mut self, silent_for: Duration) {
+        if !self.settings.automatic || !self.record.is_safe() {
+            return;
+        }
+        let broken = self.record.sync_set.keys().all(|name| {
+            let link = self.members.get(name).and_then(|member| member.link());
+            link.is_some_and(|link| !link.running)
+        });
+        if silent_for >= self.settings.dead_after || (broken && silent_for >= SUSPECT) {
+            self.store(|record| {
+                record.phase = Phase::Fence {
+                    wish: None,
+                    accept_data_loss: false,
+                };
+            });
+        }
+    }
+
+    fn keep_replica(&mut self, name: &str, now: Instant) {
+        let Some(member) = self.members.get(name) else {
+            return;
+        };
+        let standing = match &member.report {
+            Report::Silent => return,
+            Report::Down => {
+                return self.command(name, Command::Start { replica: true }, now);
+            }
+            Report::Up(standing) => standing,
+        };
+        let fenced = self.record.fenced.contains(name);
+        if fenced && member.reborn.as_ref() == Some(&standing.run) {
+            return self.store(|record| {
+                record.fenced.remove(name);
+            });
+        }
+        if fenced || standing.writable {
+            return self.command(name, Command::Fence, now);
+        }
+        let source = self.record.primary.clone();
+        if member.diverged {
+            let epoch = self.record.epoch;
+            // What it acknowledged counts until it has left the sync set.
+            if !self.record.sync_set.contains_key(name) && self.opened.is_some() {
+                let donor = source;
+                self.command(name, Command::Reclone { donor, epoch }, now);
+            }
+            return;
+        }
+        let wanted = Attached {
+            acks: self.record.sync_set.get(name) == Some(&standing.run),
+            run: standing.run.clone(),
+            source,
+        };
+        if member.attached.as_ref() == Some(&wanted) {
+            self.let_in(name, now);
+        } else if self.opened.is_some() {
+            let Attached { source, acks, run } = wanted;
+            self.command(name, Command::Attach { source, acks, run }, now);
+        }
+    }
+
+    /// Only once its link is known to acknowledge no more than the record allows.
+    fn let_in(&mut self, name: &str, now: Instant) {
+        let primary = self.record.primary.clone();
+        let barred = self
+            .standing(&primary)
+            .is_some_and(|standing| standing.barred.contains(name));
+        if barred {
+            self.command(&primary, Command::Admit(name.to_owned()), now);
+        }
+    }
+}

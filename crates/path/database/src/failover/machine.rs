@@ -1,0 +1,407 @@
+//! The machine itself: what it knows of each member, one command at a time for each, one store at a time
+//! for all. While a record is being stored nothing is commanded, so a command always rests on a record
+//! that stands.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::change::Change;
+use super::record::{Epoch, Phase, Record, Run};
+use super::words::{
+    Action, Answer, Command, Event, Link, Refusal, Report, Settings, Standing, Token,
+};
+use crate::gtid::Position;
+
+/// After a command failed, before the next one to the same member.
+const REST: Duration = Duration::from_millis(500);
+
+/// What is known of a member; all of it is found again after a restart.
+pub(super) struct Member {
+    pub report: Report,
+    /// Since when it does not answer.
+    pub down_since: Option<Instant>,
+    inflight: Option<InFlight>,
+    rest_until: Option<Instant>,
+    /// A link that was confirmed by an answer in this term.
+    pub attached: Option<Attached>,
+    pub diverged: bool,
+    /// The run that was started as a replica after the kill.
+    pub reborn: Option<Run>,
+    /// It is locked out at the primary, which had this then.
+    pub barred: Option<Position>,
+    /// Since when it is not connected to the primary, as the primary says.
+    pub away_since: Option<Instant>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Attached {
+    pub source: String,
+    pub acks: bool,
+    pub run: Run,
+}
+
+struct InFlight {
+    token: Token,
+    command: Command,
+    until: Instant,
+}
+
+impl Member {
+    fn new() -> Self {
+        Self {
+            report: Report::Silent,
+            down_since: None,
+            inflight: None,
+            rest_until: None,
+            attached: None,
+            diverged: false,
+            reborn: None,
+            barred: None,
+            away_since: None,
+        }
+    }
+
+    pub fn standing(&self) -> Option<&Standing> {
+        match &self.report {
+            Report::Up(standing) => Some(standing),
+            Report::Down | Report::Silent => None,
+        }
+    }
+
+    pub fn link(&self) -> Option<&Link> {
+        self.standing()?.link.as_ref()
+    }
+
+    fn reported(&mut self, report: Report, now: Instant) {
+        if let Report::Up(standing) = &report {
+            self.down_since = None;
+            let linked = |one: &Attached| {
+                let link = standing.link.as_ref();
+                one.run == standing.run && link.is_some_and(|link| link.source == one.source)
+            };
+            self.attached.take_if(|one| !linked(one));
+            self.diverged |= standing.link.as_ref().is_some_and(|link| link.diverged);
+        } else {
+            self.down_since.get_or_insert(now);
+        }
+        self.report = report;
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Routers {
+    Unknown,
+    Held,
+    Open(Epoch),
+}
+
+/// The controller of one site's database.
+pub struct Machine {
+    pub(super) settings: Settings,
+    pub(super) record: Record,
+    pub(super) members: BTreeMap<String, Member>,
+    /// The run in which the primary was opened in this term.
+    pub(super) opened: Option<Run>,
+    /// Semi-sync is on in this run, and everything before it is in this position.
+    pub(super) enabled: Option<(Run, Position)>,
+    pub(super) change: Change,
+    pub(super) order: Option<u64>,
+    storing: Option<Record>,
+    store_again: bool,
+    entered: bool,
+    retired: bool,
+    number: u64,
+    routers: Routers,
+    out: Vec<Action>,
+}
+
+impl Machine {
+    /// A controller that goes on from this record. Its first event makes it take over: it stores a term
+    /// of its own before it commands anything.
+    pub fn new(settings: Settings, record: Record, now: Instant) -> Self {
+        let members = settings
+            .members
+            .iter()
+            .map(|name| (name.clone(), Member::new()))
+            .collect();
+        Self {
+            change: Change::begin(now),
+            settings,
+            record,
+            members,
+            opened: None,
+            enabled: None,
+            order: None,
+            storing: None,
+            store_again: false,
+            entered: false,
+            retired: false,
+            number: 0,
+            routers: Routers::Unknown,
+            out: Vec::new(),
+        }
+    }
+
+    /// The record that stands.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// The primary takes writes, and this controller has opened it.
+    pub fn is_open(&self) -> bool {
+        self.opened.is_some()
+    }
+
+    /// Takes one event and says what is to be done, in this order.
+    pub fn handle(&mut self, event: Event, now: Instant) -> Vec<Action> {
+        if self.retired {
+            return Vec::new();
+        }
+        self.digest(event, now);
+        for member in self.members.values_mut() {
+            member.inflight.take_if(|flight| flight.until <= now);
+        }
+        if self.storing.is_none() && !self.retired {
+            self.advance(now);
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    fn advance(&mut self, now: Instant) {
+        if !self.entered {
+            self.entered = true;
+            self.store(|record| record.term += 1);
+            return;
+        }
+        match self.record.phase.clone() {
+            Phase::Stable | Phase::Promote => self.keep(now),
+            Phase::Switch { target } => self.switch(&target, now),
+            Phase::Fence {
+                wish,
+                accept_data_loss,
+            } => self.fail_over(wish.as_deref(), accept_data_loss, now),
+        }
+    }
+
+    fn digest(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Report(name, report) => self.reported(&name, report, now),
+            Event::Answered(name, token, answer) => self.answered(&name, token, answer, now),
+            Event::Stored => self.stored(now),
+            Event::Superseded(record) => {
+                if self.storing.as_ref() == Some(&*record) {
+                    self.stored(now);
+                } else {
+                    self.retired = true;
+                    self.out.push(Action::StandDown);
+                }
+            }
+            Event::StoreFailed => self.store_again = true,
+            Event::Order(number, order) => self.ordered(number, order),
+        }
+    }
+
+    fn reported(&mut self, name: &str, report: Report, now: Instant) {
+        if std::mem::take(&mut self.store_again)
+            && let Some(record) = &self.storing
+        {
+            self.out.push(Action::StoreRecord(Box::new(record.clone())));
+        }
+        let Some(member) = self.members.get_mut(name) else {
+            return;
+        };
+        member.reported(report, now);
+        if name == self.record.primary {
+            let run = member.standing().map(|standing| standing.run.clone());
+            if run.is_none() || run != self.opened {
+                self.opened = None;
+            }
+            self.note_absence(now);
+        }
+    }
+
+    fn answered(&mut self, name: &str, token: Token, answer: Answer, now: Instant) {
+        let Some(member) = self.members.get_mut(name) else {
+            return;
+        };
+        let matching = |flight: &mut InFlight| flight.token == token;
+        let Some(flight) = member.inflight.take_if(matching) else {
+            return;
+        };
+        match answer {
+            Answer::At { run, position } => self.done(name, flight.command, run, position),
+            Answer::Ended => {
+                member.reported(Report::Down, now);
+                self.change.killed |= name == self.record.primary;
+            }
+            Answer::Diverged => {
+                member.diverged = true;
+                member.attached = None;
+            }
+            Answer::Failed(reason) => {
+                member.rest_until = Some(now + REST);
+                let decisive = matches!(flight.command, Command::Close | Command::Apply(_));
+                if decisive {
+                    self.change.failed = Some(format!("{name}: {reason}"));
+                }
+            }
+        }
+    }
+
+    fn done(&mut self, name: &str, command: Command, run: Run, position: Position) {
+        let is_primary = name == self.record.primary;
+        let Some(member) = self.members.get_mut(name) else {
+            return;
+        };
+        match command {
+            Command::Promote { epoch, .. } => {
+                let serving = matches!(self.record.phase, Phase::Stable | Phase::Promote);
+                if is_primary && serving && epoch == self.record.epoch {
+                    self.opened = Some(run);
+                }
+            }
+            // A record on its way may change what this answer would mean.
+            Command::SemiSync(true) if self.storing.is_none() => {
+                self.enabled = Some((run, position));
+            }
+            Command::SemiSync(_) => {}
+            Command::Close => self.change.closed = Some((run, position)),
+            Command::Collect => {
+                self.change
+                    .collected
+                    .insert(name.to_owned(), (run, position));
+            }
+            Command::Apply(wanted) => self.change.applied = Some((name.to_owned(), wanted)),
+            Command::Attach { source, acks, run } => {
+                member.diverged = false;
+                member.attached = Some(Attached { source, acks, run });
+            }
+            Command::Reclone { .. } => member.diverged = false,
+            Command::Start { replica } => member.reborn = replica.then_some(run),
+            Command::Bar(replica) => {
+                if let Some(replica) = self.members.get_mut(&replica) {
+                    replica.barred = Some(position);
+                }
+            }
+            Command::Admit(replica) => {
+                if let Some(replica) = self.members.get_mut(&replica) {
+                    replica.barred = None;
+                }
+            }
+            Command::Fence => {}
+        }
+    }
+
+    /// Stores the record with this change. Nothing else happens until the answer.
+    pub(super) fn store(&mut self, change: impl FnOnce(&mut Record)) {
+        let mut record = self.record.clone();
+        change(&mut record);
+        record.revision += 1;
+        self.out.push(Action::StoreRecord(Box::new(record.clone())));
+        self.storing = Some(record);
+    }
+
+    pub(super) fn is_storing(&self) -> bool {
+        self.storing.is_some()
+    }
+
+    fn stored(&mut self, now: Instant) {
+        let Some(record) = self.storing.take() else {
+            return;
+        };
+        self.store_again = false;
+        let before = std::mem::replace(&mut self.record, record);
+        if before.sync_set != self.record.sync_set {
+            self.enabled = None;
+            for (name, run) in &self.record.sync_set {
+                let member = self.members.get_mut(name);
+                if let Some(member) = member
+                    && before.sync_set.get(name) != Some(run)
+                {
+                    member.away_since = None;
+                }
+            }
+        }
+        if before.phase != self.record.phase {
+            self.change = Change::begin(now);
+        }
+        if before.epoch != self.record.epoch {
+            self.opened = None;
+            self.enabled = None;
+            for member in self.members.values_mut() {
+                member.barred = None;
+                member.away_since = None;
+            }
+            self.reply(Ok(self.record.epoch));
+        }
+    }
+
+    /// Sends a command, unless the member still owes an answer, rests or does not answer at all.
+    pub(super) fn command(&mut self, name: &str, command: Command, now: Instant) {
+        let token = Token {
+            term: self.record.term,
+            number: self.number + 1,
+        };
+        let long = matches!(command, Command::Start { .. } | Command::Reclone { .. });
+        let within = if long {
+            self.settings.rebuild_within
+        } else {
+            self.settings.command_within
+        };
+        let Some(member) = self.members.get_mut(name) else {
+            return;
+        };
+        let rests = member.rest_until.is_some_and(|until| until > now);
+        if member.inflight.is_some() || rests || member.report == Report::Silent {
+            return;
+        }
+        if !matches!(
+            command,
+            Command::Apply(_) | Command::Bar(_) | Command::Admit(_) | Command::SemiSync(_)
+        ) {
+            member.attached = None;
+        }
+        self.number += 1;
+        member.inflight = Some(InFlight {
+            token,
+            command: command.clone(),
+            until: now + within,
+        });
+        self.out
+            .push(Action::Command(name.to_owned(), token, command));
+    }
+
+    pub(super) fn hold(&mut self) {
+        if self.routers != Routers::Held {
+            self.routers = Routers::Held;
+            self.out.push(Action::Hold);
+        }
+    }
+
+    pub(super) fn publish(&mut self) {
+        let open = Routers::Open(self.record.epoch);
+        if self.routers != open {
+            self.routers = open;
+            self.out.push(Action::Publish {
+                epoch: self.record.epoch,
+                primary: self.record.primary.clone(),
+            });
+            self.out.push(Action::Release);
+        }
+    }
+
+    /// Answers the operator, if one waits.
+    pub(super) fn reply(&mut self, answer: Result<Epoch, Refusal>) {
+        if let Some(number) = self.order.take() {
+            self.out.push(Action::Reply(number, answer));
+        }
+    }
+
+    pub(super) fn refuse(&mut self, number: u64, refusal: Refusal) {
+        self.out.push(Action::Reply(number, Err(refusal)));
+    }
+
+    pub(super) fn standing(&self, name: &str) -> Option<&Standing> {
+        self.members.get(name)?.standing()
+    }
+}

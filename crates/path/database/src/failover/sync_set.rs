@@ -1,0 +1,165 @@
+//! Who may acknowledge: joining and leaving the sync set, and what a failover may rely on.
+
+use std::time::Instant;
+
+use terrace_site::model::Ack;
+
+use super::machine::Machine;
+use super::record::Run;
+use super::words::Command;
+use crate::gtid::Position;
+
+impl Machine {
+    /// After a report of the primary: who of the sync set is not connected in a way that acknowledges.
+    pub(super) fn note_absence(&mut self, now: Instant) {
+        let Some(primary) = self.standing(&self.record.primary) else {
+            return;
+        };
+        let connected = primary.replicas.clone();
+        for (name, member) in &mut self.members {
+            let acks = member.link().is_none_or(|link| link.acks && !link.diverged);
+            if connected.contains(name) && acks {
+                member.away_since = None;
+            } else {
+                member.away_since.get_or_insert(now);
+            }
+        }
+    }
+
+    pub(super) fn keep_sync_set(&mut self, now: Instant) {
+        if self.opened.is_none() || self.settings.ack == Ack::None {
+            return;
+        }
+        if self.take_mark() || self.leave(now) || self.join() {
+            return;
+        }
+        self.keep_semi_sync(now);
+    }
+
+    /// Records what a replica must hold to be elected, once semi-sync is known to be on.
+    fn take_mark(&mut self) -> bool {
+        let Some((run, position)) = self.enabled.take() else {
+            return false;
+        };
+        let current = self.opened.as_ref() == Some(&run);
+        let wanted = self.record.mark.is_none() && !self.record.sync_set.is_empty();
+        if current && wanted {
+            self.store(|record| record.mark = Some(position));
+        }
+        self.is_storing()
+    }
+
+    /// Lets those go that are away for too long: the last one only where the site may go on alone.
+    fn leave(&mut self, now: Instant) -> bool {
+        let patience = self.settings.alone_after;
+        let away = |name: &&String| {
+            let since = self.members.get(*name).and_then(|one| one.away_since);
+            since.is_none_or(|since| now - since >= patience)
+        };
+        let known = |name: &&String| match self.members.get(*name) {
+            Some(member) => member.away_since.is_some(),
+            None => true,
+        };
+        let set = &self.record.sync_set;
+        let gone: Vec<String> = set.keys().filter(known).filter(away).cloned().collect();
+        if gone.is_empty() {
+            return false;
+        }
+        if gone.len() == set.len() {
+            let diverged = |name: &String| self.members.get(name).is_none_or(|one| one.diverged);
+            if self.settings.ack == Ack::Replica || gone.iter().any(diverged) {
+                self.store(|record| {
+                    record.sync_set.clear();
+                    record.mark = None;
+                });
+            }
+            return self.is_storing();
+        }
+        gone.into_iter().any(|name| self.leave_others(&name, now))
+    }
+
+    /// One leaves while others stay: barred first, then gone once another holds what the primary had.
+    fn leave_others(&mut self, name: &str, now: Instant) -> bool {
+        let barred = self.members.get(name).and_then(|one| one.barred.clone());
+        let Some(position) = barred else {
+            let primary = self.record.primary.clone();
+            self.command(&primary, Command::Bar(name.to_owned()), now);
+            return false;
+        };
+        let held = self.record.sync_set.iter().any(|(other, run)| {
+            let standing = self.standing(other);
+            other != name
+                && standing.is_some_and(|one| one.run == *run && one.position.holds(&position))
+        });
+        if held {
+            self.store(|record| {
+                record.sync_set.remove(name);
+                record.mark = record.mark.take().map(|_| position);
+            });
+        }
+        held
+    }
+
+    /// A replica that follows closely is named. One that was started again since it was named is named
+    /// anew, and vouches for nothing until the mark is taken again.
+    fn join(&mut self) -> bool {
+        let ready = self.members.iter().find_map(|(name, member)| {
+            let standing = member.standing()?;
+            let attached = member.attached.as_ref()?;
+            let named = self.record.sync_set.get(name) == Some(&standing.run);
+            let close = self.follows_closely(name) && attached.source == self.record.primary;
+            (!named && close && !member.diverged && !self.record.fenced.contains(name))
+                .then(|| (name.clone(), standing.run.clone()))
+        });
+        let Some((name, run)) = ready else {
+            return false;
+        };
+        self.name_replica(name, run);
+        true
+    }
+
+    fn name_replica(&mut self, name: String, run: Run) {
+        self.store(|record| {
+            if record.sync_set.contains_key(&name) || record.sync_set.is_empty() {
+                record.mark = None;
+            }
+            record.sync_set.insert(name, run);
+        });
+    }
+
+    pub(super) fn follows_closely(&self, name: &str) -> bool {
+        let link = self.members.get(name).and_then(|member| member.link());
+        link.is_some_and(|link| {
+            link.running
+                && !link.diverged
+                && link.source == self.record.primary
+                && link.lag.is_some_and(|lag| lag < self.settings.lag)
+        })
+    }
+
+    fn keep_semi_sync(&mut self, now: Instant) {
+        let primary = self.record.primary.clone();
+        let Some(standing) = self.standing(&primary) else {
+            return;
+        };
+        let is_on = standing.semi_sync;
+        if self.record.sync_set.is_empty() {
+            if is_on && self.settings.ack == Ack::Replica {
+                self.command(&primary, Command::SemiSync(false), now);
+            }
+            return;
+        }
+        let acknowledging = self.record.sync_set.iter().any(|(name, run)| {
+            let attached = self.members.get(name).and_then(|one| one.attached.as_ref());
+            attached.is_some_and(|one| one.acks && one.run == *run && one.source == primary)
+        });
+        if acknowledging && (self.record.mark.is_none() || !is_on) {
+            self.command(&primary, Command::SemiSync(true), now);
+        }
+    }
+
+    /// What the sync set must hold, if it vouches for anything.
+    pub(super) fn mark(&self) -> Option<&Position> {
+        self.record.mark.as_ref().filter(|_| self.record.is_safe())
+    }
+}
