@@ -1,13 +1,14 @@
-//! The database: one MariaDB or MySQL instance of the site.
+//! The database: MariaDB or MySQL, one instance and several together.
 //!
 //! [`instance`] finds the server program on the machine, gives it a data directory, a configuration and
-//! accounts, starts it, tells how it stands and stops it. What several instances do together (replication,
-//! failover, read and write splitting) has modules of its own beside it. Nothing here forks: processes
-//! are started through [`Processes`], which the one who owns them implements.
+//! accounts, starts it, tells how it stands and stops it. [`replication`] joins instances, [`failover`]
+//! decides which of them takes writes, and [`gtid`] compares how far they are. Nothing here forks:
+//! processes are started through [`Processes`], which the one who owns them implements.
 
 pub mod failover;
 pub mod gtid;
 pub mod instance;
+pub mod replication;
 
 pub use instance::{
     Directories, Error, Finished, Health, Instance, ProcessError, Processes, Settings, Started,

@@ -9,7 +9,7 @@ use terrace_site::model::Ack;
 
 use super::machine::Machine;
 use super::record::{Phase, Record, Run};
-use super::words::{Command, Order, Refusal, Report, furthest};
+use super::words::{Command, Order, Refusal, Report};
 use crate::gtid::Position;
 
 /// How long a failover waits for the old primary's end before it relies on the stopped replicas alone,
@@ -270,4 +270,16 @@ fn become_primary(record: &mut Record, name: &str, position: Position) {
     record.phase = Phase::Promote;
     record.sync_set.remove(name);
     record.mark = (!record.sync_set.is_empty()).then_some(position);
+}
+
+/// The furthest of what was collected: the one that holds all that the others have.
+fn furthest(collected: &BTreeMap<String, (Run, Position)>) -> Option<&String> {
+    collected
+        .iter()
+        .reduce(
+            |best, one| {
+                if best.1.1.holds(&one.1.1) { best } else { one }
+            },
+        )
+        .map(|(name, _)| name)
 }

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use terrace_site::model::Ack;
 
-use super::machine::{Attached, Machine};
+use super::machine::Machine;
+use super::member::Attached;
 use super::record::Phase;
 use super::words::{Command, Report};
 

@@ -6,87 +6,13 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::change::Change;
+use super::member::{Attached, InFlight, Member};
 use super::record::{Epoch, Phase, Record, Run};
-use super::words::{
-    Action, Answer, Command, Event, Link, Refusal, Report, Settings, Standing, Token,
-};
+use super::words::{Action, Answer, Command, Event, Refusal, Report, Settings, Standing, Token};
 use crate::gtid::Position;
 
 /// After a command failed, before the next one to the same member.
 const REST: Duration = Duration::from_millis(500);
-
-/// What is known of a member; all of it is found again after a restart.
-pub(super) struct Member {
-    pub report: Report,
-    /// Since when it does not answer.
-    pub down_since: Option<Instant>,
-    inflight: Option<InFlight>,
-    rest_until: Option<Instant>,
-    /// A link that was confirmed by an answer in this term.
-    pub attached: Option<Attached>,
-    pub diverged: bool,
-    /// The run that was started as a replica after the kill.
-    pub reborn: Option<Run>,
-    /// It is locked out at the primary, which had this then.
-    pub barred: Option<Position>,
-    /// Since when it is not connected to the primary, as the primary says.
-    pub away_since: Option<Instant>,
-}
-
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Attached {
-    pub source: String,
-    pub acks: bool,
-    pub run: Run,
-}
-
-struct InFlight {
-    token: Token,
-    command: Command,
-    until: Instant,
-}
-
-impl Member {
-    fn new() -> Self {
-        Self {
-            report: Report::Silent,
-            down_since: None,
-            inflight: None,
-            rest_until: None,
-            attached: None,
-            diverged: false,
-            reborn: None,
-            barred: None,
-            away_since: None,
-        }
-    }
-
-    pub fn standing(&self) -> Option<&Standing> {
-        match &self.report {
-            Report::Up(standing) => Some(standing),
-            Report::Down | Report::Silent => None,
-        }
-    }
-
-    pub fn link(&self) -> Option<&Link> {
-        self.standing()?.link.as_ref()
-    }
-
-    fn reported(&mut self, report: Report, now: Instant) {
-        if let Report::Up(standing) = &report {
-            self.down_since = None;
-            let linked = |one: &Attached| {
-                let link = standing.link.as_ref();
-                one.run == standing.run && link.is_some_and(|link| link.source == one.source)
-            };
-            self.attached.take_if(|one| !linked(one));
-            self.diverged |= standing.link.as_ref().is_some_and(|link| link.diverged);
-        } else {
-            self.down_since.get_or_insert(now);
-        }
-        self.report = report;
-    }
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Routers {

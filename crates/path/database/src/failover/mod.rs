@@ -23,6 +23,7 @@
 mod change;
 mod keep;
 mod machine;
+mod member;
 mod record;
 #[cfg(test)]
 mod simulation;

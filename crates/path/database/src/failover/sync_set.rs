@@ -52,16 +52,14 @@ impl Machine {
     /// Lets those go that are away for too long: the last one only where the site may go on alone.
     fn leave(&mut self, now: Instant) -> bool {
         let patience = self.settings.alone_after;
-        let away = |name: &&String| {
-            let since = self.members.get(*name).and_then(|one| one.away_since);
-            since.is_none_or(|since| now - since >= patience)
-        };
-        let known = |name: &&String| match self.members.get(*name) {
-            Some(member) => member.away_since.is_some(),
+        let is_gone = |name: &&String| match self.members.get(*name) {
+            Some(member) => member
+                .away_since
+                .is_some_and(|since| now - since >= patience),
             None => true,
         };
         let set = &self.record.sync_set;
-        let gone: Vec<String> = set.keys().filter(known).filter(away).cloned().collect();
+        let gone: Vec<String> = set.keys().filter(is_gone).cloned().collect();
         if gone.is_empty() {
             return false;
         }

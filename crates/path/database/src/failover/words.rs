@@ -1,6 +1,6 @@
 //! What the machine hears and says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use terrace_site::model::Ack;
@@ -289,16 +289,4 @@ pub enum Refusal {
     /// It took too long, and was undone.
     #[error("undone: {0}; nothing has changed")]
     Undone(String),
-}
-
-/// The furthest of what was collected: the one that holds all that the others have.
-pub(super) fn furthest(collected: &BTreeMap<String, (Run, Position)>) -> Option<&String> {
-    collected
-        .iter()
-        .reduce(
-            |best, one| {
-                if best.1.1.holds(&one.1.1) { best } else { one }
-            },
-        )
-        .map(|(name, _)| name)
 }

@@ -128,12 +128,12 @@ pub fn drop_user<'a>(user: &str, hosts: impl IntoIterator<Item = &'a str>) -> Ve
         .collect()
 }
 
-fn account(user: &str, host: &str) -> String {
+pub(crate) fn account(user: &str, host: &str) -> String {
     format!("{}@{}", quote(user), quote(host))
 }
 
 /// A text as a literal, on one line.
-fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let escaped = text
         .replace('\\', "\\\\")
         .replace('\'', "\\'")

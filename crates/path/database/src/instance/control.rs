@@ -96,6 +96,11 @@ impl Control {
         }
     }
 
+    /// How it logs in.
+    pub fn options(&self) -> Opts {
+        self.options.clone()
+    }
+
     /// Drops what belongs to a process that has ended.
     pub fn forget(&mut self) {
         self.held = None;

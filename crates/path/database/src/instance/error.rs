@@ -102,6 +102,21 @@ pub enum Error {
         /// Where they should be.
         share: PathBuf,
     },
+    /// The program that copies a live server is missing.
+    #[error(
+        "`mariadb-backup` is not on PATH, and without it no replica can be made: `apt-get install mariadb-backup`"
+    )]
+    NoBackup,
+    /// A copy of a live server could not be made.
+    #[error("cannot {doing} ({exit}): {output}")]
+    Backup {
+        /// What was to be done.
+        doing: &'static str,
+        /// How the program ended.
+        exit: Exit,
+        /// The last of what it said.
+        output: String,
+    },
     /// The server ended before it answered.
     #[error("{what} did not start ({exit}): {failure}")]
     Died {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use terrace_protocol::keeper::{Exit, Program, Spawn, User};
 use terrace_service::SecretStore;
-use terrace_site::plan::DatabasePlan;
+use terrace_site::plan::{DatabasePlan, Engine};
 
 use super::accounts::{self, CONTROL_SECRET};
 use super::config::{self, Paths};
@@ -21,6 +21,7 @@ use super::files::{self, Directories};
 use super::home::{self, Record};
 use super::processes::Processes;
 use super::template::{self, Origin};
+use crate::failover::Run;
 
 /// Between two looks whether a starting server answers.
 const LOOK: Duration = Duration::from_millis(15);
@@ -71,11 +72,15 @@ pub enum Updated {
 pub struct Instance {
     pub(super) settings: Settings,
     pub(super) plan: DatabasePlan,
-    processes: Arc<dyn Processes>,
+    pub(super) processes: Arc<dyn Processes>,
     pub(super) found: Found,
     pub(super) record: Record,
     origin: Option<Origin>,
     pub(super) control: Control,
+    /// A controller decides who takes writes.
+    pub(super) controlled: bool,
+    /// The next start rolls back what nobody acknowledged.
+    rolls_back: bool,
 }
 
 impl Instance {
@@ -122,7 +127,42 @@ impl Instance {
             record,
             origin,
             control,
+            controlled: false,
+            rolls_back: false,
         })
+    }
+
+    /// From now on it stays read-only after a start, primary or not, until the controller opens it.
+    pub fn leave_closed(&mut self) {
+        self.controlled = true;
+    }
+
+    /// As [`Self::start`], for a server that becomes a replica: commits that no replica acknowledged are
+    /// rolled back. Never for one that stays primary, whose replicas may hold them.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_as_replica(&mut self) -> Result<Started, Error> {
+        self.rolls_back = true;
+        let started = self.start().await;
+        self.rolls_back = false;
+        started
+    }
+
+    /// The run of its process; `None`: it has none.
+    pub fn run(&self) -> Option<Run> {
+        let path = self.settings.directories.pid();
+        let pid: u32 = std::fs::read_to_string(path).ok()?.trim().parse().ok()?;
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // After the name, which may hold blanks, the start is the 20th field.
+        let started = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?;
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(Run(format!("{}/{pid}/{started}", boot.trim())))
+    }
+
+    /// How the control account logs in, for [`crate::replication::Member`]; stale after a start.
+    pub fn control_options(&self) -> mysql_async::Opts {
+        self.control.options()
     }
 
     /// Which server it is: shows as `MariaDB 10.11.19`.
@@ -255,13 +295,17 @@ impl Instance {
 
     fn spawn(&self) -> Spawn {
         let directories = &self.settings.directories;
+        let mut arguments = vec![
+            format!("--defaults-file={}", directories.config().display()),
+            format!("--init-file={}", directories.init().display()),
+        ];
+        if self.rolls_back && self.found.engine == Engine::Mariadb {
+            arguments.push("--init-rpl-role=SLAVE".into());
+        }
         Spawn {
             id: self.settings.id.clone(),
             program: Program::File(self.found.binary.clone()),
-            arguments: vec![
-                format!("--defaults-file={}", directories.config().display()),
-                format!("--init-file={}", directories.init().display()),
-            ],
+            arguments,
             environment: engine::environment(),
             directory: Some(directories.home.clone()),
             user: self.settings.user,

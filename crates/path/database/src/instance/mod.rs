@@ -3,8 +3,9 @@
 //! In the order of its life: [`engine`] finds the program, [`template`] makes an empty data directory
 //! quickly, [`home`] keeps it and remembers what it is, [`config`] writes the configuration, `life`
 //! starts and stops, [`failure`] reads why a start failed, `control` holds the connection and
-//! `settle` brings the [`accounts`] to what the plan says. No replication: an instance is born with all that replication needs
-//! and stays read-only unless it is the primary.
+//! `settle` brings the [`accounts`] to what the plan says, and `seed` replaces the data by a copy of another
+//! server's. No replication: an instance is born with all that replication needs, and stays read-only
+//! unless it is the primary.
 
 pub mod accounts;
 pub mod config;
@@ -17,6 +18,7 @@ mod files;
 pub mod home;
 mod life;
 pub mod processes;
+mod seed;
 mod settle;
 pub mod template;
 

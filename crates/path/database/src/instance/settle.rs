@@ -42,13 +42,36 @@ impl Instance {
 
     /// Brings a server that answers to what the plan says: writes, the database, the accounts.
     pub(super) async fn settle(&mut self) -> Result<(), Error> {
-        if self.record.primary {
+        if self.record.primary && !self.controlled {
             self.set_writes(true).await?;
             self.settle_database().await?;
             self.settle_accounts().await?;
         }
         let mut record = self.record.clone();
         record.version = record.version.max(self.found.version);
+        self.remember(record)
+    }
+
+    /// The controller has opened it: brings the database and the accounts to what the plan says, and
+    /// remembers that it is the primary.
+    ///
+    /// # Errors
+    /// When the server does not carry it out.
+    pub async fn opened(&mut self) -> Result<(), Error> {
+        let mut record = self.record.clone();
+        record.primary = true;
+        self.remember(record)?;
+        self.settle_database().await?;
+        self.settle_accounts().await
+    }
+
+    /// The controller has made another one primary.
+    ///
+    /// # Errors
+    /// When it cannot be remembered.
+    pub fn demoted(&mut self) -> Result<(), Error> {
+        let mut record = self.record.clone();
+        record.primary = false;
         self.remember(record)
     }
 

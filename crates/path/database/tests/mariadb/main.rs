@@ -5,6 +5,7 @@
 mod accounts;
 mod life;
 mod refusals;
+mod replication;
 mod support;
 
 use std::time::Duration;

@@ -184,12 +184,7 @@ impl Server {
                     return Some(self.at());
                 }
             }
-            Command::Close => {
-                if !self.waiting.is_empty() {
-                    return Some(Answer::Failed("a commit waits for its replica".into()));
-                }
-                self.writable = false;
-            }
+            Command::Close => return self.close(),
             Command::Collect => self.receives = false,
             Command::Bar(name) => {
                 self.barred.insert(name.clone());
@@ -218,6 +213,21 @@ impl Server {
             }
         }
         Some(self.at())
+    }
+
+    /// New writes wait at the door; it closes when those under way are answered.
+    pub fn close(&mut self) -> Option<Answer> {
+        if !self.waiting.is_empty() {
+            return None;
+        }
+        self.writable = false;
+        Some(self.at())
+    }
+
+    /// What it has is a beginning of this history.
+    pub fn is_prefix_of(&self, history: &[u64]) -> bool {
+        let after = history.get(self.log.len()..);
+        after.is_some_and(|after| after.starts_with(&self.relay) && history.starts_with(&self.log))
     }
 
     /// A source is found for it: the link is made, unless it has writes of its own.

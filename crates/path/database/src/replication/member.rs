@@ -1,0 +1,340 @@
+//! One server, as the failover machine commands it.
+//!
+//! Each command opens a connection of its own over the server's socket and is bounded in time: a command
+//! that hangs must not stand in the way of the next. Starting, killing and cloning are not here, they need
+//! processes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts};
+use terrace_service::Secret;
+use terrace_site::plan::Engine;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::standing::{self, Link};
+use super::statements::{self, Source};
+use crate::failover::{Answer, Command, Run, Standing};
+use crate::gtid::{NoPosition, Position};
+
+/// How long one command may take.
+const WITHIN: Duration = Duration::from_secs(4);
+
+/// How long what was received may take to be applied before a replica is moved.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// Between two looks at something that is about to happen.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What a replica is told that asks for transactions which its source does not have.
+const FATAL_READ: u32 = 1236;
+
+/// A command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server refused a statement, or did not answer.
+    #[error("the database does not carry it out: {0}")]
+    Sql(#[from] mysql_async::Error),
+    /// It took too long.
+    #[error("not done within {} s: the database is busy or hangs", WITHIN.as_secs())]
+    Slow,
+    /// What it says of its position is not understood.
+    #[error(transparent)]
+    Position(#[from] NoPosition),
+    /// It is not in the state that the command is for.
+    #[error("{0}")]
+    State(String),
+}
+
+/// Another server of the site.
+#[derive(Clone)]
+pub struct Peer {
+    /// Its address, as the others dial it.
+    pub host: String,
+    /// The database's port.
+    pub port: u16,
+    /// Its id, which names its replication account.
+    pub server_id: u32,
+}
+
+/// One server and the way to it.
+pub struct Member {
+    pub(super) engine: Engine,
+    options: Opts,
+    server_id: u32,
+    pub(super) peers: BTreeMap<String, Peer>,
+    password: Secret,
+}
+
+impl Member {
+    /// The server behind these options, which log in as the control account. `password` is that of the
+    /// replication accounts.
+    pub fn new(
+        engine: Engine,
+        options: Opts,
+        server_id: u32,
+        peers: BTreeMap<String, Peer>,
+        password: Secret,
+    ) -> Self {
+        Self {
+            engine,
+            options,
+            server_id,
+            peers,
+            password,
+        }
+    }
+
+    /// How it stands, in this run of its process.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub async fn standing(&self, run: &Run) -> Result<Standing, Error> {
+        bounded(async {
+            let mut conn = self.connect().await?;
+            standing::read(self, &mut conn, run.clone()).await
+        })
+        .await
+    }
+
+    /// Makes the replication accounts of all servers. On a primary before semi-sync is on: the first
+    /// write after that waits for a replica.
+    ///
+    /// # Errors
+    /// When the server does not carry it out.
+    pub async fn make_accounts(&self) -> Result<(), Error> {
+        let mut conn = self.connect().await?;
+        let own = std::iter::once(self.server_id);
+        let ids = self.peers.values().map(|peer| peer.server_id).chain(own);
+        for id in ids {
+            let user = statements::replica_user(id);
+            let make = statements::make_account(&user, &self.password);
+            bounded(carry_out(&mut conn, make)).await?;
+        }
+        Ok(())
+    }
+
+    /// Carries out a command. Those that need processes are refused.
+    pub async fn obey(&self, command: &Command, run: &Run) -> Answer {
+        match self.try_to_obey(command, run).await {
+            Ok(answer) => answer,
+            Err(error) => Answer::Failed(error.to_string()),
+        }
+    }
+
+    async fn try_to_obey(&self, command: &Command, run: &Run) -> Result<Answer, Error> {
+        if let Command::Attach {
+            source,
+            acks,
+            run: wanted,
+        } = command
+        {
+            if wanted != run {
+                return Err(Error::State("it was started again meanwhile".into()));
+            }
+            if self.attach(source, *acks).await? {
+                return Ok(Answer::Diverged);
+            }
+        } else {
+            bounded(self.simple(command)).await?;
+        }
+        let position = bounded(self.position()).await?;
+        let run = run.clone();
+        Ok(Answer::At { run, position })
+    }
+
+    async fn simple(&self, command: &Command) -> Result<(), Error> {
+        let mut conn = self.connect().await?;
+        let engine = self.engine;
+        match command {
+            Command::Promote { semi_sync, .. } => {
+                carry_out(&mut conn, statements::promote(engine, *semi_sync)).await
+            }
+            Command::SemiSync(on) => {
+                carry_out(&mut conn, [statements::semi_sync(engine, *on)]).await
+            }
+            Command::Close => carry_out(&mut conn, statements::close(engine)).await,
+            Command::Collect => {
+                carry_out(&mut conn, [statements::stop_receiving(engine).to_owned()]).await
+            }
+            Command::Apply(position) => {
+                let wait = statements::wait_for(engine, &position.to_string(), 3);
+                match conn.query_first::<Option<i64>, _>(wait).await?.flatten() {
+                    Some(0) => Ok(()),
+                    _ => Err(Error::State(format!("{position} is not applied yet"))),
+                }
+            }
+            Command::Bar(name) => self.bar(&mut conn, name).await,
+            Command::Admit(name) => {
+                let user = statements::replica_user(self.peer(name)?.server_id);
+                carry_out(&mut conn, statements::lock_account(&user, false)).await
+            }
+            Command::Attach { .. }
+            | Command::Fence
+            | Command::Start { .. }
+            | Command::Reclone { .. } => Err(Error::State("this needs a process".into())),
+        }
+    }
+
+    async fn bar(&self, conn: &mut Conn, name: &str) -> Result<(), Error> {
+        let user = statements::replica_user(self.peer(name)?.server_id);
+        carry_out(conn, statements::lock_account(&user, true)).await?;
+        loop {
+            let ids: Vec<u64> = conn.query(statements::connections(&user)).await?;
+            if ids.is_empty() {
+                return Ok(());
+            }
+            for id in ids {
+                // It may have ended just now.
+                let _ = conn.query_drop(format!("KILL {id}")).await;
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// True: it has transactions of its own.
+    async fn attach(&self, source: &str, acks: bool) -> Result<bool, Error> {
+        let peer = self.peer(source)?;
+        let mut conn = bounded(self.connect()).await?;
+        let engine = self.engine;
+        let link = bounded(standing::link(engine, &mut conn)).await?;
+        bounded(carry_out(&mut conn, statements::close(engine))).await?;
+        if link
+            .as_ref()
+            .is_some_and(|link| !link.applies && link.receives)
+        {
+            // With both stopped, the next start would throw away what was received.
+            let apply = statements::start_applying(engine).to_owned();
+            bounded(carry_out(&mut conn, [apply])).await?;
+        }
+        let receiving = statements::stop_receiving(engine).to_owned();
+        let quiet = [
+            receiving,
+            statements::semi_sync(engine, false),
+            statements::acknowledge(engine, acks),
+        ];
+        if link.is_some() {
+            bounded(carry_out(&mut conn, quiet)).await?;
+        } else {
+            bounded(carry_out(&mut conn, quiet.into_iter().skip(1))).await?;
+        }
+        let user = statements::replica_user(self.server_id);
+        let source = Source {
+            host: &peer.host,
+            port: peer.port,
+            user: &user,
+            password: &self.password,
+        };
+        if engine == Engine::Mysql && self.is_errant(&mut conn, &source).await? {
+            return Ok(true);
+        }
+        match &link {
+            Some(link) if link.is_from(peer) => {
+                let start = statements::start_receiving(engine).to_owned();
+                bounded(carry_out(&mut conn, [start])).await?;
+            }
+            _ => {
+                if link.is_some() {
+                    self.drain(&mut conn).await?;
+                    let stop = statements::stop(engine).to_owned();
+                    bounded(carry_out(&mut conn, [stop])).await?;
+                }
+                let change = statements::attach(engine, &source, link.is_none());
+                bounded(carry_out(&mut conn, change)).await?;
+            }
+        }
+        self.connected(&mut conn).await
+    }
+
+    /// Waits until what was received is applied: a replica that is moved before throws it away.
+    async fn drain(&self, conn: &mut Conn) -> Result<(), Error> {
+        let deadline = Instant::now() + DRAIN;
+        loop {
+            let Some(link) = bounded(standing::link(self.engine, conn)).await? else {
+                return Ok(());
+            };
+            let applied = bounded(standing::applied(self.engine, conn)).await?;
+            if applied.holds(&link.received) || link.apply_error != 0 {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(Error::State("it has not applied what it received".into()));
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until it receives. True: it was refused for good.
+    async fn connected(&self, conn: &mut Conn) -> Result<bool, Error> {
+        let deadline = Instant::now() + WITHIN;
+        loop {
+            let link = bounded(standing::link(self.engine, conn)).await?;
+            let link = link.ok_or_else(|| Error::State("it has no source".into()))?;
+            if link.receives {
+                return Ok(false);
+            }
+            if link.receive_error.0 == FATAL_READ {
+                return Ok(true);
+            }
+            if Instant::now() >= deadline {
+                let (code, text) = link.receive_error;
+                return Err(Error::State(format!("it does not connect: {code} {text}")));
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// MySQL lets an errant replica connect and breaks later: asked before.
+    async fn is_errant(&self, conn: &mut Conn, source: &Source<'_>) -> Result<bool, Error> {
+        let there = mysql_async::OptsBuilder::default()
+            .ip_or_hostname(source.host)
+            .tcp_port(source.port)
+            .user(Some(source.user))
+            .pass(Some(source.password.expose()))
+            .prefer_socket(false);
+        let mine = bounded(standing::applied(self.engine, conn)).await?;
+        let theirs = bounded(async {
+            let mut there = Conn::new(there).await?;
+            standing::applied(self.engine, &mut there).await
+        })
+        .await?;
+        Ok(!theirs.holds(&mine))
+    }
+
+    /// Received or applied, whichever is further.
+    async fn position(&self) -> Result<Position, Error> {
+        let mut conn = self.connect().await?;
+        standing::position(self.engine, &mut conn).await
+    }
+
+    fn peer(&self, name: &str) -> Result<&Peer, Error> {
+        self.peers
+            .get(name)
+            .ok_or_else(|| Error::State(format!("{name} is not known here")))
+    }
+
+    async fn connect(&self) -> Result<Conn, Error> {
+        Ok(Conn::new(self.options.clone()).await?)
+    }
+}
+
+impl Link {
+    fn is_from(&self, peer: &Peer) -> bool {
+        self.host == peer.host && self.port == peer.port
+    }
+}
+
+async fn carry_out(
+    conn: &mut Conn,
+    statements: impl IntoIterator<Item = String>,
+) -> Result<(), Error> {
+    for statement in statements {
+        conn.query_drop(statement).await?;
+    }
+    Ok(())
+}
+
+async fn bounded<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    timeout(WITHIN, work).await.map_err(|_| Error::Slow)?
+}

@@ -1,0 +1,147 @@
+//! How a server stands, read from what it says of itself.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row};
+use terrace_site::plan::Engine;
+
+use super::member::{Error, Member};
+use super::statements;
+use crate::failover::{self, Run, Standing};
+use crate::gtid::Position;
+
+/// A replica's link to its source, as the server shows it.
+pub(super) struct Link {
+    pub host: String,
+    pub port: u16,
+    pub receives: bool,
+    pub applies: bool,
+    pub receive_error: (u32, String),
+    pub apply_error: u32,
+    pub seconds: Option<u64>,
+    pub received: Position,
+}
+
+pub(super) async fn link(engine: Engine, conn: &mut Conn) -> Result<Option<Link>, Error> {
+    let Some(row) = conn
+        .query_first::<Row, _>(statements::status(engine))
+        .await?
+    else {
+        return Ok(None);
+    };
+    let text = |mariadb: &str, mysql: &str| -> String {
+        let name = match engine {
+            Engine::Mariadb => mariadb,
+            Engine::Mysql => mysql,
+        };
+        let value: Option<Option<String>> =
+            row.get_opt::<Option<String>, _>(name).and_then(Result::ok);
+        value.flatten().unwrap_or_default()
+    };
+    let received = text("Gtid_IO_Pos", "Retrieved_Gtid_Set");
+    let receive_error = text("Last_IO_Errno", "Last_IO_Errno").parse().unwrap_or(0);
+    Ok(Some(Link {
+        host: text("Master_Host", "Source_Host"),
+        port: text("Master_Port", "Source_Port").parse().unwrap_or(0),
+        receives: text("Slave_IO_Running", "Replica_IO_Running") == "Yes",
+        applies: text("Slave_SQL_Running", "Replica_SQL_Running") == "Yes",
+        receive_error: (receive_error, text("Last_IO_Error", "Last_IO_Error")),
+        apply_error: text("Last_SQL_Errno", "Last_SQL_Errno")
+            .parse()
+            .unwrap_or(0),
+        seconds: text("Seconds_Behind_Master", "Seconds_Behind_Source")
+            .parse()
+            .ok(),
+        received: Position::parse(engine, &received)?,
+    }))
+}
+
+pub(super) async fn applied(engine: Engine, conn: &mut Conn) -> Result<Position, Error> {
+    let question = match engine {
+        Engine::Mariadb => "SELECT @@GLOBAL.gtid_current_pos",
+        Engine::Mysql => "SELECT @@GLOBAL.gtid_executed",
+    };
+    let text: Option<Option<String>> = conn.query_first(question).await?;
+    let applied = Position::parse(engine, &text.flatten().unwrap_or_default())?;
+    if engine == Engine::Mysql {
+        return Ok(applied);
+    }
+    // What waits for a replica is in the binary log, and not in the other yet.
+    let text: Option<Option<String>> = conn.query_first("SELECT @@GLOBAL.gtid_binlog_pos").await?;
+    let logged = Position::parse(engine, &text.flatten().unwrap_or_default())?;
+    Ok(applied.union(logged))
+}
+
+pub(super) async fn position(engine: Engine, conn: &mut Conn) -> Result<Position, Error> {
+    let applied = applied(engine, conn).await?;
+    Ok(match link(engine, conn).await? {
+        Some(link) => applied.union(link.received),
+        None => applied,
+    })
+}
+
+pub(super) async fn read(member: &Member, conn: &mut Conn, run: Run) -> Result<Standing, Error> {
+    let engine = member.engine;
+    let question = match engine {
+        Engine::Mariadb => {
+            "SELECT @@GLOBAL.read_only+0, @@GLOBAL.rpl_semi_sync_master_enabled+0, \
+             @@GLOBAL.rpl_semi_sync_slave_enabled+0"
+        }
+        Engine::Mysql => {
+            "SELECT @@GLOBAL.super_read_only+0, @@GLOBAL.rpl_semi_sync_source_enabled+0, \
+             @@GLOBAL.rpl_semi_sync_replica_enabled+0"
+        }
+    };
+    let flags: Option<(u8, u8, u8)> = conn.query_first(question).await?;
+    let (read_only, semi_sync, acks) =
+        flags.ok_or_else(|| Error::State("it says nothing of itself".into()))?;
+    let locked: Vec<String> = conn.query(statements::locked_accounts(engine)).await?;
+    let rows: Vec<Row> = conn.query(statements::replicas(engine)).await?;
+    let connected: BTreeSet<u32> = rows
+        .iter()
+        .filter_map(|row| row.get_opt::<u32, _>(0)?.ok())
+        .collect();
+    let named = |wanted: &dyn Fn(u32) -> bool| -> BTreeSet<String> {
+        let peers = member.peers.iter();
+        peers
+            .filter(|(_, peer)| wanted(peer.server_id))
+            .map(|(name, _)| name.clone())
+            .collect()
+    };
+    let link = link(engine, conn).await?;
+    let own = applied(engine, conn).await?;
+    let position = match &link {
+        Some(link) => own.union(link.received.clone()),
+        None => own,
+    };
+    Ok(Standing {
+        run,
+        writable: read_only == 0,
+        semi_sync: semi_sync == 1,
+        position,
+        link: link.map(|link| said(member, &link, acks == 1)),
+        replicas: named(&|id| connected.contains(&id)),
+        barred: named(&|id| locked.contains(&statements::replica_user(id))),
+    })
+}
+
+/// What an applier says that met a transaction which cannot follow on what it has.
+const OUT_OF_ORDER: [u32; 3] = [1950, 1032, 1062];
+
+fn said(member: &Member, link: &Link, acks: bool) -> failover::Link {
+    let mut peers = member.peers.iter();
+    let source = peers.find(|(_, peer)| peer.host == link.host && peer.port == link.port);
+    let source = source.map_or_else(
+        || format!("{}:{}", link.host, link.port),
+        |(name, _)| name.clone(),
+    );
+    failover::Link {
+        source,
+        acks,
+        running: link.receives && link.applies,
+        diverged: link.receive_error.0 == 1236 || OUT_OF_ORDER.contains(&link.apply_error),
+        lag: link.seconds.map(Duration::from_secs),
+    }
+}

@@ -1,0 +1,277 @@
+//! The statements of replication, per flavour.
+//!
+//! Pure. Passwords stand in the texts, so a text is never logged.
+
+use terrace_service::Secret;
+use terrace_site::plan::Engine;
+
+use crate::instance::accounts::{account, quote};
+
+/// Where a replica finds its source, and as whom it logs in.
+pub struct Source<'a> {
+    /// Its address, as other servers dial it.
+    pub host: &'a str,
+    /// Its port.
+    pub port: u16,
+    /// The replica's own account there.
+    pub user: &'a str,
+    /// The password of that account.
+    pub password: &'a Secret,
+}
+
+/// The account with which the server of this id replicates: one for each, so that one can be locked out.
+pub fn replica_user(server_id: u32) -> String {
+    format!("terrace_replica_{server_id}")
+}
+
+/// Makes a replication account, with the right to replicate and no other. Runs on the primary and reaches
+/// the others as replication.
+pub fn make_account(user: &str, password: &Secret) -> Vec<String> {
+    let who = account(user, "%");
+    let password = quote(password.expose());
+    vec![
+        format!("CREATE USER IF NOT EXISTS {who} IDENTIFIED BY {password}"),
+        format!("ALTER USER {who} IDENTIFIED BY {password}"),
+        format!("GRANT REPLICATION SLAVE ON *.* TO {who}"),
+    ]
+}
+
+/// Locks a replica's account on this server alone, or lets it in again.
+pub fn lock_account(user: &str, lock: bool) -> Vec<String> {
+    let state = if lock { "LOCK" } else { "UNLOCK" };
+    vec![
+        "SET SESSION sql_log_bin=0".to_owned(),
+        format!("ALTER USER {} ACCOUNT {state}", account(user, "%")),
+        "SET SESSION sql_log_bin=1".to_owned(),
+    ]
+}
+
+/// Asks for the connections over which a user receives.
+pub fn connections(user: &str) -> String {
+    format!(
+        "SELECT ID FROM information_schema.PROCESSLIST WHERE USER={}",
+        quote(user)
+    )
+}
+
+/// Asks which accounts are locked out here.
+pub fn locked_accounts(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Mariadb => {
+            "SELECT User FROM mysql.global_priv WHERE JSON_VALUE(Priv,'$.account_locked')=1"
+        }
+        Engine::Mysql => "SELECT User FROM mysql.user WHERE account_locked='Y'",
+    }
+}
+
+/// Lets a replica receive from this source. On MariaDB `demote` takes up the transactions that it wrote
+/// itself as a primary.
+pub fn attach(engine: Engine, source: &Source<'_>, demote: bool) -> Vec<String> {
+    let host = quote(source.host);
+    let port = source.port;
+    let user = quote(source.user);
+    let password = quote(source.password.expose());
+    match engine {
+        Engine::Mariadb => {
+            let demote = if demote {
+                ",MASTER_DEMOTE_TO_SLAVE=1"
+            } else {
+                ""
+            };
+            vec![
+                format!(
+                    "CHANGE MASTER TO MASTER_HOST={host},MASTER_PORT={port},MASTER_USER={user},\
+                     MASTER_PASSWORD={password},MASTER_USE_GTID=slave_pos,MASTER_CONNECT_RETRY=1,\
+                     MASTER_HEARTBEAT_PERIOD=1{demote}"
+                ),
+                "START SLAVE".to_owned(),
+            ]
+        }
+        Engine::Mysql => vec![
+            format!(
+                "CHANGE REPLICATION SOURCE TO SOURCE_HOST={host},SOURCE_PORT={port},\
+                 SOURCE_USER={user},SOURCE_PASSWORD={password},SOURCE_AUTO_POSITION=1,SOURCE_SSL=1,\
+                 SOURCE_CONNECT_RETRY=1,SOURCE_HEARTBEAT_PERIOD=1"
+            ),
+            "START REPLICA".to_owned(),
+        ],
+    }
+}
+
+/// Stops receiving and goes on applying.
+pub fn stop_receiving(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Mariadb => "STOP SLAVE IO_THREAD",
+        Engine::Mysql => "STOP REPLICA IO_THREAD",
+    }
+}
+
+/// Applies what was received.
+pub fn start_applying(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Mariadb => "START SLAVE SQL_THREAD",
+        Engine::Mysql => "START REPLICA SQL_THREAD",
+    }
+}
+
+/// Receives again, after [`stop_receiving`].
+pub fn start_receiving(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Mariadb => "START SLAVE",
+        Engine::Mysql => "START REPLICA",
+    }
+}
+
+/// Stops both threads. Only once all that was received is applied: the next start throws it away.
+pub fn stop(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Mariadb => "STOP SLAVE",
+        Engine::Mysql => "STOP REPLICA",
+    }
+}
+
+/// How a replica stands.
+pub fn status(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Mariadb => "SHOW SLAVE STATUS",
+        Engine::Mysql => "SHOW REPLICA STATUS",
+    }
+}
+
+/// Who is connected as a replica.
+pub fn replicas(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Mariadb => "SHOW SLAVE HOSTS",
+        Engine::Mysql => "SHOW REPLICAS",
+    }
+}
+
+/// Waiting until a position is applied; answers 0 when it is.
+pub fn wait_for(engine: Engine, position: &str, seconds: u64) -> String {
+    let position = quote(position);
+    match engine {
+        Engine::Mariadb => format!("SELECT MASTER_GTID_WAIT({position},{seconds})"),
+        Engine::Mysql => format!("SELECT WAIT_FOR_EXECUTED_GTID_SET({position},{seconds})"),
+    }
+}
+
+/// From a replica, or a primary that was started again, to a primary that takes writes.
+pub fn promote(engine: Engine, semi_sync: bool) -> Vec<String> {
+    let on = u8::from(semi_sync);
+    let statements: Vec<String> = match engine {
+        Engine::Mariadb => vec![
+            "STOP SLAVE".into(),
+            "RESET SLAVE ALL".into(),
+            "SET GLOBAL rpl_semi_sync_slave_enabled=0".into(),
+            format!("SET GLOBAL rpl_semi_sync_master_enabled={on}"),
+            "SET GLOBAL read_only=0".into(),
+        ],
+        Engine::Mysql => vec![
+            "STOP REPLICA".into(),
+            "RESET REPLICA ALL".into(),
+            "SET GLOBAL rpl_semi_sync_replica_enabled=0".into(),
+            format!("SET GLOBAL rpl_semi_sync_source_enabled={on}"),
+            "SET GLOBAL super_read_only=0".into(),
+            "SET GLOBAL read_only=0".into(),
+        ],
+    };
+    statements
+}
+
+/// Commits wait for a replica, or no longer do.
+pub fn semi_sync(engine: Engine, on: bool) -> String {
+    let role = match engine {
+        Engine::Mariadb => "master",
+        Engine::Mysql => "source",
+    };
+    format!("SET GLOBAL rpl_semi_sync_{role}_enabled={}", u8::from(on))
+}
+
+/// What a replica receives from now on it acknowledges, or not. Takes effect when receiving starts.
+pub fn acknowledge(engine: Engine, on: bool) -> String {
+    let role = match engine {
+        Engine::Mariadb => "slave",
+        Engine::Mysql => "replica",
+    };
+    format!("SET GLOBAL rpl_semi_sync_{role}_enabled={}", u8::from(on))
+}
+
+/// Refuses writes once those under way have ended; gives up after two seconds (error 1205), for a commit
+/// that waits for its replica would hold it up for ever.
+pub fn close(engine: Engine) -> Vec<String> {
+    let name = match engine {
+        Engine::Mariadb => "read_only",
+        Engine::Mysql => "super_read_only",
+    };
+    vec![
+        "SET SESSION lock_wait_timeout=2".to_owned(),
+        format!("SET GLOBAL {name}=1"),
+        "SET SESSION lock_wait_timeout=DEFAULT".to_owned(),
+    ]
+}
+
+/// What is here and not there: a set that must be empty before a replica is let in.
+pub fn errant(mine: &str, theirs: &str) -> String {
+    format!("SELECT GTID_SUBTRACT({},{})", quote(mine), quote(theirs))
+}
+
+/// Lets MySQL's replica replace its data by a copy of the donor's: it ends the server, which is started
+/// again (error 3707 is expected).
+pub fn clone_from(donor: &Source<'_>) -> Vec<String> {
+    let address = format!("{}:{}", donor.host, donor.port);
+    vec![
+        "INSTALL PLUGIN clone SONAME 'mysql_clone.so'".to_owned(),
+        format!("SET GLOBAL clone_valid_donor_list={}", quote(&address)),
+        "SET GLOBAL super_read_only=0".to_owned(),
+        format!(
+            "CLONE INSTANCE FROM {}@{}:{} IDENTIFIED BY {} REQUIRE SSL",
+            quote(donor.user),
+            quote(donor.host),
+            donor.port,
+            quote(donor.password.expose())
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_password_stands_quoted_and_the_old_primary_is_demoted() {
+        let password = Secret::new("it's".into());
+        let source = Source {
+            host: "10.0.0.13",
+            port: 3307,
+            user: "terrace_replica_12",
+            password: &password,
+        };
+        let statements = attach(Engine::Mariadb, &source, true);
+        assert_eq!(
+            statements,
+            [
+                r"CHANGE MASTER TO MASTER_HOST='10.0.0.13',MASTER_PORT=3307,MASTER_USER='terrace_replica_12',MASTER_PASSWORD='it\'s',MASTER_USE_GTID=slave_pos,MASTER_CONNECT_RETRY=1,MASTER_HEARTBEAT_PERIOD=1,MASTER_DEMOTE_TO_SLAVE=1",
+                "START SLAVE",
+            ]
+        );
+        let statements = attach(Engine::Mysql, &source, true);
+        assert!(
+            statements[0].contains("SOURCE_AUTO_POSITION=1"),
+            "{statements:?}"
+        );
+        assert!(!statements[0].contains("DEMOTE"), "MySQL has no such word");
+    }
+
+    #[test]
+    fn a_primary_opens_last_of_all() {
+        for engine in [Engine::Mariadb, Engine::Mysql] {
+            let statements = promote(engine, true);
+            assert!(statements[0].starts_with("STOP"), "{statements:?}");
+            assert_eq!(statements.last().unwrap(), "SET GLOBAL read_only=0");
+            let semi_sync = statements
+                .iter()
+                .position(|one| one.ends_with("_enabled=1"));
+            assert!(semi_sync.unwrap() < statements.len() - 1, "{statements:?}");
+        }
+    }
+}
