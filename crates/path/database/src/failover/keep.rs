@@ -56,7 +56,9 @@ impl Machine {
                     if self.record.phase == Phase::Promote {
                         self.store(|record| record.phase = Phase::Stable);
                     }
-                } else {
+                } else if !self.record.is_safe() || self.strangers_are_out(now) {
+                    // It sets semi-sync by the record, whatever was set before.
+                    self.enabled = None;
                     let command = Command::Promote {
                         epoch: self.record.epoch,
                         semi_sync: self.opens_with_semi_sync(),

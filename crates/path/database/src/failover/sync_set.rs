@@ -151,9 +151,27 @@ impl Machine {
             let attached = self.members.get(name).and_then(|one| one.attached.as_ref());
             attached.is_some_and(|one| one.acks && one.run == *run && one.source == primary)
         });
-        if acknowledging && (self.record.mark.is_none() || !is_on) {
+        let wanted = self.record.mark.is_none() || !is_on;
+        if acknowledging && wanted && self.strangers_are_out(now) {
             self.command(&primary, Command::SemiSync(true), now);
         }
+    }
+
+    /// Nobody outside the sync set can acknowledge: whoever is not known to be linked without is locked
+    /// out. A replica that was named once may still try to come back over the link of that time.
+    pub(super) fn strangers_are_out(&mut self, now: Instant) -> bool {
+        let primary = self.record.primary.clone();
+        let stranger = self.members.iter().find(|(name, member)| {
+            let attached = member.attached.as_ref();
+            let harmless = attached.is_some_and(|one| !one.acks && one.source == primary);
+            let named = self.record.sync_set.contains_key(*name);
+            **name != primary && !named && !harmless && member.barred.is_none()
+        });
+        let Some(name) = stranger.map(|(name, _)| name.clone()) else {
+            return true;
+        };
+        self.command(&primary, Command::Bar(name), now);
+        false
     }
 
     /// What the sync set must hold, if it vouches for anything.

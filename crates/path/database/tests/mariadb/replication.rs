@@ -301,7 +301,7 @@ async fn a_server_with_writes_of_its_own_is_cloned_and_its_old_data_kept() {
     two.promote(2, false).await;
     one.instance.start().await.unwrap();
     one.promote(1, false).await;
-    for (half, id) in [(&one, 1), (&one, 2), (&two, 3)] {
+    for (half, id) in [(&one, 90_000_001), (&one, 90_000_002), (&two, 90_000_003)] {
         let mut app = half.bench.app().await.unwrap();
         app.query_drop(format!("INSERT INTO entries VALUES ({id})"))
             .await
@@ -324,7 +324,9 @@ async fn a_server_with_writes_of_its_own_is_cloned_and_its_old_data_kept() {
     let position = two.done(Command::SemiSync(true)).await;
     one.done(Command::Apply(position)).await;
     let rows = two.rows().await;
-    assert!(acknowledged.is_subset(&rows) && rows.contains(&3) && !rows.contains(&2));
+    assert!(
+        acknowledged.is_subset(&rows) && rows.contains(&90_000_003) && !rows.contains(&90_000_002)
+    );
     assert_eq!(one.rows().await, rows);
     let home = &one.bench.settings.directories.home;
     assert!(home.join("data.errant-2").join("ibdata1").is_file());

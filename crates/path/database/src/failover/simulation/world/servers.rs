@@ -1,6 +1,7 @@
 //! What servers and clients do by themselves: receive, apply, acknowledge, write, and finish what takes time.
 
 use super::World;
+use crate::failover::simulation::cluster::Server;
 use crate::failover::{Answer, Command, Run, Token};
 
 impl World {
