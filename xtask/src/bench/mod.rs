@@ -10,13 +10,13 @@ mod load;
 mod phases;
 mod report;
 mod servers;
-mod statistics;
 
 use std::io;
 use std::path::Path;
 
 use servers::{Bench, Kind};
-use statistics::Ratio;
+
+use crate::statistics::{self, Ratio};
 
 /// Pairs of rounds per case.
 const PAIRS: usize = 11;

@@ -10,7 +10,7 @@ use super::kind;
 use super::path::Path;
 
 /// A file up to this size is kept in memory.
-const SMALL: u64 = 128 * 1024;
+const SMALL: u64 = 16 * 1024;
 
 /// What opening came to.
 pub(super) enum Opened {
