@@ -23,6 +23,11 @@ pub enum Request {
         /// `web-01`, `internet`.
         server: String,
     },
+    /// Take over what the file says now, as far as running roles can.
+    Apply {
+        /// The file, absolute: it lies beside the site's state.
+        file: PathBuf,
+    },
     /// Stop all, in order.
     Down,
 }
@@ -39,6 +44,11 @@ pub enum Reply {
     Status(Status),
     /// Where a server can be entered.
     Enter(Enter),
+    /// The file was taken over. Each change in a line; none: nothing had changed.
+    Applied {
+        /// `~ web-01/web  timeouts.idle: 60000 → 30000`.
+        changes: Vec<String>,
+    },
     /// Everything has stopped. The last message.
     Stopped,
     /// It could not be done. `remedy` says what to do next.

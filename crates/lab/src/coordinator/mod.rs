@@ -1,9 +1,10 @@
 //! The coordinator: one process that owns a rehearsal, and hears the commands.
 //!
 //! It is one loop over events: what commands ask, what nodes report, what builds come to, which keeper has ended.
-//! Bringing up is in `bring_up`, the end in `stop`, what is shown in `standing`; connections to nodes are in
+//! Bringing up is in `bring_up`, changing what runs in `apply`, the end in `stop`, what is shown in `standing`; connections to nodes are in
 //! `nodes`, builds in `build`. What runs on a host is decided by its node; here it is only told its plan.
 
+mod apply;
 mod bring_up;
 mod build;
 mod clients;
@@ -259,6 +260,7 @@ impl Coordinator {
             }
             Request::Status => Reply::Status(self.status()),
             Request::Enter { server } => self.enter(&server),
+            Request::Apply { file } => self.apply(&file).await,
             Request::Up { .. } if self.site.is_some() => Reply::Failed {
                 cause: format!("{} runs already", self.location.name()),
                 remedy: Some(

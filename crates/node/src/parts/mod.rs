@@ -47,7 +47,10 @@ impl Reports {
         let key = |reports: &[RoleReport]| -> Vec<_> {
             reports
                 .iter()
-                .map(|one| (one.state, one.restarts))
+                .map(|one| {
+                    let healthy = one.upstreams.iter().map(|upstream| upstream.healthy);
+                    (one.state, one.restarts, healthy.collect::<Vec<_>>())
+                })
                 .collect()
         };
         let before = self.reports.send_replace(reports);

@@ -8,6 +8,7 @@
 mod app;
 mod database;
 mod derive;
+mod difference;
 mod dns;
 mod web;
 
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use app::{AppPlan, CopyPlan, DatabaseAccess, HealthPlan, KeepPlan, Launch};
 pub use database::{DatabasePlan, DatabaseUser, Engine};
 pub use derive::{INTERNET, Inputs, REGISTRAR, VISITOR, plan};
+pub use difference::{Change, difference};
 pub use dns::{DnsPlan, RecordData, RecordPlan, ZonePlan};
 pub use web::{Limits, RoutePlan, Timeouts, UpstreamPlan, WebPlan};
 

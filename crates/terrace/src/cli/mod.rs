@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 fine; 1 the site or the run fell short; 2 the call or the file was wrong.
 
+mod apply;
 mod check;
 mod client;
 mod down;
@@ -33,7 +34,7 @@ Terrace runs a website's whole infrastructure from one file and one binary.
   status    how it stands
   explain   why each part is there, and what fails when it fails
 
-Change    down, secret
+Change    apply, down, secret
 Look      logs, exec, draw, records, fmt
 
 FILE is site.kdl, sought upward from here, or the site that runs.
@@ -54,6 +55,7 @@ enum Command {
     Up(up::Up),
     Status(status::Status),
     Explain(explain::Explain),
+    Apply(apply::Apply),
     Down(down::Down),
     Secret(secret::Secret),
     Logs(logs::Logs),
@@ -97,6 +99,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Up(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Explain(command) => command.run(),
+        Command::Apply(command) => command.run(),
         Command::Down(command) => command.run(),
         Command::Secret(command) => command.run(),
         Command::Logs(command) => command.run(),

@@ -9,6 +9,7 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod changes;
 mod faults;
 mod harness;
 mod leftovers;
