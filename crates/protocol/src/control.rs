@@ -28,8 +28,43 @@ pub enum Request {
         /// The file, absolute: it lies beside the site's state.
         file: PathBuf,
     },
+    /// Break something, to see what becomes of the site.
+    Break(Fault),
+    /// Mend everything that was broken and does not mend itself.
+    Mend,
     /// Stop all, in order.
     Down,
+}
+
+/// What can break.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// A role's process is killed; its node starts it again.
+    Kill {
+        /// The role's id: `web-01/app/1`.
+        role: String,
+    },
+    /// Everything on a server is killed at once; it comes back, as after a reboot.
+    Crash {
+        /// The server.
+        server: String,
+    },
+    /// A server is switched off, and silent, until it is mended.
+    PowerOff {
+        /// The server.
+        server: String,
+    },
+    /// A server's cable is out until it is mended; everything on it runs.
+    Partition {
+        /// The server.
+        server: String,
+    },
+    /// A server's processes stand still until it is mended; its kernel answers.
+    Freeze {
+        /// The server.
+        server: String,
+    },
 }
 
 /// What the coordinator answers.
@@ -48,6 +83,11 @@ pub enum Reply {
     Applied {
         /// `~ web-01/web  timeouts.idle: 60000 → 30000`.
         changes: Vec<String>,
+    },
+    /// It is broken, or mended.
+    Broken {
+        /// When: µs since 1970.
+        at: u64,
     },
     /// Everything has stopped. The last message.
     Stopped,

@@ -146,6 +146,7 @@ impl Coordinator {
                 node: None,
                 report: None,
                 stopped: false,
+                fault: None,
             };
             self.servers.insert(name.clone(), server);
             let begun = Instant::now();

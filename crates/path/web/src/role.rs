@@ -103,6 +103,7 @@ pub async fn run(mut role: Role) -> Result<(), Error> {
                     }
                     Err(error) => role.control.refuse(generation, format!("it is no plan of a web server: {error}")),
                 },
+                Order::Facts(_) => {}
                 Order::Drain(within) => {
                     let state = State::Draining;
                     role.control.report(RoleReport { state, ..server.report() });

@@ -90,6 +90,7 @@ fn role(word: &str, id: String) -> Outcome {
         match word {
             "web" => terrace_web::run(role).await?,
             "dns" => terrace_dns::run(role).await?,
+            "agent" => terrace_monitor::agent::run(role).await?,
             other => bail!("no role is called {other}"),
         }
         Ok(ExitCode::SUCCESS)
