@@ -7,6 +7,7 @@
 
 mod cpu;
 mod load;
+mod network;
 mod phases;
 mod report;
 mod servers;
@@ -80,6 +81,7 @@ pub(crate) struct Outcome {
 /// # Errors
 /// When a server cannot be started, or a round had errors.
 pub(crate) fn run(root: &Path) -> io::Result<()> {
+    network::enter()?;
     let bench = Bench::start(root)?;
     let mut outcomes = Vec::new();
     for case in &CASES {
