@@ -28,6 +28,20 @@ pub enum Request {
         /// The file, absolute: it lies beside the site's state.
         file: PathBuf,
     },
+    /// Send new requests elsewhere than to a server, and let what it has finish.
+    Drain {
+        /// The server.
+        server: String,
+        /// Milliseconds that what is in flight may take.
+        within: u64,
+        /// Even if nobody else is left to serve.
+        force: bool,
+    },
+    /// Use a server again that was drained.
+    Undrain {
+        /// The server.
+        server: String,
+    },
     /// Break something, to see what becomes of the site.
     Break(Fault),
     /// Mend everything that was broken and does not mend itself.
@@ -84,6 +98,8 @@ pub enum Reply {
         /// `~ web-01/web  timeouts.idle: 60000 → 30000`.
         changes: Vec<String>,
     },
+    /// It was begun; the status shows how far it is.
+    Begun,
     /// It is broken, or mended.
     Broken {
         /// When: µs since 1970.

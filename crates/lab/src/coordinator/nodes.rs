@@ -68,6 +68,7 @@ impl Coordinator {
             server.node = Some(sender);
         }
         self.send_plan(server).await;
+        self.send_diverted(server).await;
     }
 
     /// Tells a node its plan; one that cannot be reached hears it when it comes back.

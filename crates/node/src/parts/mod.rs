@@ -7,6 +7,7 @@ pub(crate) mod own;
 use std::time::Duration;
 
 use terrace_protocol::report::{RoleReport, ServerReport, State};
+use terrace_protocol::role::Divert;
 use terrace_site::plan::{Part as Kind, RolePlan};
 use tokio::sync::watch;
 
@@ -25,6 +26,8 @@ pub(crate) struct Part {
     pub(crate) generation: watch::Receiver<u64>,
     /// Becomes true when the role is to end.
     pub(crate) stopped: watch::Receiver<bool>,
+    /// The servers that a balancer is to empty.
+    pub(crate) diverted: watch::Receiver<Vec<Divert>>,
     /// How everything on this server stands.
     pub(crate) facts: watch::Receiver<ServerReport>,
     pub(crate) reports: Reports,

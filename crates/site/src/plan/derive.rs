@@ -1,8 +1,9 @@
 //! From a site to what each server runs.
 //!
 //! Addresses and ports come from the wiring; here they become the settings of each role. What has no part in
-//! the plan yet (a balancer, PHP, the monitor) is left out: [`not_yet`](crate::not_yet) says so before.
+//! the plan yet (PHP, the collector) is left out: [`not_yet`](crate::not_yet) says so before.
 
+mod balancer;
 mod roles;
 
 use std::collections::BTreeMap;
@@ -73,6 +74,7 @@ fn server_plan(site: &Site, wiring: &Wiring, inputs: &Inputs, server: &Server) -
     roles.extend(roles::database(site, wiring, inputs, server));
     roles.extend(roles::apps(site, wiring, inputs, server));
     roles.extend(roles::web(site, wiring, inputs, server));
+    roles.extend(balancer::balancer(site, wiring, inputs, server));
     roles.extend(own_dns(site, wiring, inputs, server));
     sealed(
         site,

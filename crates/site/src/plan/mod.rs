@@ -7,6 +7,7 @@
 
 mod agent;
 mod app;
+mod balancer;
 mod database;
 mod derive;
 mod difference;
@@ -20,11 +21,12 @@ use serde::{Deserialize, Serialize};
 
 pub use agent::AgentPlan;
 pub use app::{AppPlan, CopyPlan, DatabaseAccess, HealthPlan, KeepPlan, Launch};
+pub use balancer::{Algorithm, BalancerPlan, EjectionPlan, MemberPlan, QueuePlan, TierPlan};
 pub use database::{DatabasePlan, DatabaseUser, Engine};
 pub use derive::{INTERNET, Inputs, REGISTRAR, VISITOR, plan};
 pub use difference::{Change, difference};
 pub use dns::{DnsPlan, RecordData, RecordPlan, ZonePlan};
-pub use web::{Limits, RoutePlan, Timeouts, UpstreamPlan, WebPlan};
+pub use web::{HEALTH_PATH, Limits, RoutePlan, Timeouts, UpstreamPlan, WebPlan};
 
 /// The version of the plan's format. A node refuses a plan of another one.
 pub const FORMAT: u32 = 1;
@@ -64,6 +66,8 @@ pub struct RolePlan {
 pub enum Part {
     /// A web server of ours.
     Web(WebPlan),
+    /// A load balancer of ours.
+    Balancer(BalancerPlan),
     /// The site's own program.
     App(AppPlan),
     /// MariaDB or MySQL.
@@ -75,9 +79,10 @@ pub enum Part {
 }
 
 impl Part {
-    /// The word of the file for this part: `web`, `app`, `database`, `dns`; `agent`, which has none.
+    /// The word of the file for this part: `load-balancer`, `web`, `app`, `database`, `dns`; `agent`, which has none.
     pub fn word(&self) -> &'static str {
         match self {
+            Part::Balancer(_) => "load-balancer",
             Part::Web(_) => "web",
             Part::App(_) => "app",
             Part::Database(_) => "database",

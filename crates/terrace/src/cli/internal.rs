@@ -88,6 +88,7 @@ fn role(word: &str, id: String) -> Outcome {
     runtime()?.block_on(async {
         let role = Role::inherited(id)?;
         match word {
+            "load-balancer" => terrace_balancer::run(role).await?,
             "web" => terrace_web::run(role).await?,
             "dns" => terrace_dns::run(role).await?,
             "agent" => terrace_monitor::agent::run(role).await?,

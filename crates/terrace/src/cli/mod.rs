@@ -6,6 +6,7 @@ mod apply;
 mod check;
 mod client;
 mod down;
+mod drain;
 mod draw;
 mod exec;
 mod explain;
@@ -35,7 +36,7 @@ Terrace runs a website's whole infrastructure from one file and one binary.
   status    how it stands
   explain   why each part is there, and what fails when it fails
 
-Change    apply, down, secret
+Change    apply, drain, undrain, down, secret
 Look      logs, exec, draw, records, fmt
 Prove     prove
 
@@ -58,6 +59,8 @@ enum Command {
     Status(status::Status),
     Explain(explain::Explain),
     Apply(apply::Apply),
+    Drain(drain::Drain),
+    Undrain(drain::Undrain),
     Down(down::Down),
     Prove(prove::Prove),
     Secret(secret::Secret),
@@ -103,6 +106,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Status(command) => command.run(),
         Command::Explain(command) => command.run(),
         Command::Apply(command) => command.run(),
+        Command::Drain(command) => command.run(),
+        Command::Undrain(command) => command.run(),
         Command::Down(command) => command.run(),
         Command::Prove(command) => command.run(),
         Command::Secret(command) => command.run(),

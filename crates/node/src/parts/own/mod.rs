@@ -1,4 +1,4 @@
-//! Roles of our own: web servers, name servers, agents. The node makes their sockets, the keeper keeps them, and
+//! Roles of our own: balancers, web servers, name servers, agents. The node makes their sockets, the keeper keeps them, and
 //! a role that dies is started again on the same sockets, so connections wait and none is refused.
 
 mod process;
@@ -40,6 +40,7 @@ pub(crate) async fn run(part: Part) -> String {
         part,
         report,
         failures: 0,
+        is_balancer: word == "load-balancer",
         is_agent: word == "agent",
         told: false,
         log_from: 0,
@@ -82,6 +83,8 @@ enum Event {
     /// The connection is lost, and must be made again.
     Lost,
     Planned,
+    /// Servers are to be emptied, or used again: for a balancer.
+    Diverted,
     /// How the server stands is told anew: for an agent.
     Facts,
     Stop,
@@ -92,6 +95,8 @@ struct Own {
     report: RoleReport,
     /// Ends in a row that nobody asked for.
     failures: u32,
+    /// It is to hear which servers to empty.
+    is_balancer: bool,
     /// It is to hear how everything stands.
     is_agent: bool,
     /// Whoever waits has been told that it serves.
@@ -123,6 +128,10 @@ impl Own {
             match event {
                 Event::Exited(exit) => return Ok(Life::Exited(exit)),
                 Event::Heard(message) => self.heard(*message, plan),
+                Event::Diverted => {
+                    let wanted = self.part.diverted.borrow_and_update().clone();
+                    process.divert(wanted).await;
+                }
                 Event::Facts => {
                     let facts = self.part.facts.borrow_and_update().clone();
                     process.inform(facts).await;
@@ -166,6 +175,10 @@ impl Own {
             () = ended(&mut stopped) => return Ok(Event::Stop),
             told = process.configure(plan, generation) => told?,
         }
+        if self.is_balancer {
+            let wanted = self.part.diverted.borrow_and_update().clone();
+            process.divert(wanted).await;
+        }
         Ok(self.next(process).await)
     }
 
@@ -175,6 +188,7 @@ impl Own {
         tokio::select! {
             exit = keeper.exited(&self.part.id) => Event::Exited(exit),
             heard = process.hear() => heard.map_or(Event::Lost, |heard| Event::Heard(Box::new(heard))),
+            changed = self.part.diverted.changed(), if self.is_balancer => if changed.is_ok() { Event::Diverted } else { Event::Stop },
             changed = self.part.facts.changed(), if self.is_agent => if changed.is_ok() { Event::Facts } else { Event::Stop },
             changed = self.part.plans.changed() => if changed.is_ok() { Event::Planned } else { Event::Stop },
             () = ended(&mut stopped) => Event::Stop,

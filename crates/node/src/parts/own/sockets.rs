@@ -30,6 +30,7 @@ impl Birth {
     /// Every socket with its name, `listen 8.8.8.8:80 #0`, and the directory of static files.
     pub(super) fn of(plan: &RolePlan) -> Self {
         let (addresses, workers, is_dns, files) = match &plan.part {
+            Kind::Balancer(plan) => (&*plan.listen, plan.workers.max(1), false, None),
             Kind::Web(plan) => (
                 &*plan.listen,
                 plan.workers.max(1),

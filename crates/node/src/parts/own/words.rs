@@ -1,10 +1,17 @@
 //! What a role that serves is, in words for a person who waits for it.
 
-use terrace_site::plan::{Part as Kind, RecordData, RolePlan};
+use terrace_site::plan::{Algorithm, Part as Kind, RecordData, RolePlan};
 
 /// The part, and what it does: `web`, `foobar/public; everything else goes to app`.
 pub(super) fn serving(plan: &RolePlan, site: &str, server: &str) -> Option<(String, String)> {
     let words = match &plan.part {
+        Kind::Balancer(balancer) => {
+            let members = balancer.tiers.iter().flat_map(|tier| &tier.members);
+            let ids: Vec<&str> = members.map(|member| member.instance.as_str()).collect();
+            let how = balancer.tiers.first().map(|tier| tier.algorithm);
+            let how = how.map_or("", Algorithm::word);
+            ("balancer".to_owned(), format!("{how} over {}", ids.join(", ")))
+        }
         Kind::Web(web) => {
             let files = web.files.as_deref().and_then(|files| {
                 let parts: Vec<_> = files
