@@ -13,6 +13,8 @@ use crate::report::{RoleReport, ServerReport};
 pub enum ToRole {
     /// Run this plan from now on. Health and drain state are kept.
     Configure(Configure),
+    /// Send new requests elsewhere than to this server, or to it again: for balancers.
+    Divert(Divert),
     /// How everything on this server stands: for agents.
     Facts(Box<ServerReport>),
     /// Take no new work, finish what is in flight, exit.
@@ -20,6 +22,17 @@ pub enum ToRole {
         /// After this many milliseconds what is left is cut off.
         within: u64,
     },
+}
+
+/// Which server is to be emptied, or used again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Divert {
+    /// The server: all its instances.
+    pub server: String,
+    /// What is in flight may take so many milliseconds; `None`: use it again.
+    pub within: Option<u64>,
+    /// Even if no other is healthy.
+    pub force: bool,
 }
 
 /// A role's plan.

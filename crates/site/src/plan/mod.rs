@@ -7,6 +7,7 @@
 
 mod agent;
 mod app;
+mod balancer;
 mod database;
 mod derive;
 mod difference;
@@ -20,11 +21,12 @@ use serde::{Deserialize, Serialize};
 
 pub use agent::AgentPlan;
 pub use app::{AppPlan, CopyPlan, DatabaseAccess, HealthPlan, KeepPlan, Launch};
+pub use balancer::{Algorithm, BalancerPlan, EjectionPlan, MemberPlan, QueuePlan, TierPlan};
 pub use database::{DatabasePlan, DatabaseUser, Engine};
 pub use derive::{INTERNET, Inputs, REGISTRAR, VISITOR, plan};
 pub use difference::{Change, difference};
 pub use dns::{DnsPlan, RecordData, RecordPlan, ZonePlan};
-pub use web::{Limits, RoutePlan, Timeouts, UpstreamPlan, WebPlan};
+pub use web::{HEALTH_PATH, Limits, RoutePlan, Timeouts, UpstreamPlan, WebPlan};
 
 /// The version of the plan's format. A node refuses a plan of another one.
 pub const FORMAT: u32 = 1;
