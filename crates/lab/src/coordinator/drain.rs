@@ -53,8 +53,14 @@ impl Coordinator {
             .balancers()
             .flat_map(|balancer| &balancer.upstreams)
             .collect();
-        if !upstreams.iter().any(|upstream| on_server(&upstream.instance)) {
-            return Some(refused(format!("no balancer sends requests to {name}"), None));
+        if !upstreams
+            .iter()
+            .any(|upstream| on_server(&upstream.instance))
+        {
+            return Some(refused(
+                format!("no balancer sends requests to {name}"),
+                None,
+            ));
         }
         let left = upstreams.iter().any(|upstream| {
             !on_server(&upstream.instance) && upstream.healthy && upstream.drain.is_none()

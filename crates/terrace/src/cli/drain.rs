@@ -117,8 +117,7 @@ fn stage(instances: &[&UpstreamReport]) -> Stage {
     if let Some(why) = refused {
         return Stage::Refused(why);
     }
-    let done =
-        |upstream: &&UpstreamReport| upstream.drain.as_ref().is_some_and(|drain| drain.done);
+    let done = |upstream: &&UpstreamReport| upstream.drain.as_ref().is_some_and(|drain| drain.done);
     if !instances.is_empty() && instances.iter().all(done) {
         return Stage::Done;
     }

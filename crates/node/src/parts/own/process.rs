@@ -106,7 +106,9 @@ impl Process {
             within: None,
             force: false,
         });
-        let new = wanted.iter().filter(|wanted| !self.diverted.contains(wanted));
+        let new = wanted
+            .iter()
+            .filter(|wanted| !self.diverted.contains(wanted));
         for divert in back.chain(new.cloned()).collect::<Vec<_>>() {
             // What is lost is heard of where it is listened to, and all is told again.
             if let Err(error) = connection.sender.send(&ToRole::Divert(divert)).await {

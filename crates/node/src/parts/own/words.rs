@@ -10,7 +10,10 @@ pub(super) fn serving(plan: &RolePlan, site: &str, server: &str) -> Option<(Stri
             let ids: Vec<&str> = members.map(|member| member.instance.as_str()).collect();
             let how = balancer.tiers.first().map(|tier| tier.algorithm);
             let how = how.map_or("", Algorithm::word);
-            ("balancer".to_owned(), format!("{how} over {}", ids.join(", ")))
+            (
+                "balancer".to_owned(),
+                format!("{how} over {}", ids.join(", ")),
+            )
         }
         Kind::Web(web) => {
             let files = web.files.as_deref().and_then(|files| {

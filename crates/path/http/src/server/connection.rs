@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use super::{Decision, Request, Service, Worker, answer, forward, write};
 use crate::body::{Framing, Transfer};
 use crate::head::{Bad, Parsed, RequestHead, ResponseHead};
-use crate::log::{End, Entry};
+use crate::log::{End, Entry, Phase};
 use crate::timer::Slot;
 use crate::upstream::{Instance, micros};
 
@@ -27,6 +27,12 @@ pub(super) struct Connection {
     pub(super) slot: Rc<Slot>,
     /// How many bytes of `input` belong to the present request.
     pub(super) consumed: usize,
+    /// How many of those are its head.
+    pub(super) head_length: usize,
+    /// All of the present request is still in `input`.
+    pub(super) is_kept: bool,
+    /// Nobody behind us has seen it, and whoever asks may know.
+    pub(super) unsent: bool,
     /// When the present request has taken too long, whatever happens.
     pub(super) due: Instant,
 }
@@ -81,6 +87,9 @@ pub(super) async fn serve(worker: &Worker, stream: TcpStream, peer: IpAddr) {
         id: Vec::with_capacity(32),
         slot: worker.wheel.slot(),
         consumed: 0,
+        head_length: 0,
+        is_kept: true,
+        unsent: false,
         due: Instant::now(),
     };
     while connection.request(worker).await {}
@@ -100,6 +109,7 @@ impl Connection {
         let begun = Instant::now();
         let time = worker.moment.get().micros(begun);
         self.id.clear();
+        self.unsent = false;
         worker.request_id(&mut self.id);
         worker.counters.begin();
         let outcome = match read {
@@ -220,6 +230,15 @@ impl Connection {
         self.due.min(self.slot.after(limit))
     }
 
+    /// What it was, when a wait ended late.
+    pub(super) fn late(&self, phase: Phase) -> Phase {
+        if Instant::now() >= self.due {
+            Phase::Total
+        } else {
+            phase
+        }
+    }
+
     /// Sends an answer of our own.
     pub(super) async fn answer(
         &mut self,
@@ -234,13 +253,14 @@ impl Connection {
             output,
             head,
             slot,
+            unsent,
             ..
         } = self;
-        let sending = answer::send(worker, stream, output, answer, head, !keep);
+        let sending = answer::send(worker, stream, output, answer, head, !keep, *unsent);
         match slot.within(service.timeouts().total, sending).await {
             Ok(Ok(bytes)) => Outcome::answered(answer.status, bytes, end, keep),
             Ok(Err(_)) => Outcome::answered(answer.status, 0, End::Gone, false),
-            Err(_) => Outcome::answered(answer.status, 0, End::Late, false),
+            Err(_) => Outcome::answered(answer.status, 0, End::Late(Phase::Idle), false),
         }
     }
 
@@ -253,7 +273,11 @@ impl Connection {
         why: &str,
     ) -> Outcome {
         let page = service.trouble(status, why, &self.id_text(), self.wants_html());
-        let end = if status == 408 { End::Late } else { End::Bad };
+        let end = if status == 408 {
+            End::Late(Phase::Visitor)
+        } else {
+            End::Bad
+        };
         self.answer(worker, service, &page, false, end).await
     }
 
@@ -277,7 +301,8 @@ impl Connection {
     }
 
     fn note(&self, worker: &Worker, outcome: &Outcome, time: u64, took: u64) {
-        let failed = outcome.status >= 500 || matches!(outcome.end, End::Cut | End::Down);
+        let failed =
+            outcome.status >= 500 || matches!(outcome.end, End::Cut | End::Down | End::Silent);
         worker
             .counters
             .end(took, outcome.bytes, failed && outcome.end != End::Gone);

@@ -1,6 +1,6 @@
 //! Heads on their way through: what goes on, what stays between neighbours, and what we add.
 
-use super::answer::finish_head;
+use super::answer::{UNSENT, finish_head};
 use super::connection::Connection;
 use super::{Service, Worker};
 use crate::body::Framing;
@@ -79,6 +79,16 @@ fn is_replaced(name: &[u8], trusted: bool) -> bool {
     }
 }
 
+/// Whether the answer says that nobody has seen the request: 502 or 503 of a server of ours.
+pub(super) fn is_unsent(connection: &Connection, upstream: &Upstream) -> bool {
+    let response = &connection.response;
+    matches!(response.status, 502 | 503)
+        && response.fields.iter().any(|(name, _)| {
+            let name = name.in_(&upstream.buffer);
+            name.eq_ignore_ascii_case(UNSENT)
+        })
+}
+
 /// The head that the visitor gets: the upstream's, without what is between neighbours.
 pub(super) fn response_head(
     connection: &mut Connection,
@@ -106,7 +116,8 @@ pub(super) fn response_head(
     for (name_span, value_span) in &response.fields {
         let (name, value) = (name_span.in_(buffer), value_span.in_(buffer));
         let ours = (name.len() == 4 && name.eq_ignore_ascii_case(b"date"))
-            || (name.len() == 6 && name.eq_ignore_ascii_case(b"server"));
+            || (name.len() == 6 && name.eq_ignore_ascii_case(b"server"))
+            || (name.len() == UNSENT.len() && name.eq_ignore_ascii_case(UNSENT));
         if ours || is_hop_by_hop(name) || is_named_by_connection(name, &response.connection, buffer)
         {
             continue;

@@ -1,10 +1,11 @@
 //! Connections to upstreams that wait for their next request: a worker's own, the last used first.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use super::{Instance, Transport};
+use super::Instance;
 
 /// Idle connections to one instance; more are closed.
 const MOST: usize = 256;
@@ -27,7 +28,7 @@ pub struct Pool {
 
 /// Those to one instance. One that has moved is reached by new ones.
 struct Idle {
-    transport: Transport,
+    instance: Arc<Instance>,
     connections: Vec<Connection>,
 }
 
@@ -37,7 +38,7 @@ impl Pool {
         let idle = self
             .by_instance
             .get_mut(&instance.id)
-            .filter(|idle| idle.transport == instance.transport)?;
+            .filter(|idle| idle.instance.transport == instance.transport)?;
         while let Some(connection) = idle.connections.pop() {
             // Without an event from the kernel this makes no system call.
             let mut byte = [0];
@@ -53,21 +54,30 @@ impl Pool {
     }
 
     /// Keeps a connection that is clean: everything asked on it has been answered.
-    pub fn put(&mut self, instance: &Instance, mut connection: Connection) {
+    pub fn put(&mut self, instance: &Arc<Instance>, mut connection: Connection) {
+        if instance.is_leaving() {
+            return;
+        }
         connection.used = true;
         match self.by_instance.get_mut(&instance.id) {
-            Some(idle) if idle.transport == instance.transport => {
+            Some(idle) if idle.instance.transport == instance.transport => {
                 if idle.connections.len() < MOST {
                     idle.connections.push(connection);
                 }
             }
             _ => {
                 let idle = Idle {
-                    transport: instance.transport,
+                    instance: Arc::clone(instance),
                     connections: vec![connection],
                 };
                 self.by_instance.insert(instance.id.clone(), idle);
             }
         }
+    }
+
+    /// Closes what waits for instances that are being emptied: nothing more goes there.
+    pub fn sweep(&mut self) {
+        self.by_instance
+            .retain(|_, idle| !idle.instance.is_leaving());
     }
 }
