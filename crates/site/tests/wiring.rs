@@ -182,6 +182,15 @@ proptest! {
         for (plan, role) in roles() {
             prop_assert_eq!(role.id.split('/').next(), Some(plan.server.as_str()));
             match &role.part {
+                Part::Balancer(balancer) => {
+                    let members = balancer.tiers.iter().flat_map(|tier| &tier.members);
+                    let expected = site.web().map_or_else(
+                        || site.apps().iter().map(|app| app.members().len()).sum(),
+                        |web| web.members().len(),
+                    );
+                    let servers: std::collections::BTreeSet<_> = members.map(|member| member.instance.split('/').take(2).collect::<Vec<_>>()).collect();
+                    prop_assert_eq!(servers.len(), expected);
+                }
                 Part::Web(web) => {
                     for upstream in web.routes.iter().flat_map(|route| &route.upstreams) {
                         prop_assert_eq!(copies.get(&upstream.instance), Some(&upstream.address));

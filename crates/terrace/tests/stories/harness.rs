@@ -86,7 +86,7 @@ impl Site {
             None => (arguments, &[][..]),
         };
         command.args(before);
-        if ["exec", "logs", "secret", "explain"].contains(&before[0]) {
+        if ["exec", "logs", "secret", "explain", "drain", "undrain"].contains(&before[0]) {
             command.arg("--file");
         }
         command

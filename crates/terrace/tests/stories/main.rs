@@ -15,5 +15,6 @@ mod harness;
 mod leftovers;
 mod mistakes;
 mod rootless;
+mod spread;
 mod visitor;
 mod visits;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
+use super::heads::FORWARDED;
 use super::{Decision, Request, Service, Worker, answer, forward, write};
 use crate::body::{Framing, Transfer};
 use crate::head::{Bad, Parsed, RequestHead, ResponseHead};
@@ -18,6 +19,8 @@ use crate::upstream::{Instance, micros};
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
     pub(super) peer: IpAddr,
+    /// Who asks: the peer, or whom a peer that we believe says it asks for.
+    visitor: IpAddr,
     /// What has come and not been consumed.
     pub(super) input: Vec<u8>,
     pub(super) output: Vec<u8>,
@@ -73,6 +76,20 @@ enum Head {
     End,
 }
 
+/// The last that the list names: it was added by the peer itself, which alone is believed.
+fn forwarded_for(request: &Request<'_>) -> Option<IpAddr> {
+    let mut lines = request.head.fields.iter().rev();
+    let (_, value) = lines.find(|(name, _)| {
+        let name = name.in_(request.buffer);
+        name.len() == FORWARDED.len() && name.eq_ignore_ascii_case(FORWARDED)
+    })?;
+    let last = value
+        .in_(request.buffer)
+        .rsplit(|byte| *byte == b',')
+        .next()?;
+    std::str::from_utf8(last).ok()?.trim().parse().ok()
+}
+
 /// Serves a connection to its end.
 pub(super) async fn serve(worker: &Worker, stream: TcpStream, peer: IpAddr) {
     // Our writes are whole messages: none is to wait for the next.
@@ -80,6 +97,7 @@ pub(super) async fn serve(worker: &Worker, stream: TcpStream, peer: IpAddr) {
     let mut connection = Connection {
         stream,
         peer,
+        visitor: peer,
         input: Vec::with_capacity(8 * 1024),
         output: Vec::with_capacity(8 * 1024),
         head: RequestHead::default(),
@@ -108,6 +126,7 @@ impl Connection {
         let service = worker.service();
         let begun = Instant::now();
         let time = worker.moment.get().micros(begun);
+        self.visitor = self.peer;
         self.id.clear();
         self.unsent = false;
         worker.request_id(&mut self.id);
@@ -187,7 +206,12 @@ impl Connection {
             buffer: &self.input,
             now: begun,
         };
-        if service.trusts(self.peer)
+        self.visitor = self.peer;
+        let trusted = service.trusts(self.peer);
+        if trusted && let Some(visitor) = forwarded_for(&request) {
+            self.visitor = visitor;
+        }
+        if trusted
             && let Some(id) = request.field(b"x-request-id")
             && (1..=128).contains(&id.len())
             && id.iter().all(u8::is_ascii_graphic)
@@ -310,7 +334,7 @@ impl Connection {
         let part = |span: crate::head::Span| if whole { span.in_(&self.input) } else { b"" };
         worker.log.borrow_mut().line(&Entry {
             time,
-            visitor: self.peer,
+            visitor: self.visitor,
             id: &self.id,
             method: part(self.head.method_text),
             host: part(self.head.authority),
