@@ -64,6 +64,8 @@ pub struct RolePlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
+    /// A load balancer of ours.
+    LoadBalancer(BalancerPlan),
     /// A web server of ours.
     Web(WebPlan),
     /// The site's own program.
@@ -80,6 +82,7 @@ impl Part {
     /// The word of the file for this part: `web`, `app`, `database`, `dns`; `agent`, which has none.
     pub fn word(&self) -> &'static str {
         match self {
+            Part::LoadBalancer(_) => "load-balancer",
             Part::Web(_) => "web",
             Part::App(_) => "app",
             Part::Database(_) => "database",

@@ -69,6 +69,7 @@ impl Process {
         generation: u64,
     ) -> anyhow::Result<()> {
         let text = match &plan.part {
+            Kind::LoadBalancer(plan) => serde_json::to_string(plan)?,
             Kind::Web(plan) => serde_json::to_string(plan)?,
             Kind::Dns(plan) => serde_json::to_string(plan)?,
             Kind::Agent(plan) => serde_json::to_string(plan)?,

@@ -1,6 +1,6 @@
 //! What a role that serves is, in words for a person who waits for it.
 
-use terrace_site::plan::{Part as Kind, RecordData, RolePlan};
+use terrace_site::plan::{Part as Kind, RecordData, RolePlan, TierPlan};
 
 /// The part, and what it does: `web`, `foobar/public; everything else goes to app`.
 pub(super) fn serving(plan: &RolePlan, site: &str, server: &str) -> Option<(String, String)> {
@@ -18,6 +18,17 @@ pub(super) fn serving(plan: &RolePlan, site: &str, server: &str) -> Option<(Stri
             let app = (!web.routes.is_empty()).then_some("everything else goes to app");
             let text: Vec<String> = files.into_iter().chain(app.map(str::to_owned)).collect();
             ("web".to_owned(), text.join("; "))
+        }
+        Kind::LoadBalancer(balancer) => {
+            let each = |tier: &TierPlan| {
+                let members = tier.members.iter().map(|member| &*member.instance);
+                members.collect::<Vec<_>>().join(", ")
+            };
+            let tiers = balancer.tiers.iter().map(each);
+            (
+                "load-balancer".to_owned(),
+                tiers.collect::<Vec<_>>().join("; "),
+            )
         }
         Kind::Dns(dns) => {
             let records = dns
