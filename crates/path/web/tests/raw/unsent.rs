@@ -1,4 +1,4 @@
-//! What a web server tells the balancer before it: that nobody has seen the request.
+//! What a web server tells the balancer before it: that it is well, and that nobody has seen a request.
 
 use std::net::{IpAddr, Ipv4Addr, TcpListener};
 
@@ -14,7 +14,7 @@ fn only_a_trusted_front_hears_that_nothing_was_sent() {
     let gone = gone.unwrap();
     for trusts in [true, false] {
         let web = Web::with(gone, |plan| {
-            plan.trust = trusts.then_some(FRONT).into_iter().collect()
+            plan.trust = trusts.then_some(FRONT).into_iter().collect();
         });
         let answer = web.ask(POST);
         assert_eq!(answer.status, 503);
@@ -25,6 +25,17 @@ fn only_a_trusted_front_hears_that_nothing_was_sent() {
             answer.head
         );
     }
+}
+
+#[test]
+fn it_is_well_whatever_becomes_of_its_app() {
+    let upstream = Upstream::start(|_, _| Reply::close(""));
+    let web = Web::before(&upstream);
+    let path = terrace_site::plan::HEALTH_PATH;
+    // By address, as a check may ask.
+    let answer = web.ask(&format!("GET {path} HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n"));
+    assert_eq!((answer.status, answer.text().as_str()), (200, "ok\n"));
+    assert!(upstream.requests().is_empty());
 }
 
 #[test]

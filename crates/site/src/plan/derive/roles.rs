@@ -263,7 +263,7 @@ fn route(wiring: &Wiring, web: &str, app: &App) -> Option<RoutePlan> {
     })
 }
 
-fn health(health: &model::Health) -> HealthPlan {
+pub(super) fn health(health: &model::Health) -> HealthPlan {
     HealthPlan {
         path: health.path().map(|path| path.to_string()),
         expect: health.expect(),
@@ -274,7 +274,7 @@ fn health(health: &model::Health) -> HealthPlan {
     }
 }
 
-fn timeouts(timeouts: model::Timeouts) -> Timeouts {
+pub(super) fn timeouts(timeouts: model::Timeouts) -> Timeouts {
     let usual = Timeouts::default();
     Timeouts {
         connect: timeouts.connect().unwrap_or(usual.connect),
