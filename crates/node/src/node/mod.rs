@@ -258,7 +258,7 @@ impl Node {
             reports: parts::Reports::new(report, self.changed.0.clone()),
         };
         let task = match role.part {
-            Part::Balancer(_) | Part::Web(_) | Part::Dns(_) | Part::Agent(_) => {
+            Part::LoadBalancer(_) | Part::Web(_) | Part::Dns(_) | Part::Agent(_) => {
                 tokio::task::spawn_local(parts::own::run(part))
             }
             Part::App(_) => tokio::task::spawn_local(parts::app::run(part)),

@@ -4,11 +4,11 @@
 //! whose checks are good though it was taken out for its answers; at last any at all: checks may be behind the
 //! truth. One that is being emptied is never among them, nor one that the request has been brought to before.
 
+mod waiting;
+
 use std::cell::Cell;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use terrace_http::upstream::policy::{Again, Ended, Failed, Next, Policy, Turn, Why};
@@ -20,8 +20,9 @@ use tokio::sync::oneshot;
 use crate::balance::Turns;
 use crate::drain::Refused;
 use crate::health::Server;
-use crate::limit::{Line, Ticket};
+use crate::limit::Line;
 use crate::retry::{Budget, is_safe};
+use waiting::{Waiter, Waiting};
 
 /// All servers of a tier.
 pub struct Tier {
@@ -55,13 +56,6 @@ enum Level {
 }
 
 const LEVELS: [Level; 4] = [Level::Active, Level::Backup, Level::Checked, Level::Any];
-
-/// One in line.
-struct Waiter {
-    /// Whom it was brought to before.
-    tried: Vec<usize>,
-    place: oneshot::Sender<usize>,
-}
 
 /// Whether there is room.
 enum Room {
@@ -274,12 +268,7 @@ impl Tier {
         };
         self.waiting.store(line.len(), Ordering::SeqCst);
         drop(line);
-        let waiting = Waiting {
-            tier,
-            ticket,
-            turn,
-            served: false,
-        };
+        let waiting = Waiting::new(tier, ticket, turn);
         // Room may have been made before the line was seen to be there.
         self.hand_on(now);
         let turn: Turn = Box::pin(waiting);
@@ -373,45 +362,6 @@ impl Policy for Tier {
             Ended::Aside => {}
         }
         self.release(index, now);
-    }
-}
-
-/// A place in line, given up when it is dropped.
-struct Waiting {
-    tier: Arc<Tier>,
-    ticket: Ticket,
-    turn: oneshot::Receiver<usize>,
-    served: bool,
-}
-
-impl Future for Waiting {
-    type Output = usize;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<usize> {
-        match Pin::new(&mut self.turn).poll(context) {
-            Poll::Ready(Ok(index)) => {
-                self.served = true;
-                Poll::Ready(index)
-            }
-            // Whoever waits here is in line until it leaves: nobody drops its place.
-            Poll::Ready(Err(_)) | Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if self.served {
-            return;
-        }
-        let mut line = self.tier.line();
-        line.leave(self.ticket);
-        self.tier.waiting.store(line.len(), Ordering::SeqCst);
-        drop(line);
-        self.turn.close();
-        if let Ok(index) = self.turn.try_recv() {
-            self.tier.release(index, Instant::now());
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! From a site to what each server runs.
 //!
 //! Addresses and ports come from the wiring; here they become the settings of each role. What has no part in
-//! the plan yet (PHP, the collector) is left out: [`not_yet`](crate::not_yet) says so before.
+//! the plan yet (PHP, the monitor) is left out: [`not_yet`](crate::not_yet) says so before.
 
 mod balancer;
 mod roles;
@@ -39,7 +39,7 @@ pub struct Inputs {
     pub releases: BTreeMap<String, String>,
     /// MySQL's server-id of each server. A server without one gets none that another has.
     pub server_ids: BTreeMap<String, u32>,
-    /// Threads of each web server.
+    /// Threads of each web server and balancer.
     pub workers: usize,
     /// It is a rehearsal: names answer as `N.localhost` too, and there is a world outside.
     pub lab: bool,
@@ -74,7 +74,7 @@ fn server_plan(site: &Site, wiring: &Wiring, inputs: &Inputs, server: &Server) -
     roles.extend(roles::database(site, wiring, inputs, server));
     roles.extend(roles::apps(site, wiring, inputs, server));
     roles.extend(roles::web(site, wiring, inputs, server));
-    roles.extend(balancer::balancer(site, wiring, inputs, server));
+    roles.extend(balancer::load_balancer(site, wiring, inputs, server));
     roles.extend(own_dns(site, wiring, inputs, server));
     sealed(
         site,

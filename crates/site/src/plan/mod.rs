@@ -64,10 +64,10 @@ pub struct RolePlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
+    /// A load balancer of ours.
+    LoadBalancer(BalancerPlan),
     /// A web server of ours.
     Web(WebPlan),
-    /// A load balancer of ours.
-    Balancer(BalancerPlan),
     /// The site's own program.
     App(AppPlan),
     /// MariaDB or MySQL.
@@ -82,7 +82,7 @@ impl Part {
     /// The word of the file for this part: `load-balancer`, `web`, `app`, `database`, `dns`; `agent`, which has none.
     pub fn word(&self) -> &'static str {
         match self {
-            Part::Balancer(_) => "load-balancer",
+            Part::LoadBalancer(_) => "load-balancer",
             Part::Web(_) => "web",
             Part::App(_) => "app",
             Part::Database(_) => "database",

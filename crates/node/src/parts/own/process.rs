@@ -72,7 +72,7 @@ impl Process {
         generation: u64,
     ) -> anyhow::Result<()> {
         let text = match &plan.part {
-            Kind::Balancer(plan) => serde_json::to_string(plan)?,
+            Kind::LoadBalancer(plan) => serde_json::to_string(plan)?,
             Kind::Web(plan) => serde_json::to_string(plan)?,
             Kind::Dns(plan) => serde_json::to_string(plan)?,
             Kind::Agent(plan) => serde_json::to_string(plan)?,
@@ -187,7 +187,7 @@ fn spawn(plan: &RolePlan, descriptors: Vec<String>, output: String) -> Spawn {
 
 fn user(plan: &RolePlan) -> User {
     match plan.part {
-        Kind::Balancer(_) => users::BALANCER,
+        Kind::LoadBalancer(_) => users::BALANCER,
         Kind::Dns(_) => users::DNS,
         Kind::Agent(_) => users::AGENT,
         _ => users::WEB,

@@ -30,13 +30,13 @@ impl Birth {
     /// Every socket with its name, `listen 8.8.8.8:80 #0`, and the directory of static files.
     pub(super) fn of(plan: &RolePlan) -> Self {
         let (addresses, workers, is_dns, files) = match &plan.part {
-            Kind::Balancer(plan) => (&*plan.listen, plan.workers.max(1), false, None),
             Kind::Web(plan) => (
                 &*plan.listen,
                 plan.workers.max(1),
                 false,
                 plan.files.clone(),
             ),
+            Kind::LoadBalancer(plan) => (&*plan.listen, plan.workers.max(1), false, None),
             Kind::Dns(plan) => (&*plan.listen, 1, true, None),
             Kind::Agent(plan) => (&*plan.listen, 1, false, None),
             Kind::App(_) | Kind::Database(_) => (&[][..], 0, false, None),

@@ -1,20 +1,10 @@
 //! What a role that serves is, in words for a person who waits for it.
 
-use terrace_site::plan::{Algorithm, Part as Kind, RecordData, RolePlan};
+use terrace_site::plan::{Algorithm, Part as Kind, RecordData, RolePlan, TierPlan};
 
 /// The part, and what it does: `web`, `foobar/public; everything else goes to app`.
 pub(super) fn serving(plan: &RolePlan, site: &str, server: &str) -> Option<(String, String)> {
     let words = match &plan.part {
-        Kind::Balancer(balancer) => {
-            let members = balancer.tiers.iter().flat_map(|tier| &tier.members);
-            let ids: Vec<&str> = members.map(|member| member.instance.as_str()).collect();
-            let how = balancer.tiers.first().map(|tier| tier.algorithm);
-            let how = how.map_or("", Algorithm::word);
-            (
-                "balancer".to_owned(),
-                format!("{how} over {}", ids.join(", ")),
-            )
-        }
         Kind::Web(web) => {
             let files = web.files.as_deref().and_then(|files| {
                 let parts: Vec<_> = files
@@ -28,6 +18,17 @@ pub(super) fn serving(plan: &RolePlan, site: &str, server: &str) -> Option<(Stri
             let app = (!web.routes.is_empty()).then_some("everything else goes to app");
             let text: Vec<String> = files.into_iter().chain(app.map(str::to_owned)).collect();
             ("web".to_owned(), text.join("; "))
+        }
+        Kind::LoadBalancer(balancer) => {
+            let each = |tier: &TierPlan| {
+                let members = tier.members.iter().map(|member| &*member.instance);
+                members.collect::<Vec<_>>().join(", ")
+            };
+            let tiers = balancer.tiers.iter().map(each);
+            let tiers = tiers.collect::<Vec<_>>().join("; ");
+            let how = balancer.tiers.first().map(|tier| tier.algorithm);
+            let how = how.map_or("", Algorithm::word);
+            ("balancer".to_owned(), format!("{how} over {tiers}"))
         }
         Kind::Dns(dns) => {
             let records = dns

@@ -3,7 +3,9 @@
 //!
 //! A seed that fails is printed; `TERRACE_SEED=… cargo test -p terrace-balancer simulation` runs it alone.
 
-use std::task::Waker;
+mod rules;
+
+use std::task::{Context, Poll, Waker};
 
 use terrace_http::upstream::health::Check;
 use terrace_http::upstream::policy::{Again, Ended, Failed, Next, Policy, Why};
@@ -225,34 +227,6 @@ impl World {
         self.running.push(request);
     }
 
-    fn well(&self, index: usize) -> bool {
-        let server = &self.servers[index];
-        server.healthy && !server.ejection.is_out(self.now)
-    }
-
-    /// Those that a request may go to, by the rule: the well, active before backup; then those that only their
-    /// answers speak against; then any.
-    fn best(&self, tried: &[usize]) -> Option<Vec<usize>> {
-        let open = (0..self.servers.len())
-            .filter(|index| !tried.contains(index) && !self.servers[*index].leaving);
-        let open: Vec<usize> = open.collect();
-        let backup = |index: &usize| self.plan.members[*index].backup;
-        let of = |wanted: &dyn Fn(&usize) -> bool| {
-            let found: Vec<usize> = open.iter().copied().filter(|index| wanted(index)).collect();
-            (!found.is_empty()).then_some(found)
-        };
-        of(&|index| self.well(*index) && !backup(index))
-            .or_else(|| of(&|index| self.well(*index)))
-            .or_else(|| of(&|index| self.servers[*index].healthy))
-            .or_else(|| of(&|_| true))
-    }
-
-    fn with_room(&self, among: &[usize]) -> Vec<usize> {
-        let most = self.plan.queue.in_flight.unwrap_or(u32::MAX);
-        let has_room = |index: &usize| self.servers[*index].in_flight < most;
-        among.iter().copied().filter(has_room).collect()
-    }
-
     /// A request comes to its end at its server.
     fn finish_one(&mut self) {
         if self.running.is_empty() {
@@ -402,46 +376,6 @@ impl World {
 
     fn changed(&mut self) {
         self.shares.fill(0);
-    }
-
-    /// What must hold after every step.
-    fn holds(&self) {
-        for (index, server) in self.servers.iter().enumerate() {
-            let counted = self.tier.members[index].server.instance.in_flight();
-            assert_eq!(counted, server.in_flight, "in flight at {index}");
-            let most = self.plan.queue.in_flight.unwrap_or(u32::MAX);
-            assert!(
-                counted <= most,
-                "{counted} in flight at {index}, and not {most}"
-            );
-        }
-        let even = self.plan.algorithm == Algorithm::RoundRobin
-            && self.plan.queue.in_flight.is_none()
-            && self.plan.slow_start.is_zero();
-        let active: Vec<usize> = (0..self.servers.len())
-            .filter(|index| !self.plan.members[*index].backup)
-            .collect();
-        let all = active
-            .iter()
-            .all(|index| self.well(*index) && !self.servers[*index].leaving);
-        if even && all && !active.is_empty() {
-            self.shares_are_due(&active);
-        }
-    }
-
-    /// From any turn on: two times within one, as the first turn may be any of the order.
-    fn shares_are_due(&self, active: &[usize]) {
-        let weight = |index: usize| i64::from(self.plan.members[index].weight);
-        let total: i64 = active.iter().map(|index| weight(*index)).sum();
-        let turns: i64 = self.shares.iter().sum();
-        for index in active {
-            let off = self.shares[*index] * total - turns * weight(*index);
-            assert!(
-                off.abs() < 2 * total,
-                "{index} after {turns} turns: {:?}",
-                self.shares
-            );
-        }
     }
 
     /// With all servers well again, everybody is served and nothing is left behind.

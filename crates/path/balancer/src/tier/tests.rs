@@ -1,5 +1,6 @@
 //! The tier's decisions, one by one.
 
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use terrace_http::upstream::health::Check;

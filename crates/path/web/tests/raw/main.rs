@@ -8,5 +8,8 @@ mod passing;
 mod refused;
 mod retries;
 mod times;
+mod unsent;
+#[allow(dead_code, reason = "the balancer's tests use all of it")]
 mod upstream;
 mod upstreams;
+mod visitor;

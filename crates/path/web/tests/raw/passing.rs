@@ -152,7 +152,9 @@ fn a_front_that_is_trusted_says_who_the_visitor_is() {
 
     // Several lines are one list; its last element was added by the front itself.
     let lines = "X-Forwarded-For: 203.0.113.1\r\nX-Forwarded-For: 203.0.113.2, 203.0.113.3\r\n";
-    let answer = web.ask(&format!("GET /two HTTP/1.1\r\nHost: a.example\r\n{lines}\r\n"));
+    let answer = web.ask(&format!(
+        "GET /two HTTP/1.1\r\nHost: a.example\r\n{lines}\r\n"
+    ));
     assert_eq!(answer.status, 200);
     let head = upstream.requests()[1].head.clone();
     assert_eq!(
