@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::scene::{Kind, Label, Line, Scene, Shape, Style};
+use super::scene::{Anchor, Kind, Label, Line, Scene, Shape, Style};
 
 const STYLE: &str = "\
 text{font-family:system-ui,-apple-system,'Segoe UI',sans-serif;fill:#1c2430}\
@@ -75,10 +75,14 @@ fn label(out: &mut String, label: &Label) {
             rect.h
         );
     }
+    let (x, anchor) = match label.anchor {
+        Anchor::Start => (rect.x, ""),
+        Anchor::Middle => (rect.x + rect.w / 2.0, " text-anchor=\"middle\""),
+        Anchor::End => (rect.x + rect.w, " text-anchor=\"end\""),
+    };
     put!(
         out,
-        "<text class=\"{class}\" x=\"{:.1}\" y=\"{:.1}\" font-size=\"{:.1}\">{}</text>",
-        rect.x,
+        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" font-size=\"{:.1}\"{anchor}>{}</text>",
         rect.y + label.size,
         label.size,
         escaped(&label.text)
