@@ -65,7 +65,8 @@ fn label(out: &mut String, label: &Label) {
         Style::Detail | Style::Flow => "detail",
         Style::Warning => "warning",
     };
-    if label.style == Style::Flow {
+    // One that begins beside its line covers nothing of it.
+    if label.style == Style::Flow && label.anchor == Anchor::Middle {
         put!(
             out,
             "<rect class=\"ground\" opacity=\".9\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" rx=\"3\"/>",

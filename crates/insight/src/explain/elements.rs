@@ -17,11 +17,17 @@ pub(super) fn answer(design: &Design) -> Vec<Block> {
     ];
     let mut rows: Vec<(String, String)> = vec![servers(design)];
     for tier in tiers.into_iter().filter(|tier| design.has(*tier)) {
-        rows.push((
-            format!("{} ({})", tier.title(), and(&design.servers_of(tier))),
-            why(design, tier),
-        ));
-        rows.extend(replicas(design).filter(|_| tier == Tier::Database));
+        let servers = design.servers_of(tier);
+        match (tier, servers.as_slice()) {
+            (Tier::Database, [primary, replicas @ ..]) if !replicas.is_empty() => {
+                rows.extend(cluster(design, primary, replicas));
+            }
+            _ => {
+                let plural = if servers.len() > 1 { "s" } else { "" };
+                let title = format!("{}{plural} ({})", tier.title(), and(&servers));
+                rows.push((title, why(design, tier)));
+            }
+        }
     }
     rows.extend(guards(design));
     vec![
@@ -72,32 +78,30 @@ fn why(design: &Design, tier: Tier) -> String {
         ),
         Tier::App => format!("runs the site's own code, {}", parts::codes(design)),
         Tier::Router => {
-            "the app knows one database address, and this sends each statement to the server that it belongs to".to_owned()
+            "so that an app knows one address for the database: each statement is passed on to the server that it belongs to".to_owned()
         }
-        Tier::Database if twins(tier) => format!(
-            "keeps the data; the primary, at birth on {}, is the one place where it is changed",
-            design.servers_of(tier)[0]
-        ),
         Tier::Database => "keeps the data that must outlive a request".to_owned(),
         Tier::Quorum => "an odd number of voices decides who is primary, so that a replica can take over without a person, and never two at once".to_owned(),
         Tier::Collector => "collects what every server measures".to_owned(),
     }
 }
 
-fn replicas(design: &Design) -> Option<(String, String)> {
-    let databases = design.servers_of(Tier::Database);
-    let (_, replicas) = databases
-        .split_first()
-        .filter(|(_, rest)| !rest.is_empty())?;
-    let by_itself = if design.has(Tier::Quorum) {
+fn cluster(design: &Design, primary: &str, replicas: &[&str]) -> [(String, String); 2] {
+    let heir = if design.has(Tier::Quorum) {
         "takes the primary's place when that is lost"
     } else {
         "can take the primary's place when an operator says so"
     };
-    Some((
-        format!("database replica ({})", and(replicas)),
-        format!("keeps a second copy of all data, always current; answers reads, and {by_itself}"),
-    ))
+    [
+        (
+            format!("database, primary ({primary})"),
+            "keeps the data, and is the one place where it is changed, so that no two changes contradict each other".to_owned(),
+        ),
+        (
+            format!("database, replica ({})", and(replicas)),
+            format!("follows the primary and so keeps a second copy of all data; answers reads, and {heir}"),
+        ),
+    ]
 }
 
 /// The words that concern all servers.

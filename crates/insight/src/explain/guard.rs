@@ -13,20 +13,12 @@ fn firewall(design: &Design) -> Block {
         Some(line) => format!(
             "Here it is there (line {line}): every server lets in what the wiring needs, and who may come by SSH."
         ),
-        None => format!(
-            "Here there is none: whoever can reach {} may knock at every open port{}. A password is then all that stands before the data.",
-            if design.servers.len() == 1 {
-                "the server"
-            } else {
-                "the servers"
-            },
-            exposed(design)
-        ),
+        None => format!("Here there is none. {}", exposed(design)),
     };
     paragraph(format!("{what} {here}"))
 }
 
-/// The doors that are open to more than loopback, and should not be.
+/// The doors that stand open to more than their own server, and should not.
 fn exposed(design: &Design) -> String {
     let outside = |element: &Element| {
         let mut listens = element.listens.iter();
@@ -38,13 +30,22 @@ fn exposed(design: &Design) -> String {
     };
     let doors: Vec<String> = [Tier::App, Tier::Database]
         .into_iter()
+        .filter(|tier| design.entry_tier() != Some(*tier))
         .filter_map(door)
         .collect();
     if doors.is_empty() {
-        String::new()
-    } else {
-        format!(", such as {}", super::and(&doors))
+        return "Whatever else is started on the server, or listens there already, such as SSH, can be reached by everybody."
+            .to_owned();
     }
+    let passwords = if design.tier(Tier::Database).find_map(outside).is_some() {
+        " A password is then all that stands before the data."
+    } else {
+        ""
+    };
+    format!(
+        "Whoever reaches the servers' network can knock at every door that is meant for the servers alone, such as {}.{passwords}",
+        super::and(&doors)
+    )
 }
 
 fn https(design: &Design) -> Block {

@@ -18,7 +18,7 @@ pub use prose::and;
 use prose::{Block, paragraph, terminal};
 pub use topics::{Topic, topics};
 
-use crate::design::Design;
+use crate::design::{Design, Tier};
 use crate::failures::{Fault, Prediction, lose, predict};
 use crate::findings::findings;
 
@@ -49,15 +49,7 @@ pub fn overview(design: &Design) -> String {
 
 /// A row for each single fault; faults of a server that do the same share one.
 fn failing(design: &Design) -> Vec<Block> {
-    let mut rows = Vec::new();
-    for fault in Fault::all(design) {
-        if let Fault::Kill(id) = &fault
-            && let Some(element) = design.element(id)
-        {
-            let title = format!("{} on {}", element.tier.title(), element.server);
-            rows.push((title, lose(design, &predict(design, fault))));
-        }
-    }
+    let mut rows = role_fates(design);
     for server in &design.servers {
         let fates = server_fates(design, &server.name).into_iter();
         rows.extend(fates.map(|(how, lost)| (format!("{}: {how}", server.name), lost)));
@@ -65,11 +57,33 @@ fn failing(design: &Design) -> Vec<Block> {
     vec![
         Block::Rows(rows),
         paragraph(
-            "Crash: every process of the server dies at once, and its service manager starts them again. Partition: it is cut from the \
-             network. Freeze: it stands still. What is under way in the very part that fails may break with it; the table is of the \
-             requests that follow.",
+            "Files need no program; pages are made by the app; reading and writing are pages that ask the database, or change it. Crash: \
+             every process of the server dies at once, and its service manager starts them again. Partition: it is cut from the network. \
+             Freeze: it stands still, neither dead nor answering. This is about the requests that come after the fault; those under way \
+             in the very part that fails may break with it.",
         ),
     ]
+}
+
+/// What is lost with a role; servers on which it does the same share a row.
+fn role_fates(design: &Design) -> Vec<(String, String)> {
+    let mut found: Vec<(Tier, Vec<&str>, String)> = Vec::new();
+    for fault in Fault::all(design) {
+        let Fault::Kill(id) = &fault else { continue };
+        let Some(element) = design.element(id) else {
+            continue;
+        };
+        let lost = lose(design, &predict(design, fault));
+        let same = |row: &&mut (Tier, Vec<&str>, String)| row.0 == element.tier && row.2 == lost;
+        match found.iter_mut().find(same) {
+            Some((_, servers, _)) => servers.push(&element.server),
+            None => found.push((element.tier, vec![&element.server], lost)),
+        }
+    }
+    let row = |(tier, servers, lost): (Tier, Vec<&str>, String)| {
+        (format!("{} on {}", tier.title(), prose::or(&servers)), lost)
+    };
+    found.into_iter().map(row).collect()
 }
 
 /// What is lost with a server, by the way that it fails.

@@ -97,7 +97,7 @@ pub(super) fn web(design: &Design) -> Vec<Block> {
         "The web server speaks HTTP, the language of browsers{before}. {files}{hands_on}. Here it runs on {}.",
         places(design, Tier::Web),
         before = if design.has(Tier::LoadBalancer) {
-            ", with the load balancer that stands before it"
+            ", with the load balancer, which stands between it and them"
         } else {
             ""
         }

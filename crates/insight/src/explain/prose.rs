@@ -136,13 +136,16 @@ fn listed<T: AsRef<str>>(words: &[T], last_by: &str) -> String {
 }
 
 /// `one web server`, `two web servers`.
-pub(super) fn count(number: usize, one: &str) -> String {
+pub(super) fn count(many: usize, one: &str) -> String {
+    let plural = if many == 1 { "" } else { "s" };
+    format!("{} {one}{plural}", number(many))
+}
+
+/// Small numbers as words.
+pub(super) fn number(many: usize) -> String {
     let words = ["no", "one", "two", "three", "four", "five", "six"];
-    let number_word = words
-        .get(number)
-        .map_or_else(|| number.to_string(), |word| (*word).to_owned());
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number_word} {one}{plural}")
+    let word = words.get(many).map(|word| (*word).to_owned());
+    word.unwrap_or_else(|| many.to_string())
 }
 
 #[cfg(test)]

@@ -58,9 +58,9 @@ fn balancing(design: &Design) -> Option<String> {
     let balancers = design.servers_of(Tier::LoadBalancer);
     let first = balancers.first()?;
     let holder = if design.shares_address {
-        format!("{first} holds that address")
+        format!("{first}, the load balancer that holds this address,")
     } else {
-        format!("That is {}", or(&balancers))
+        format!("{}, the load balancer,", or(&balancers))
     };
     let targets: Vec<&Element> = design.tier(Tier::Web).collect();
     let named: Vec<String> = targets.iter().map(|one| with_listen(one)).collect();
@@ -79,7 +79,7 @@ fn balancing(design: &Design) -> Option<String> {
         (balance, _) => format!("by {}, to {}", balance.word(), or(&named)),
     };
     Some(format!(
-        "{holder}: the load balancer. It passes the request on to a web server, {chosen}. A web server that is not healthy is left out."
+        "{holder} takes the request and passes it on to a web server, {chosen}. A web server that is not healthy is left out."
     ))
 }
 

@@ -1,6 +1,6 @@
 //! The words that everybody uses and few explain.
 
-use super::prose::{Block, paragraph};
+use super::prose::{Block, number, paragraph};
 use crate::design::Design;
 use crate::failures::{Fault, Function, predict, single_points};
 
@@ -23,7 +23,7 @@ pub(super) fn spof(design: &Design) -> Vec<Block> {
     };
     blocks.push(paragraph(match points.len() {
         1 => "Here there is one:".to_owned(),
-        many => format!("Here there are {many}:"),
+        many => format!("Here there are {}:", number(many)),
     }));
     blocks.push(Block::Rows(points.iter().map(row).collect()));
     blocks

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Act, Fate, Function, Prediction, Recovery, predictions};
-use crate::design::Design;
+use super::{Act, Fate, Fault, Function, Prediction, Recovery, predictions};
+use crate::design::{Design, Tier};
 use crate::explain::and;
 
 /// Fault by function, aligned for a terminal.
@@ -65,45 +65,86 @@ pub fn lose(design: &Design, prediction: &Prediction) -> String {
     let part = |fate: &&Fate| {
         let having = prediction.fates.iter().filter(|(_, other)| other == *fate);
         let having: Vec<&str> = having.map(|(function, _)| function.title()).collect();
-        clause(design, fate, &having, prediction.fates.len())
+        let some = concerns_some(design, &prediction.fault, fate);
+        let who = Who::of(&having, prediction.fates.len(), some);
+        clause(design, fate, &who)
     };
     fates.iter().map(part).collect::<Vec<_>>().join("; ")
 }
 
-fn clause(design: &Design, fate: &Fate, having: &[&str], of: usize) -> String {
-    let one = having.len() == of || matches!(having, ["reading" | "writing"]);
-    let who = if having.len() == of {
-        "the whole site".to_owned()
-    } else {
-        and(having)
-    };
-    let verb =
-        |one_does: &str, many_do: &str| format!("{who} {}", if one { one_does } else { many_do });
+/// Only the requests whose turn it was meet it; the others go elsewhere.
+fn concerns_some(design: &Design, fault: &Fault, fate: &Fate) -> bool {
+    match (fate, fault) {
+        (Fate::Delayed(recovery) | Fate::FailsUntilRecovered(recovery), Fault::Kill(id)) => {
+            let tier = design.element(id).map(|element| element.tier);
+            let turns = [Tier::Dns, Tier::Web, Tier::App, Tier::Router];
+            let taken = turns
+                .into_iter()
+                .find(|turn| Some(*turn) == tier)
+                .is_some_and(|tier| design.tier(tier).count() > 1);
+            taken || *recovery == Recovery::Others
+        }
+        (Fate::Delayed(recovery) | Fate::FailsUntilRecovered(recovery), _) => {
+            *recovery == Recovery::Others
+        }
+        _ => false,
+    }
+}
+
+/// The subject of a clause.
+struct Who {
+    name: String,
+    many: bool,
+}
+
+impl Who {
+    fn of(having: &[&str], of: usize, some: bool) -> Self {
+        let all = having.len() == of;
+        let (name, many) = match (some, all) {
+            (true, true) => ("some requests".to_owned(), true),
+            (true, false) => (format!("some requests ({})", and(having)), true),
+            (false, true) => ("the whole site".to_owned(), false),
+            (false, false) => (and(having), !matches!(having, ["reading" | "writing"])),
+        };
+        Self { name, many }
+    }
+
+    fn does(&self, one: &str, many: &str) -> String {
+        format!("{} {}", self.name, if self.many { many } else { one })
+    }
+}
+
+fn clause(design: &Design, fate: &Fate, who: &Who) -> String {
     let up_to = |recovery: &Recovery| match recovery.within(design) {
-        Some(time) => format!(" up to {}", seconds(time)),
-        None => String::new(),
+        Some(time) => format!("up to {}", seconds(time)),
+        None => "a moment".to_owned(),
     };
     match fate {
-        Fate::Unaffected => verb("stays up", "stay up"),
+        Fate::Unaffected => who.does("stays up", "stay up"),
         Fate::Delayed(recovery @ (Recovery::Others | Recovery::Alone)) => format!(
-            "{}{}, then {}",
-            verb("waits", "wait"),
+            "{} {}, then {}",
+            who.does("waits", "wait"),
             up_to(recovery),
             then(*recovery)
         ),
+        Fate::Delayed(Recovery::Restart) => {
+            format!("{} a moment, for its restart", who.does("waits", "wait"))
+        }
         Fate::Delayed(recovery) => {
-            format!("{} until {}", verb("waits", "wait"), until(*recovery))
+            format!("{} until {}", who.does("waits", "wait"), until(*recovery))
         }
         Fate::FailsUntilRecovered(recovery @ Recovery::Others) => format!(
-            "{} in part, for{}, until {}",
-            verb("fails", "fail"),
+            "{} for {}, until {}",
+            who.does("fails", "fail"),
             up_to(recovery),
             until(*recovery)
         ),
         Fate::FailsUntilRecovered(recovery) => {
-            format!("{} until {}", verb("fails", "fail"), until(*recovery))
+            format!("{} until {}", who.does("fails", "fail"), until(*recovery))
         }
-        Fate::FailsUntilOperator(act) => format!("{} until {}", verb("fails", "fail"), done(act)),
+        Fate::FailsUntilOperator(act) => {
+            format!("{} until {}", who.does("fails", "fail"), done(act))
+        }
     }
 }
 
@@ -116,9 +157,9 @@ fn then(recovery: Recovery) -> &'static str {
 
 fn until(recovery: Recovery) -> &'static str {
     match recovery {
-        Recovery::Restart => "it has been started again, at once and by itself",
+        Recovery::Restart => "it is started again, at once and by itself",
         Recovery::Return => "the server has come back by itself",
-        Recovery::Others => "the silence is noticed and the other servers get everything",
+        Recovery::Others => "its silence is noticed and the others get everything",
         Recovery::Takeover => "another balancer has taken the address over, by itself",
         Recovery::Failover => "a replica has become the primary, by itself",
         Recovery::Alone => "the primary goes on without a replica",
