@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::report::RoleReport;
+use crate::report::{RoleReport, ServerReport};
 
 /// What the node says to a role.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -13,6 +13,8 @@ use crate::report::RoleReport;
 pub enum ToRole {
     /// Run this plan from now on. Health and drain state are kept.
     Configure(Configure),
+    /// How everything on this server stands: for agents.
+    Facts(Box<ServerReport>),
     /// Take no new work, finish what is in flight, exit.
     Drain {
         /// After this many milliseconds what is left is cut off.

@@ -212,6 +212,7 @@ proptest! {
                 }
                 Part::App(app) => prop_assert_eq!(app.database.is_some(), site.database().is_some()),
                 Part::Dns(dns) => prop_assert_eq!(dns.zones.len(), 1),
+                Part::Agent(agent) => prop_assert!(agent.listen.iter().all(|place| !place.ip().is_unspecified())),
             }
         }
     }

@@ -48,8 +48,16 @@ impl Bench {
             nginx,
             upstream,
         };
-        for server in [&bench.ours, &bench.nginx, &bench.upstream] {
-            answers(server.port)?;
+        for (server, name) in [
+            (&bench.ours, "terrace"),
+            (&bench.nginx, "nginx"),
+            (&bench.upstream, "upstream"),
+        ] {
+            if !answers(server.port) {
+                let log = bench.directory.join(format!("{name}.log"));
+                let said = fs::read_to_string(log).unwrap_or_default();
+                return Err(io::Error::other(format!("{name} does not listen: {said}")));
+            }
         }
         Ok(bench)
     }
@@ -150,17 +158,15 @@ fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-fn answers(port: u16) -> io::Result<()> {
+fn answers(port: u16) -> bool {
     let start = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         if start.elapsed() > Duration::from_secs(10) {
-            return Err(io::Error::other(format!(
-                "the server on port {port} does not listen"
-            )));
+            return false;
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    Ok(())
+    true
 }
 
 /// What both have in common: where nginx may write when it is not installed as a service.

@@ -163,6 +163,36 @@ pub enum Recovery {
     Alone,
 }
 
+/// What a visitor can tell of a fate, and so what can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// Nobody is told of a failure.
+    Kept,
+    /// Some are, for as long as something takes that happens by itself.
+    Pause,
+    /// All are, until a person acts.
+    Lost,
+}
+
+impl Fate {
+    /// What of it can be measured.
+    pub fn effect(&self) -> Effect {
+        match self {
+            Fate::Unaffected | Fate::Delayed(_) => Effect::Kept,
+            Fate::FailsUntilRecovered(_) => Effect::Pause,
+            Fate::FailsUntilOperator(_) => Effect::Lost,
+        }
+    }
+}
+
+/// As short as it can be said: `delayed: restart`.
+impl fmt::Display for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&words::cell(self))
+    }
+}
+
 impl Recovery {
     /// What it takes at most, where the design says so.
     pub fn within(self, design: &Design) -> Option<Duration> {

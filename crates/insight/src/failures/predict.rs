@@ -3,7 +3,7 @@
 //! A function crosses the tiers from the visitor down, and fares as the worst of them. What the rules rest on:
 //! the keeper holds the sockets of our own roles, so connections wait while one is started again; an app and a
 //! database listen themselves, so they refuse; a balancer and a web server ask another one when a connection
-//! fails, and repeat what is idempotent when nothing came back; the SQL router holds what it has not sent.
+//! fails, and repeat what is idempotent when nothing came back.
 //! Where two outcomes are possible the worse is predicted: a wrong "safe" is worse than a wrong alarm.
 
 use terrace_site::model::{Ack, Reads};
@@ -143,12 +143,9 @@ impl Case<'_> {
 
     /// Writes need the primary. `left`: the replicas that live.
     fn without_primary(&self, left: &[&Element]) -> Fate {
-        let held = self.design.has(Tier::Router);
-        match self.fault {
-            Fault::Kill(_) if held => return Fate::Delayed(Recovery::Restart),
-            Fault::Crash(_) if held => return Fate::Delayed(Recovery::Return),
-            Fault::Kill(_) | Fault::Crash(_) => return self.away(),
-            _ => {}
+        // The SQL router may hold what it has not sent for as long as that takes; nobody must count on it.
+        if matches!(self.fault, Fault::Kill(_) | Fault::Crash(_)) {
+            return self.away();
         }
         let Some(heir) = left.first() else {
             return self.away();

@@ -13,7 +13,7 @@ pub fn table(design: &Design) -> String {
     let titles = functions.iter().map(|function| function.title().to_owned());
     rows.push(std::iter::once("fault".to_owned()).chain(titles).collect());
     for Prediction { fault, fates } in predictions(design) {
-        let cells = fates.iter().map(|(_, fate)| cell(fate));
+        let cells = fates.iter().map(|(_, fate)| fate.to_string());
         rows.push(std::iter::once(fault.to_string()).chain(cells).collect());
     }
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
@@ -27,7 +27,7 @@ pub fn table(design: &Design) -> String {
 }
 
 /// As short as it can be said: `delayed: restart`.
-fn cell(fate: &Fate) -> String {
+pub(super) fn cell(fate: &Fate) -> String {
     let by = |recovery: &Recovery| match recovery {
         Recovery::Restart => "restart",
         Recovery::Return => "return",

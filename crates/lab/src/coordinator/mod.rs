@@ -1,12 +1,15 @@
 //! The coordinator: one process that owns a rehearsal, and hears the commands.
 //!
 //! It is one loop over events: what commands ask, what nodes report, what builds come to, which keeper has ended.
-//! Bringing up is in `bring_up`, the end in `stop`, what is shown in `standing`; connections to nodes are in
+//! Bringing up is in `bring_up`, changing what runs in `apply`, breaking it in
+//! `faults`, the end in `stop`, what is shown in `standing`; connections to nodes are in
 //! `nodes`, builds in `build`. What runs on a host is decided by its node; here it is only told its plan.
 
+mod apply;
 mod bring_up;
 mod build;
 mod clients;
+mod faults;
 mod nodes;
 mod standing;
 mod stop;
@@ -32,6 +35,7 @@ use tokio::sync::mpsc;
 
 use crate::Location;
 use crate::client::Start;
+use crate::fault::Lasting;
 use crate::hosts::Host;
 use crate::hosts::keeper::Keeper;
 use crate::hosts::network::Wire;
@@ -112,6 +116,8 @@ struct Server {
     report: Option<(ServerReport, Instant)>,
     /// Set once all its roles have stopped.
     stopped: bool,
+    /// What is wrong with it until it is mended.
+    fault: Option<Lasting>,
 }
 
 /// Whoever waits for the site to be up.
@@ -259,6 +265,9 @@ impl Coordinator {
             }
             Request::Status => Reply::Status(self.status()),
             Request::Enter { server } => self.enter(&server),
+            Request::Break(fault) => self.break_down(&fault).await,
+            Request::Mend => self.mend().await,
+            Request::Apply { file } => self.apply(&file).await,
             Request::Up { .. } if self.site.is_some() => Reply::Failed {
                 cause: format!("{} runs already", self.location.name()),
                 remedy: Some(

@@ -126,6 +126,10 @@ impl Coordinator {
         server.keeper = None;
         server.node = None;
         server.report = None;
+        if server.fault.is_some() {
+            // Nobody is there to switch it on.
+            return;
+        }
         let (events, name) = (self.events.clone(), name.to_owned());
         tokio::spawn(async move {
             tokio::time::sleep(REVIVE).await;

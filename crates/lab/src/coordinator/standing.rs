@@ -101,7 +101,10 @@ impl Coordinator {
         self.building == 0
             && self.failures.is_empty()
             && current
-            && self.roles().all(|role| role.state == State::Serving)
+            && self.roles().all(|role| {
+                let reached = role.upstreams.iter().all(|upstream| upstream.healthy);
+                role.state == State::Serving && reached
+            })
     }
 
     /// Why the site does not come up: what failed, and what to do next.

@@ -115,6 +115,8 @@ struct Node {
     plan: Option<ServerPlan>,
     generation: watch::Sender<u64>,
     running: BTreeMap<String, Running>,
+    /// The newest report of all, for an agent.
+    facts: watch::Sender<ServerReport>,
     /// Ticks whenever any report changed.
     changed: (watch::Sender<u64>, watch::Receiver<u64>),
 }
@@ -134,6 +136,7 @@ impl Node {
             plan: None,
             generation: watch::Sender::new(0),
             running: BTreeMap::new(),
+            facts: watch::Sender::new(ServerReport::default()),
             changed: watch::channel(0),
         })
     }
@@ -245,10 +248,13 @@ impl Node {
             plans,
             generation: self.generation.subscribe(),
             stopped,
+            facts: self.facts.subscribe(),
             reports: parts::Reports::new(report, self.changed.0.clone()),
         };
         let task = match role.part {
-            Part::Web(_) | Part::Dns(_) => tokio::task::spawn_local(parts::own::run(part)),
+            Part::Web(_) | Part::Dns(_) | Part::Agent(_) => {
+                tokio::task::spawn_local(parts::own::run(part))
+            }
             Part::App(_) => tokio::task::spawn_local(parts::app::run(part)),
             Part::Database(_) => tokio::task::spawn_local(parts::database::run(part)),
         };
@@ -302,6 +308,7 @@ impl Node {
             generation,
             roles,
         };
+        self.facts.send_replace(report.clone());
         self.coordinator.tell(FromNode::Report(report)).await;
     }
 }

@@ -6,7 +6,7 @@ pub(crate) mod own;
 
 use std::time::Duration;
 
-use terrace_protocol::report::{RoleReport, State};
+use terrace_protocol::report::{RoleReport, ServerReport, State};
 use terrace_site::plan::{Part as Kind, RolePlan};
 use tokio::sync::watch;
 
@@ -25,6 +25,8 @@ pub(crate) struct Part {
     pub(crate) generation: watch::Receiver<u64>,
     /// Becomes true when the role is to end.
     pub(crate) stopped: watch::Receiver<bool>,
+    /// How everything on this server stands.
+    pub(crate) facts: watch::Receiver<ServerReport>,
     pub(crate) reports: Reports,
 }
 
@@ -47,7 +49,10 @@ impl Reports {
         let key = |reports: &[RoleReport]| -> Vec<_> {
             reports
                 .iter()
-                .map(|one| (one.state, one.restarts))
+                .map(|one| {
+                    let healthy = one.upstreams.iter().map(|upstream| upstream.healthy);
+                    (one.state, one.restarts, healthy.collect::<Vec<_>>())
+                })
                 .collect()
         };
         let before = self.reports.send_replace(reports);

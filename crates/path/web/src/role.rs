@@ -20,6 +20,10 @@ use crate::site::Site;
 
 /// Over how long latency is shown.
 const WINDOW: usize = 10;
+/// How often a report is due, when nothing happens.
+const REPORT: Duration = Duration::from_secs(1);
+/// How often it is looked whether anything has.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Why the web server cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +67,8 @@ struct Server {
     since: u64,
     /// The sums of the last seconds, the oldest first.
     past: Vec<(Instant, Sum)>,
+    /// Which instances got requests at the last report.
+    told: Vec<bool>,
 }
 
 /// Serves until it is told to drain.
@@ -80,11 +86,12 @@ pub async fn run(mut role: Role) -> Result<(), Error> {
         generation: 0,
         since: clock::unix_millis(),
         past: Vec::new(),
+        told: Vec::new(),
     };
     if server.listeners.is_empty() {
         return Err(Error::NoListener);
     }
-    let mut every = tokio::time::interval(Duration::from_secs(1));
+    let mut look = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
             order = role.control.next() => match order {
@@ -96,6 +103,7 @@ pub async fn run(mut role: Role) -> Result<(), Error> {
                     }
                     Err(error) => role.control.refuse(generation, format!("it is no plan of a web server: {error}")),
                 },
+                Order::Facts(_) => {}
                 Order::Drain(within) => {
                     let state = State::Draining;
                     role.control.report(RoleReport { state, ..server.report() });
@@ -104,7 +112,9 @@ pub async fn run(mut role: Role) -> Result<(), Error> {
                     return drained.await.unwrap_or(Ok(()));
                 }
             },
-            _ = every.tick() => role.control.report(server.report()),
+            _ = look.tick() => if server.has_news() {
+                role.control.report(server.report());
+            },
         }
     }
 }
@@ -132,6 +142,7 @@ pub async fn serve(
         generation: 0,
         since,
         past,
+        told: Vec::new(),
     };
     server.serve(plan)?;
     std::future::pending().await
@@ -255,7 +266,26 @@ impl Server {
         Ok(())
     }
 
+    /// It is time for a report, or an instance has come in or gone out since the last.
+    fn has_news(&self) -> bool {
+        let due = self
+            .past
+            .last()
+            .is_none_or(|(at, _)| at.elapsed() >= REPORT);
+        due || self.healthy() != self.told
+    }
+
+    /// Which instances get requests.
+    fn healthy(&self) -> Vec<bool> {
+        let groups = self.serving.iter().flat_map(|serving| &serving.groups);
+        groups
+            .flat_map(|(_, group)| &group.instances)
+            .map(|instance| instance.is_healthy())
+            .collect()
+    }
+
     fn report(&mut self) -> RoleReport {
+        self.told = self.healthy();
         let mut sum = Sum::default();
         self.workers
             .iter()

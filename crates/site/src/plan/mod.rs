@@ -5,9 +5,11 @@
 //! roles share; each role's own plan is in the file of its name. How a plan is derived from a site is in
 //! `derive`.
 
+mod agent;
 mod app;
 mod database;
 mod derive;
+mod difference;
 mod dns;
 mod web;
 
@@ -16,9 +18,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use agent::AgentPlan;
 pub use app::{AppPlan, CopyPlan, DatabaseAccess, HealthPlan, KeepPlan, Launch};
 pub use database::{DatabasePlan, DatabaseUser, Engine};
 pub use derive::{INTERNET, Inputs, REGISTRAR, VISITOR, plan};
+pub use difference::{Change, difference};
 pub use dns::{DnsPlan, RecordData, RecordPlan, ZonePlan};
 pub use web::{Limits, RoutePlan, Timeouts, UpstreamPlan, WebPlan};
 
@@ -66,16 +70,19 @@ pub enum Part {
     Database(DatabasePlan),
     /// A name server of ours.
     Dns(DnsPlan),
+    /// Shows what the others count.
+    Agent(AgentPlan),
 }
 
 impl Part {
-    /// The word of the file for this part: `web`, `app`, `database`, `dns`.
+    /// The word of the file for this part: `web`, `app`, `database`, `dns`; `agent`, which has none.
     pub fn word(&self) -> &'static str {
         match self {
             Part::Web(_) => "web",
             Part::App(_) => "app",
             Part::Database(_) => "database",
             Part::Dns(_) => "dns",
+            Part::Agent(_) => "agent",
         }
     }
 }

@@ -29,6 +29,8 @@ enum Process {
     Node { home: String },
     /// A role of our own, without privilege.
     Role { word: String, id: String },
+    /// Asks as many visitors would, from the network that it is started in, and prints what came of it.
+    Load { load: String },
     /// The web server alone, on this address: for benchmarks.
     Web {
         #[arg(long)]
@@ -60,6 +62,11 @@ impl Internal {
             }
             Process::Node { home } => terrace_node::node::run(told(&home)?),
             Process::Role { word, id } => role(&word, id),
+            Process::Load { load } => {
+                let records = terrace_lab::load::run(&told(&load)?)?;
+                serde_json::to_writer(std::io::stdout().lock(), &records)?;
+                Ok(ExitCode::SUCCESS)
+            }
             Process::Web {
                 plan,
                 files,
@@ -83,6 +90,7 @@ fn role(word: &str, id: String) -> Outcome {
         match word {
             "web" => terrace_web::run(role).await?,
             "dns" => terrace_dns::run(role).await?,
+            "agent" => terrace_monitor::agent::run(role).await?,
             other => bail!("no role is called {other}"),
         }
         Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 fine; 1 the site or the run fell short; 2 the call or the file was wrong.
 
+mod apply;
 mod check;
 mod client;
 mod down;
@@ -13,6 +14,7 @@ mod init;
 mod internal;
 mod logs;
 mod output;
+mod prove;
 mod records;
 mod secret;
 mod site_file;
@@ -33,8 +35,9 @@ Terrace runs a website's whole infrastructure from one file and one binary.
   status    how it stands
   explain   why each part is there, and what fails when it fails
 
-Change    down, secret
+Change    apply, down, secret
 Look      logs, exec, draw, records, fmt
+Prove     prove
 
 FILE is site.kdl, sought upward from here, or the site that runs.
 `terrace COMMAND --help` shows an example.
@@ -54,7 +57,9 @@ enum Command {
     Up(up::Up),
     Status(status::Status),
     Explain(explain::Explain),
+    Apply(apply::Apply),
     Down(down::Down),
+    Prove(prove::Prove),
     Secret(secret::Secret),
     Logs(logs::Logs),
     Exec(exec::Exec),
@@ -97,7 +102,9 @@ pub(crate) fn run() -> ExitCode {
         Command::Up(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Explain(command) => command.run(),
+        Command::Apply(command) => command.run(),
         Command::Down(command) => command.run(),
+        Command::Prove(command) => command.run(),
         Command::Secret(command) => command.run(),
         Command::Logs(command) => command.run(),
         Command::Exec(command) => command.run(),

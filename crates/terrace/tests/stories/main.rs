@@ -9,8 +9,11 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod changes;
+mod faults;
 mod harness;
 mod leftovers;
 mod mistakes;
 mod rootless;
 mod visitor;
+mod visits;

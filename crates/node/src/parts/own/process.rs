@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde_json::value::RawValue;
 use terrace_protocol::keeper::{Exit, Program, Spawn, User};
+use terrace_protocol::report::ServerReport;
 use terrace_protocol::role::{Configure, FromRole, ToRole};
 use terrace_protocol::{Channel, Incoming};
 use terrace_service::users;
@@ -70,6 +71,7 @@ impl Process {
         let text = match &plan.part {
             Kind::Web(plan) => serde_json::to_string(plan)?,
             Kind::Dns(plan) => serde_json::to_string(plan)?,
+            Kind::Agent(plan) => serde_json::to_string(plan)?,
             Kind::App(_) | Kind::Database(_) => anyhow::bail!("{} is no role of ours", plan.id),
         };
         let plan = RawValue::from_string(text)?;
@@ -85,6 +87,18 @@ impl Process {
             self.connection = None;
         }
         told.context("the role cannot be told its plan")
+    }
+
+    /// Tells an agent how the server stands.
+    pub(super) async fn inform(&mut self, facts: ServerReport) {
+        let Some(connection) = &self.connection else {
+            return;
+        };
+        let facts = ToRole::Facts(Box::new(facts));
+        // What is lost is heard of where it is listened to, and dialled again.
+        if let Err(error) = connection.sender.send(&facts).await {
+            tracing::debug!(id = self.id, %error, "the agent was not told");
+        }
     }
 
     /// Waits for what it says next; `None`: the connection is lost.
@@ -145,6 +159,7 @@ fn spawn(plan: &RolePlan, descriptors: Vec<String>, output: String) -> Spawn {
 fn user(plan: &RolePlan) -> User {
     match plan.part {
         Kind::Dns(_) => users::DNS,
+        Kind::Agent(_) => users::AGENT,
         _ => users::WEB,
     }
 }

@@ -37,6 +37,7 @@ impl Birth {
                 plan.files.clone(),
             ),
             Kind::Dns(plan) => (&*plan.listen, 1, true, None),
+            Kind::Agent(plan) => (&*plan.listen, 1, false, None),
             Kind::App(_) | Kind::Database(_) => (&[][..], 0, false, None),
         };
         let mut listen = Vec::new();

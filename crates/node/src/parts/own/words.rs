@@ -3,8 +3,8 @@
 use terrace_site::plan::{Part as Kind, RecordData, RolePlan};
 
 /// The part, and what it does: `web`, `foobar/public; everything else goes to app`.
-pub(super) fn serving(plan: &RolePlan, site: &str, server: &str) -> (String, String) {
-    match &plan.part {
+pub(super) fn serving(plan: &RolePlan, site: &str, server: &str) -> Option<(String, String)> {
+    let words = match &plan.part {
         Kind::Web(web) => {
             let files = web.files.as_deref().and_then(|files| {
                 let parts: Vec<_> = files
@@ -35,8 +35,10 @@ pub(super) fn serving(plan: &RolePlan, site: &str, server: &str) -> (String, Str
                 format!("{site} {}", words.collect::<Vec<_>>().join(", ")),
             )
         }
-        Kind::App(_) | Kind::Database(_) => (plan.part.word().to_owned(), String::new()),
-    }
+        // Nobody waits for an agent; apps and databases have words of their own.
+        Kind::Agent(_) | Kind::App(_) | Kind::Database(_) => return None,
+    };
+    Some(words)
 }
 
 #[cfg(test)]
@@ -74,7 +76,7 @@ mod tests {
         let said = serving(&plan, "www.foobar.com", "internet");
         assert_eq!(
             said,
-            ("internet".to_owned(), "www.foobar.com A 8.8.8.8".to_owned())
+            Some(("internet".to_owned(), "www.foobar.com A 8.8.8.8".to_owned()))
         );
     }
 }
