@@ -8,7 +8,9 @@ pub mod round;
 
 use serde::Serialize;
 use terrace_insight::Design;
-use terrace_insight::failures::{Effect, Failure, Fault as Predicted, Function, failures};
+use terrace_insight::failures::{
+    Effect, Fate, Fault as Predicted, Function, Prediction, predictions,
+};
 use terrace_protocol::control::{Fault, Status};
 
 use crate::load::outage::Outage;
@@ -19,7 +21,7 @@ pub struct Case {
     /// What is injected.
     pub fault: Fault,
     /// Every function of the site, and how it should fare.
-    pub expected: Vec<(Function, Effect)>,
+    pub expected: Vec<(Function, Fate)>,
 }
 
 impl Case {
@@ -43,17 +45,33 @@ impl Case {
 /// Every single fault of a site that runs.
 pub fn cases(design: &Design, status: &Status) -> Vec<Case> {
     let mut found = Vec::new();
-    for failure in failures(design) {
-        match &failure.fault {
-            Predicted::Role(id) => found.extend(of_role(&failure, id, status)),
-            Predicted::Server(name) => found.extend(of_server(&failure, name)),
-        }
+    for prediction in predictions(design) {
+        let fault = match &prediction.fault {
+            Predicted::Kill(id) => {
+                found.extend(of_role(&prediction, id, status));
+                continue;
+            }
+            Predicted::Crash(server) => Fault::Crash {
+                server: server.clone(),
+            },
+            Predicted::PowerOff(server) => Fault::PowerOff {
+                server: server.clone(),
+            },
+            Predicted::Partition(server) => Fault::Partition {
+                server: server.clone(),
+            },
+            Predicted::Freeze(server) => Fault::Freeze {
+                server: server.clone(),
+            },
+        };
+        let expected = prediction.fates;
+        found.push(Case { fault, expected });
     }
     found
 }
 
 /// A kill of each process of a role: an app has one for each copy, and the others stand in for it.
-fn of_role(failure: &Failure, id: &str, status: &Status) -> Vec<Case> {
+fn of_role(prediction: &Prediction, id: &str, status: &Status) -> Vec<Case> {
     let reports = status
         .servers
         .iter()
@@ -69,17 +87,17 @@ fn of_role(failure: &Failure, id: &str, status: &Status) -> Vec<Case> {
         .map(|role| role.id.as_str())
         .filter(|role| copy_of(role))
         .collect();
-    let effect = |effect| {
+    let fate = |fate: &Fate| {
         if processes.len() > 1 {
-            Effect::Kept
+            Fate::Unaffected
         } else {
-            effect
+            fate.clone()
         }
     };
-    let expected: Vec<_> = failure
-        .effects
+    let expected: Vec<_> = prediction
+        .fates
         .iter()
-        .map(|(function, predicted)| (*function, effect(*predicted)))
+        .map(|(function, predicted)| (*function, fate(predicted)))
         .collect();
     let case = |process: &&str| Case {
         fault: Fault::Kill {
@@ -90,37 +108,6 @@ fn of_role(failure: &Failure, id: &str, status: &Status) -> Vec<Case> {
     processes.iter().map(case).collect()
 }
 
-fn of_server(failure: &Failure, name: &str) -> Vec<Case> {
-    let server = name.to_owned();
-    let faults = [
-        Fault::Crash {
-            server: server.clone(),
-        },
-        Fault::PowerOff {
-            server: server.clone(),
-        },
-        Fault::Partition {
-            server: server.clone(),
-        },
-        Fault::Freeze { server },
-    ];
-    let case = |fault: Fault| {
-        // What crashes boots again by itself.
-        let boots = matches!(fault, Fault::Crash { .. });
-        let effect = |effect| match effect {
-            Effect::Lost if boots => Effect::Pause,
-            effect => effect,
-        };
-        let expected = failure
-            .effects
-            .iter()
-            .map(|(function, predicted)| (*function, effect(*predicted)))
-            .collect();
-        Case { fault, expected }
-    };
-    faults.into_iter().map(case).collect()
-}
-
 /// What visitors of one function had of a fault.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
@@ -129,7 +116,7 @@ pub struct Row {
     /// The function.
     pub function: Function,
     /// What was predicted.
-    pub predicted: Effect,
+    pub predicted: Fate,
     /// What was seen.
     pub seen: Effect,
     /// In numbers.
@@ -142,7 +129,7 @@ pub struct Row {
 pub fn row(
     case: &Case,
     function: Function,
-    predicted: Effect,
+    predicted: Fate,
     outage: Outage,
     mended: Option<u64>,
 ) -> Row {
@@ -150,10 +137,10 @@ pub fn row(
     Row {
         fault: case.title(),
         function,
+        agree: agree(predicted.effect(), seen),
         predicted,
         seen,
         outage,
-        agree: agree(predicted, seen),
     }
 }
 

@@ -125,7 +125,7 @@ pub async fn round(
     let judged = functions.iter().enumerate().filter_map(|(kind, function)| {
         let (_, predicted) = case.expected.iter().find(|(known, _)| known == function)?;
         let outage = outage::since(&records, at, Some(kind));
-        Some(row(case, *function, *predicted, outage, mended))
+        Some(row(case, *function, predicted.clone(), outage, mended))
     });
     Ok(judged.collect())
 }

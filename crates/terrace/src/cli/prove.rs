@@ -171,7 +171,7 @@ fn table(rows: &[Row]) -> Table {
         table.row(vec![
             row.fault.clone(),
             row.function.title().to_owned(),
-            word(row.predicted).to_owned(),
+            row.predicted.to_string(),
             word(row.seen).to_owned(),
             row.outage.failed.to_string(),
             row.outage.requests.to_string(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::model::{self, App, Server, Site};
-use crate::wiring::{DATABASE, Peer, Preference, Wiring, app_id};
+use crate::wiring::{DATABASE, Peer, Preference, Wiring, app_id, router_id};
 
 use super::super::{
     AppPlan, CopyPlan, DatabaseAccess, DatabasePlan, DatabaseUser, HealthPlan, KeepPlan, Launch,
@@ -132,7 +132,7 @@ fn app_role(
             .map(|command| command.as_str().to_owned()),
         env: variables.collect(),
         secrets: secrets.collect::<BTreeMap<_, _>>(),
-        database: database_access(site, wiring, &id),
+        database: database_access(site, wiring, server),
         keep: keep.collect(),
         copies: copies.collect(),
         health: health(app.health()),
@@ -145,11 +145,11 @@ fn app_role(
     })
 }
 
-/// The primary at birth, until the SQL router stands between.
-fn database_access(site: &Site, wiring: &Wiring, id: &str) -> Option<DatabaseAccess> {
+/// The primary at birth, as the SQL router reaches it, until that stands between.
+fn database_access(site: &Site, wiring: &Wiring, server: &Server) -> Option<DatabaseAccess> {
     let database = site.database()?;
     let primary = format!("{}/database", database.servers().first()?);
-    let from = Peer::Instance(id.to_owned());
+    let from = Peer::Instance(router_id(server.name()));
     let flow = wiring
         .flows
         .iter()
