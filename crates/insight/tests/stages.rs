@@ -82,7 +82,6 @@ fn stage_0_answers_every_question() {
             "record",
             "web",
             "app",
-            "router",
             "database",
             "network",
             "issues",

@@ -76,7 +76,12 @@ impl<'a> Wires<'a> {
         for app in self.tier(Tier::App) {
             let beside = routers.iter().filter(|router| router.server == app.server);
             let beside: Vec<&Instance> = beside.copied().collect();
-            self.next_tier(app, &beside, Protocol::Mysql, found);
+            let asked = if beside.is_empty() {
+                &databases
+            } else {
+                &beside
+            };
+            self.next_tier(app, asked, Protocol::Mysql, found);
         }
         for router in routers {
             for database in &databases {

@@ -140,9 +140,13 @@ fn apps(site: &Site, found: &mut Vec<Instance>) {
     }
 }
 
-/// One on every app server, however many apps stand there.
+/// One on every app server, however many apps stand there. Its role is still to be built: until then a database that
+/// stands alone, where there is nothing to choose, is dialled without it.
 fn routers(site: &Site, found: &mut Vec<Instance>) {
-    let Some(database) = site.database() else {
+    let Some(database) = site
+        .database()
+        .filter(|database| database.servers().len() > 1)
+    else {
         return;
     };
     for member in site.apps().iter().flat_map(App::members) {

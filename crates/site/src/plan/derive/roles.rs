@@ -132,7 +132,7 @@ fn app_role(
             .map(|command| command.as_str().to_owned()),
         env: variables.collect(),
         secrets: secrets.collect::<BTreeMap<_, _>>(),
-        database: database_access(site, wiring, server),
+        database: database_access(site, wiring, server, &id),
         keep: keep.collect(),
         copies: copies.collect(),
         health: health(app.health()),
@@ -146,10 +146,21 @@ fn app_role(
 }
 
 /// The primary at birth, as the SQL router reaches it, until that stands between.
-fn database_access(site: &Site, wiring: &Wiring, server: &Server) -> Option<DatabaseAccess> {
+fn database_access(
+    site: &Site,
+    wiring: &Wiring,
+    server: &Server,
+    id: &str,
+) -> Option<DatabaseAccess> {
     let database = site.database()?;
     let primary = format!("{}/database", database.servers().first()?);
-    let from = Peer::Instance(router_id(server.name()));
+    let router = router_id(server.name());
+    let dials = if wiring.instance(&router).is_some() {
+        router
+    } else {
+        id.to_owned()
+    };
+    let from = Peer::Instance(dials);
     let flow = wiring
         .flows
         .iter()
