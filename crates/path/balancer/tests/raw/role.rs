@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::sync::Mutex;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::value::to_raw_value;
@@ -35,17 +36,7 @@ fn servers_are_emptied_and_used_again_under_plans_that_change() {
     let control = UnixListener::bind(&socket).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let listens = [(format!("listen {address} #0"), listener.into())];
-    let role = std::thread::spawn(move || {
-        runtime().block_on(async {
-            let role = Role {
-                id: "lb-01/load-balancer".to_owned(),
-                descriptors: Descriptors::from_parts(listens),
-                control: Control::new(control.into()).unwrap(),
-            };
-            terrace_balancer::run(role).await
-        })
-    });
+    let role = start(control, listener);
     runtime().block_on(async {
         let mut node = Node::open(UnixStream::connect(&socket).await.unwrap())
             .await
@@ -91,6 +82,25 @@ fn servers_are_emptied_and_used_again_under_plans_that_change() {
         assert!(visitor.is_closed());
     });
     role.join().unwrap().unwrap();
+}
+
+/// The role, on a thread of its own.
+fn start(
+    control: UnixListener,
+    listener: TcpListener,
+) -> JoinHandle<Result<(), terrace_balancer::Error>> {
+    let name = format!("listen {} #0", listener.local_addr().unwrap());
+    let listens = [(name, listener.into())];
+    std::thread::spawn(move || {
+        runtime().block_on(async {
+            let role = Role {
+                id: "lb-01/load-balancer".to_owned(),
+                descriptors: Descriptors::from_parts(listens),
+                control: Control::new(control.into()).unwrap(),
+            };
+            terrace_balancer::run(role).await
+        })
+    })
 }
 
 fn drain(report: &RoleReport, index: usize) -> Option<&terrace_protocol::report::DrainReport> {
