@@ -25,7 +25,7 @@ pub fn page(design: &Design, title: &str, stack: &str, picture: &str) -> String 
         if body.lines().any(|line| line.starts_with(' ')) {
             text += &format!("```\n{body}```\n");
         } else {
-            text += &body.replace('\n', "\n\n").replace("\n\n\n", "\n");
+            text += body;
         }
     }
     text

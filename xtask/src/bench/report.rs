@@ -1,5 +1,6 @@
 //! What was measured, in words: for the terminal, and as docs/benchmarks.md.
 
+use super::network::CONGESTION_CONTROL;
 use super::phases::Phases;
 use super::{BUSY, Outcome, PAIRS, Round};
 use crate::machine::{described, first_line};
@@ -60,7 +61,7 @@ pub(crate) fn page(outcomes: &[Outcome], measured: &Phases) -> String {
         "# Benchmarks\n\n<!-- Written by `make bench`: do not edit. -->\n\n\
          CPU time of all processes of the server under test, per request answered: ours beside nginx's, in one run. One core \
          for the server, the other for load ({}) and upstream; rounds of 3 s alternate (A B, B A, …), {PAIRS} pairs a case; 64 \
-         connections kept alive, a browser's request fields, both write their access log. The ratio is the median over pairs, with \
+         connections kept alive on loopback ({CONGESTION_CONTROL}, no pacing), a browser's request fields, both write their access log. The ratio is the median over pairs, with \
          its 95 % bootstrap interval; less than 1 is less CPU than nginx.\n\n{}\n\n\
          | case | ours, µs | nginx, µs | ratio | 95 % | aim | | requests/s ours, nginx | p99 ours, nginx |\n|---|---|---|---|---|---|---|---|---|\n",
         first_line("wrk", &["-v"])

@@ -39,18 +39,21 @@ impl Visitor {
         &self.load.kinds[self.kind]
     }
 
-    pub(super) async fn ask(&self, number: u32) -> Outcome {
-        tokio::time::timeout(self.load.patience, self.whole(number))
+    /// What became of a request, and whether it was sent twice.
+    pub(super) async fn ask(&self, number: u32) -> (Outcome, bool) {
+        let mut again = false;
+        let outcome = tokio::time::timeout(self.load.patience, self.whole(number, &mut again))
             .await
-            .unwrap_or(Outcome::Late)
+            .unwrap_or(Outcome::Late);
+        (outcome, again)
     }
 
-    async fn whole(&self, number: u32) -> Outcome {
+    async fn whole(&self, number: u32, again: &mut bool) -> Outcome {
         // As browsers do: what was read over a connection that just then closed is asked again, once.
         if let Some(waiting) = self.waiting() {
             match self.over(waiting, number, true).await {
                 Ok(outcome) => return outcome,
-                Err(Stale) => tracing::debug!(number, "asked again over a new connection"),
+                Err(Stale) => *again = true,
             }
         }
         match self.connect().await {

@@ -48,6 +48,27 @@ pub struct Kind {
     pub keep_alive: bool,
 }
 
+impl Kind {
+    /// Requests that only read, so often a second, each over a connection of its own.
+    pub fn reading(name: &str, path: &str, rate: f64) -> Self {
+        Self {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            form: None,
+            rate,
+            keep_alive: false,
+        }
+    }
+
+    /// The same, over connections that are used again.
+    pub fn kept_alive(self) -> Self {
+        Self {
+            keep_alive: true,
+            ..self
+        }
+    }
+}
+
 /// One request, from when it was due to its end. Times are in µs since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
@@ -59,6 +80,9 @@ pub struct Record {
     pub end: u64,
     /// What became of it.
     pub outcome: Outcome,
+    /// The connection that it was to use was closed just then, and it was sent again over a new one: browsers do so
+    /// without a word, other programs fail.
+    pub again: bool,
 }
 
 /// What became of a request.
@@ -115,12 +139,13 @@ async fn stream(load: Rc<Load>, number: usize, clock: Clock) -> Vec<Record> {
         tokio::time::sleep_until(due).await;
         let visitor = visitor.clone();
         asked.push(tokio::task::spawn_local(async move {
-            let outcome = visitor.ask(request).await;
+            let (outcome, again) = visitor.ask(request).await;
             Record {
                 kind: number,
                 due: clock.micros(due),
                 end: clock.micros(Instant::now()),
                 outcome,
+                again,
             }
         }));
     }

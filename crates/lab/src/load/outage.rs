@@ -66,6 +66,7 @@ mod tests {
             due,
             end,
             outcome,
+            again: false,
         }
     }
 

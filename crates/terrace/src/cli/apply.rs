@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use terrace_protocol::control::{Reply, Request};
-use terrace_site::problem::Report;
 
 use super::client::{ask, runtime, unexpected};
 use super::output;
 use super::site_file::{SiteFile, running};
+use super::up::is_refused;
 use super::{Outcome, WRONG_CALL};
 
 /// Prints what has changed in the file, and has the running site take it over at once: weights, timeouts, checks,
@@ -32,10 +32,7 @@ impl Apply {
             eprintln!("Nothing was changed; a running site keeps its last good file.");
             return Ok(ExitCode::from(WRONG_CALL));
         };
-        let refused = terrace_site::not_yet(&site);
-        if !refused.is_empty() {
-            let report = Report::new(&name, &file.source, &refused);
-            eprint!("{}", report.render(output::errors_coloured()));
+        if is_refused(&file, &site) {
             return Ok(ExitCode::from(WRONG_CALL));
         }
         let location = running(Some(&file.path))?;

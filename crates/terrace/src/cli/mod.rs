@@ -14,6 +14,7 @@ mod init;
 mod internal;
 mod logs;
 mod output;
+mod prove;
 mod records;
 mod secret;
 mod site_file;
@@ -36,6 +37,7 @@ Terrace runs a website's whole infrastructure from one file and one binary.
 
 Change    apply, down, secret
 Look      logs, exec, draw, records, fmt
+Prove     prove
 
 FILE is site.kdl, sought upward from here, or the site that runs.
 `terrace COMMAND --help` shows an example.
@@ -57,6 +59,7 @@ enum Command {
     Explain(explain::Explain),
     Apply(apply::Apply),
     Down(down::Down),
+    Prove(prove::Prove),
     Secret(secret::Secret),
     Logs(logs::Logs),
     Exec(exec::Exec),
@@ -101,6 +104,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Explain(command) => command.run(),
         Command::Apply(command) => command.run(),
         Command::Down(command) => command.run(),
+        Command::Prove(command) => command.run(),
         Command::Secret(command) => command.run(),
         Command::Logs(command) => command.run(),
         Command::Exec(command) => command.run(),

@@ -1,8 +1,13 @@
 //! A site that runs takes over another file, or refuses it whole.
 
 use std::fs;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use terrace_lab::load::{Kind, Load};
 
 use crate::harness::{self, Site, both};
+use crate::visits::Underway;
 
 fn with(site: &Site, from: &str, to: &str) {
     let before = fs::read_to_string(&site.file).unwrap();
@@ -63,4 +68,51 @@ fn a_changed_setting_is_taken_over_and_a_bad_file_changes_nothing() {
     );
     let page = site.on("internet", &["curl", "-s", "http://www.foobar.com/"]);
     assert!(page.contains("<form"), "{page}");
+}
+
+#[test]
+fn nobody_notices_that_a_changed_file_is_taken_over() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = Site::stage0();
+    site.up();
+    let load = Load {
+        target: SocketAddr::from(([8, 8, 8, 8], 80)),
+        host: "www.foobar.com".to_owned(),
+        lasts: Duration::from_secs(4),
+        patience: Duration::from_secs(10),
+        kinds: vec![
+            Kind::reading("static", "/style.css", 200.0).kept_alive(),
+            Kind::reading("static, new connections", "/style.css", 100.0),
+            Kind::reading("page", "/", 50.0).kept_alive(),
+        ],
+    };
+    let mut visits = Underway::start(&site, &load);
+    let mut times = 0;
+    while visits.goes_on() {
+        let (from, to) = [
+            ("health=\"/health\"", "health=\"/health?a\""),
+            ("health=\"/health?a\"", "health=\"/health\""),
+        ][times % 2];
+        with(&site, from, to);
+        let applied = site.terrace(&["apply"]);
+        assert!(applied.status.success(), "{}", both(&applied));
+        times += 1;
+    }
+    let records = visits.records();
+    let failed: Vec<_> = records
+        .iter()
+        .filter(|record| !record.outcome.is_fine() || record.again)
+        .collect();
+    assert!(
+        failed.is_empty(),
+        "of {} requests, with {times} changes: {failed:?}",
+        records.len()
+    );
+    assert!(
+        times >= 5 && records.len() == 1_400,
+        "{times} changes, {} requests",
+        records.len()
+    );
 }

@@ -7,15 +7,15 @@
 use std::fs::File;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::process::{Child, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use terrace_lab::load::outage::{self, Outage};
-use terrace_lab::load::{Kind, Load, Record};
+use terrace_lab::load::{Kind, Load};
 
-use crate::harness::{self, Site, wait, wait_until};
+use crate::harness::{self, Site, wait_until};
+use crate::visits::Underway;
 
 const STATIC: usize = 0;
 const PAGE: usize = 1;
@@ -29,42 +29,16 @@ struct Measured {
 /// Half of 200 requests a second for a file, half for a page of the app; each over a connection of its own, so
 /// that none that waits hides a refusal.
 fn load() -> Load {
-    let kind = |name: &str, path: &str| Kind {
-        name: name.to_owned(),
-        path: path.to_owned(),
-        form: None,
-        rate: 100.0,
-        keep_alive: false,
-    };
     Load {
         target: SocketAddr::from(([8, 8, 8, 8], 80)),
         host: "www.foobar.com".to_owned(),
         lasts: Duration::from_secs(7),
         patience: Duration::from_secs(10),
-        kinds: vec![kind("static", "/style.css"), kind("page", "/")],
+        kinds: vec![
+            Kind::reading("static", "/style.css", 100.0),
+            Kind::reading("page", "/", 100.0),
+        ],
     }
-}
-
-/// The load, from the visitor's host; it writes its records when it ends.
-fn start(site: &Site, load: &Load) -> (Child, File) {
-    let records = tempfile::tempfile().unwrap();
-    let order = serde_json::to_string(load).unwrap();
-    let mut command = site.command(&[
-        "exec",
-        "internet",
-        "--",
-        // By its own link: the host need not see where the binary lies.
-        "/proc/self/exe",
-        "internal",
-        "load",
-        &order,
-    ]);
-    let child = command
-        .stdin(Stdio::null())
-        .stdout(records.try_clone().unwrap())
-        .spawn()
-        .unwrap();
-    (child, records)
 }
 
 fn now() -> u64 {
@@ -80,13 +54,11 @@ fn round(fault: &dyn Fn(&Site) -> u32) -> Measured {
     let log = site.state().join("servers/web-01/logs/access.log");
     let lines = || std::fs::read_to_string(&log).map_or(0, |log| log.lines().count());
     let before = lines();
-    let (mut child, mut records) = start(&site, &load());
+    let under_way = Underway::start(&site, &load());
     wait_until("the load is under way", || lines() > before + 200);
     let at = now();
     kill(Pid::from_raw(victim.try_into().unwrap()), Signal::SIGKILL).unwrap();
-    assert!(wait(&mut child, Duration::from_secs(60)).success());
-    std::io::Seek::rewind(&mut records).unwrap();
-    let records: Vec<Record> = serde_json::from_reader(&records).unwrap();
+    let records = under_way.records();
     Measured {
         files: outage::since(&records, at, Some(STATIC)),
         pages: outage::since(&records, at, Some(PAGE)),

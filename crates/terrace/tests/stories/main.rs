@@ -16,3 +16,4 @@ mod leftovers;
 mod mistakes;
 mod rootless;
 mod visitor;
+mod visits;

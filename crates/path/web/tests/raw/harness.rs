@@ -30,9 +30,18 @@ impl Web {
 
     /// One in front of whatever is at this address, with changes to its plan.
     pub fn with(upstream: SocketAddr, change: impl FnOnce(&mut WebPlan)) -> Self {
-        let directory = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+        Self::on(vec![listener], upstream, change)
+    }
+
+    /// One with these listeners, a worker for each.
+    pub fn on(
+        listeners: Vec<TcpListener>,
+        upstream: SocketAddr,
+        change: impl FnOnce(&mut WebPlan),
+    ) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let address = listeners[0].local_addr().unwrap();
         let mut plan = plan(address, upstream);
         change(&mut plan);
         let access = std::fs::File::options()
@@ -54,7 +63,7 @@ impl Web {
                 .unwrap();
             runtime.block_on(async {
                 tokio::select! {
-                    ended = terrace_web::serve(plan, vec![listener], files, Some(access.into())) => ended.unwrap(),
+                    ended = terrace_web::serve(plan, listeners, files, Some(access.into())) => ended.unwrap(),
                     _ = stopped => {}
                 }
             });

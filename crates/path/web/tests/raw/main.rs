@@ -1,6 +1,7 @@
 //! Raw bytes over sockets: what is refused, what passes and how, and what ends when it takes too long.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
+mod connections;
 mod drain;
 mod harness;
 mod passing;
