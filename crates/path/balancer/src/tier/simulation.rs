@@ -15,8 +15,8 @@ use super::tests::plan;
 use super::*;
 use crate::health::ejection::Ejection;
 
-const SEEDS: u64 = 3_000;
-const STEPS: usize = 300;
+const SEEDS: u64 = 2_000;
+const STEPS: usize = 200;
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 struct Dice(u64);
@@ -151,7 +151,8 @@ impl World {
     fn step(&mut self) {
         let server = self.dice.roll(self.servers.len());
         match self.dice.roll(24) {
-            0..8 => self.arrive(),
+            0..7 => self.arrive(),
+            7 => self.be_busy(),
             8..14 => self.finish_one(),
             14..16 => {
                 self.now += Duration::from_millis(self.dice.roll(700) as u64);
@@ -171,15 +172,20 @@ impl World {
                 self.servers[server].doing = doing[self.dice.roll(doing.len())];
             }
             21 => self.divert(server),
-            22 => {
-                if !self.waiting.is_empty() {
-                    let at = self.dice.roll(self.waiting.len());
-                    drop(self.waiting.swap_remove(at));
-                }
-            }
+            22 => self.leave_line(),
             _ => self.replan(),
         }
         self.poll_waiting();
+    }
+
+    /// For a while nothing changes but what the requests themselves bring about.
+    fn be_busy(&mut self) {
+        for _ in 0..20 {
+            self.arrive();
+            self.finish_one();
+            self.poll_waiting();
+            self.holds();
+        }
     }
 
     fn arrive(&mut self) {
@@ -314,6 +320,10 @@ impl World {
             }
         }
         self.tier.ended(index, how, self.now);
+        // One that waits may leave at the very moment when it is given the place.
+        if self.dice.one_in(4) {
+            self.leave_line();
+        }
         self.poll_waiting();
     }
 
@@ -358,6 +368,13 @@ impl World {
         }
     }
 
+    fn leave_line(&mut self) {
+        if !self.waiting.is_empty() {
+            let at = self.dice.roll(self.waiting.len());
+            drop(self.waiting.swap_remove(at));
+        }
+    }
+
     fn poll_waiting(&mut self) {
         let mut context = Context::from_waker(Waker::noop());
         let mut still = Vec::new();
@@ -376,29 +393,5 @@ impl World {
 
     fn changed(&mut self) {
         self.shares.fill(0);
-    }
-
-    /// With all servers well again, everybody is served and nothing is left behind.
-    fn calm_down(&mut self) {
-        for index in 0..self.servers.len() {
-            self.servers[index].doing = Doing::Answers;
-            self.check(index);
-            self.servers[index].leaving = false;
-            self.tier
-                .divert(&format!("web-{index}"), None, false, self.now)
-                .unwrap();
-        }
-        self.tier.look_after_line(self.now);
-        self.poll_waiting();
-        while !self.running.is_empty() {
-            self.finish_one();
-            self.poll_waiting();
-        }
-        assert!(
-            self.waiting.is_empty(),
-            "{} wait for ever",
-            self.waiting.len()
-        );
-        assert!(self.servers.iter().all(|server| server.in_flight == 0));
     }
 }

@@ -66,7 +66,8 @@ pub(super) async fn back(
         instance.errors.fetch_add(1, Ordering::Relaxed);
     }
     if end == End::Ok && connection.response.keep_alive && body_sent && upstream.buffer.is_empty() {
-        worker.pool.borrow_mut().put(instance, upstream);
+        let now = worker.now();
+        worker.pool.borrow_mut().put(instance, upstream, now);
     }
     Outcome::answered(status, bytes, end, keep && end == End::Ok)
 }

@@ -40,15 +40,16 @@ struct Way<'a> {
 
 /// A place at an instance, given back when it is dropped.
 struct Place<'a> {
+    worker: &'a Worker,
     group: &'a Group,
     index: usize,
     how: Ended,
-    now: Instant,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.group.policy.ended(self.index, self.how, self.now);
+        let now = self.worker.now();
+        self.group.policy.ended(self.index, self.how, now);
     }
 }
 
@@ -104,10 +105,10 @@ impl Way<'_> {
                 Err(other) => return self.give_up(connection, other).await,
             };
             let mut place = Place {
+                worker: self.worker,
                 group: self.group,
                 index,
                 how: Ended::Aside,
-                now: self.worker.moment.get().instant,
             };
             match self.at(connection, &mut place).await {
                 Ok(outcome) => return outcome,
@@ -119,7 +120,12 @@ impl Way<'_> {
 
     /// The instance for the next try.
     async fn next(&self, connection: &Connection) -> Result<usize, End> {
-        match self.group.policy.next(&self.tried, self.begun) {
+        let now = if self.tried.is_empty() {
+            self.begun
+        } else {
+            self.worker.now()
+        };
+        match self.group.policy.next(&self.tried, now) {
             Next::Go(index) => Ok(index),
             Next::Nobody => Err(End::Down),
             Next::Full => Err(End::Full),
@@ -205,7 +211,8 @@ impl Way<'_> {
             bodiless: connection.head.framing == Framing::None,
             why,
         };
-        self.group.policy.again(&failed, &self.tried, place.now)
+        let now = self.worker.now();
+        self.group.policy.again(&failed, &self.tried, now)
     }
 
     /// One connection, one request, up to the head of the answer.

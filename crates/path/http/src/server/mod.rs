@@ -199,7 +199,7 @@ async fn obey(
                 worker.moment.set(Moment::now());
                 worker.date.borrow_mut().turn(clock::unix_millis() / 1_000);
                 worker.log.borrow_mut().flush();
-                worker.pool.borrow_mut().sweep();
+                worker.pool.borrow_mut().sweep(now);
                 if end.is_some_and(|end| now >= end || worker.open.get() == 0) {
                     return;
                 }
@@ -234,6 +234,11 @@ impl Worker {
     /// The service of this moment: a request is served by one to its end.
     fn service(&self) -> Rc<dyn Service> {
         Rc::clone(&self.service.borrow())
+    }
+
+    /// The time, to within a tick: reading the clock costs more than it is worth for most.
+    fn now(&self) -> Instant {
+        self.moment.get().instant
     }
 
     /// A new request id, appended to `out`.

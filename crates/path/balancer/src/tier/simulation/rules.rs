@@ -2,7 +2,7 @@
 
 use terrace_site::plan::Algorithm;
 
-use super::World;
+use super::{Doing, World};
 
 impl World {
     pub(super) fn well(&self, index: usize) -> bool {
@@ -47,14 +47,18 @@ impl World {
         let even = self.plan.algorithm == Algorithm::RoundRobin
             && self.plan.queue.in_flight.is_none()
             && self.plan.slow_start.is_zero();
+        let weight = |index: &usize| self.plan.members[*index].weight;
         let active: Vec<usize> = (0..self.servers.len())
             .filter(|index| !self.plan.members[*index].backup)
             .collect();
-        let all = active
+        let may = |index: &usize| self.well(*index) && !self.servers[*index].leaving;
+        let taking: Vec<usize> = active.iter().copied().filter(may).collect();
+        let equal = active
             .iter()
-            .all(|index| self.well(*index) && !self.servers[*index].leaving);
-        if even && all && !active.is_empty() {
-            self.shares_are_due(&active);
+            .all(|index| weight(index) == weight(&active[0]));
+        // Of different ones a part keeps its shares over a whole period only.
+        if even && (taking.len() == active.len() || equal) && !taking.is_empty() {
+            self.shares_are_due(&taking);
         }
     }
 
@@ -71,5 +75,29 @@ impl World {
                 self.shares
             );
         }
+    }
+
+    /// With all servers well again, everybody is served and nothing is left behind.
+    pub(super) fn calm_down(&mut self) {
+        for index in 0..self.servers.len() {
+            self.servers[index].doing = Doing::Answers;
+            self.check(index);
+            self.servers[index].leaving = false;
+            self.tier
+                .divert(&format!("web-{index}"), None, false, self.now)
+                .unwrap();
+        }
+        self.tier.look_after_line(self.now);
+        self.poll_waiting();
+        while !self.running.is_empty() {
+            self.finish_one();
+            self.poll_waiting();
+        }
+        assert!(
+            self.waiting.is_empty(),
+            "{} wait for ever",
+            self.waiting.len()
+        );
+        assert!(self.servers.iter().all(|server| server.in_flight == 0));
     }
 }
