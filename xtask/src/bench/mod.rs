@@ -20,7 +20,7 @@ use servers::{Bench, Kind};
 use crate::statistics::{self, Ratio};
 
 /// Pairs of rounds per case.
-const PAIRS: usize = 21;
+const PAIRS: usize = 15;
 /// A round during which others used more than this share of a core is repeated.
 const BUSY: f64 = 0.25;
 /// How many rounds of a case may be repeated.
