@@ -40,6 +40,14 @@ pub struct RoleReport {
     pub upstreams: Vec<UpstreamReport>,
 }
 
+impl RoleReport {
+    /// It does its work, and finds those behind it well.
+    pub fn is_well(&self) -> bool {
+        let reached = self.upstreams.iter().all(|upstream| upstream.healthy);
+        self.state == State::Serving && reached
+    }
+}
+
 /// Where a role is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -8,13 +8,12 @@ use std::time::Duration;
 use anyhow::Context;
 use terrace_insight::failures::Function;
 use terrace_protocol::control::{Reply, Request, Status};
-use terrace_protocol::report::State;
 use terrace_site::model::Site;
 use terrace_site::wiring::{HTTP, wire};
 
 use super::{Case, Row, row};
 use crate::Location;
-use crate::client;
+use crate::client::ask;
 use crate::load::{Kind, Load, Record, outage};
 
 /// What takes longer has failed: visitors do not wait for ever.
@@ -154,13 +153,6 @@ fn records(child: &mut Child) -> anyhow::Result<Vec<Record>> {
     Ok(serde_json::from_str(&text)?)
 }
 
-async fn ask(location: &Location, request: Request) -> anyhow::Result<Reply> {
-    let connection = client::connect(location).await?;
-    let mut connection = connection.context("the site is not up any more")?;
-    connection.sender.send(&request).await?;
-    Ok(connection.receiver.receive().await?.message)
-}
-
 async fn broken(location: &Location, request: Request) -> anyhow::Result<u64> {
     match ask(location, request).await? {
         Reply::Broken { at } => Ok(at),
@@ -202,9 +194,7 @@ fn ills(server: &terrace_protocol::control::ServerStatus) -> Vec<String> {
     let Some(report) = server.report.as_ref().filter(|_| server.up) else {
         return vec![format!("{} is down", server.name)];
     };
-    let roles = report.roles.iter().filter(|role| {
-        role.state != State::Serving || role.upstreams.iter().any(|upstream| !upstream.healthy)
-    });
+    let roles = report.roles.iter().filter(|role| !role.is_well());
     roles
         .map(|role| format!("{}: {}", role.id, role.reason))
         .collect()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use terrace_http::head::Method;
 use terrace_http::server::{Answer, Decision, Request, Service, holds, pages};
-use terrace_http::upstream::Group;
+use terrace_http::upstream::{Group, group_for};
 use terrace_site::plan::{HEALTH_PATH, Limits, Timeouts, WebPlan};
 
 use crate::files::{Found, Root};
@@ -74,22 +74,6 @@ impl Site {
         location.extend_from_slice(request.target());
         pages::moved(&location)
     }
-
-    fn group(&self, target: &[u8]) -> Option<&Arc<Group>> {
-        let path = target
-            .split(|byte| *byte == b'?')
-            .next()
-            .unwrap_or_default();
-        let within = |prefix: &str| {
-            let prefix = prefix.trim_end_matches('/').as_bytes();
-            path.strip_prefix(prefix)
-                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-        };
-        self.groups
-            .iter()
-            .find(|(prefix, _)| within(prefix))
-            .map(|(_, group)| group)
-    }
 }
 
 /// Host and port of an authority: the port with its colon.
@@ -138,7 +122,7 @@ impl Service for Site {
         {
             return Decision::Answer(answer);
         }
-        match self.group(request.target()) {
+        match group_for(&self.groups, request.target()) {
             Some(group) => Decision::Forward(Arc::clone(group)),
             None if matches!(request.method(), Method::Get | Method::Head) => {
                 Decision::Trouble(404, "there is no such page".to_owned())

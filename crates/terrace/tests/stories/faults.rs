@@ -7,12 +7,13 @@
 use std::fs::File;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use terrace_lab::load::outage::{self, Outage};
 use terrace_lab::load::{Kind, Load};
+use terrace_service::clock;
 
 use crate::harness::{self, Site, wait_until};
 use crate::visits::Underway;
@@ -41,11 +42,6 @@ fn load() -> Load {
     }
 }
 
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    since.as_micros().try_into().unwrap()
-}
-
 /// One round: a fresh site, the load, the fault in the midst of it.
 fn round(fault: &dyn Fn(&Site) -> u32) -> Measured {
     let site = Site::stage0();
@@ -56,7 +52,7 @@ fn round(fault: &dyn Fn(&Site) -> u32) -> Measured {
     let before = lines();
     let under_way = Underway::start(&site, &load());
     wait_until("the load is under way", || lines() > before + 200);
-    let at = now();
+    let at = clock::unix_micros();
     kill(Pid::from_raw(victim.try_into().unwrap()), Signal::SIGKILL).unwrap();
     let records = under_way.records();
     Measured {

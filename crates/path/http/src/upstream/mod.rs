@@ -78,3 +78,36 @@ pub fn known_or_new(
 pub(crate) fn micros(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
+
+/// The group for a target: of groups by the prefix of their paths, the longest first, the first whose prefix is whole
+/// segments of it.
+pub fn group_for<'a>(groups: &'a [(String, Arc<Group>)], target: &[u8]) -> Option<&'a Arc<Group>> {
+    let found = groups.iter().find(|(prefix, _)| is_below(target, prefix));
+    found.map(|(_, group)| group)
+}
+
+/// Whether a target is below a prefix, whole segments of it.
+fn is_below(target: &[u8], prefix: &str) -> bool {
+    let prefix = prefix.trim_end_matches('/').as_bytes();
+    let rest = target.strip_prefix(prefix);
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'/' | b'?')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_of_whole_segments() {
+        for (target, prefix, below) in [
+            ("/", "/", true),
+            ("/a?b", "/", true),
+            ("/api", "/api", true),
+            ("/api/x", "/api/", true),
+            ("/api?x", "/api", true),
+            ("/apis", "/api", false),
+        ] {
+            assert_eq!(is_below(target.as_bytes(), prefix), below, "{target}");
+        }
+    }
+}
