@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::node::Step;
+use crate::node::{Order, Step};
 use crate::report::ServerReport;
 
 /// What a command asks. One request a connection, except after [`Request::Up`].
@@ -42,6 +42,8 @@ pub enum Request {
         /// The server.
         server: String,
     },
+    /// Change the primary database. Answered when it is done, or is not.
+    Order(Order),
     /// Break something, to see what becomes of the site.
     Break(Fault),
     /// Mend everything that was broken and does not mend itself.
@@ -100,6 +102,8 @@ pub enum Reply {
     },
     /// It was begun; the status shows how far it is.
     Begun,
+    /// It was done. What, in words for a person.
+    Done(String),
     /// It is broken, or mended.
     Broken {
         /// When: µs since 1970.

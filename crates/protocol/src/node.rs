@@ -22,12 +22,44 @@ pub enum ToNode {
         /// Each with its deadline.
         servers: Vec<Divert>,
     },
+    /// What another node has to say, as it said it.
+    Letter {
+        /// The server that it comes from.
+        from: String,
+        /// The nodes' own words.
+        letter: Box<RawValue>,
+    },
+    /// Change the primary: for the node that carries the controller. Answered by [`FromNode::Ordered`].
+    Order {
+        /// Names the answer.
+        number: u64,
+        /// What is wanted.
+        order: Order,
+    },
     /// Stop every role in order, entry first, database last, then answer [`FromNode::Stopped`].
     Stop,
 }
 
+/// A change of the primary database that an operator asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Order {
+    /// Planned: both work, nothing is lost.
+    Switchover {
+        /// The server that becomes primary.
+        to: String,
+    },
+    /// The primary is gone.
+    Failover {
+        /// The server that becomes primary.
+        to: String,
+        /// Even if acknowledged writes are lost.
+        accept_data_loss: bool,
+    },
+}
+
 /// What a node says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FromNode {
     /// How it stands: once a second, and at once when something changes.
@@ -41,6 +73,20 @@ pub enum FromNode {
     },
     /// Something that a person wants to see while waiting: a migration that ran, a database that was born.
     Step(Step),
+    /// Something for another node. It may be lost.
+    Letter {
+        /// The server that it goes to.
+        to: String,
+        /// The nodes' own words.
+        letter: Box<RawValue>,
+    },
+    /// What became of an order.
+    Ordered {
+        /// Its number.
+        number: u64,
+        /// What was done, or why it was not, in words for a person.
+        outcome: Result<String, String>,
+    },
     /// All roles have stopped.
     Stopped {
         /// How each one ended, in the order of stopping: `app (drained 0.1 s)`.

@@ -38,6 +38,9 @@ pub struct RoleReport {
     pub traffic: Option<Traffic>,
     /// The instances of the next tier, as this role sees them.
     pub upstreams: Vec<UpstreamReport>,
+    /// Its place among the databases, if it is one.
+    #[serde(default)]
+    pub database: Option<Box<DatabaseReport>>,
 }
 
 impl RoleReport {
@@ -46,6 +49,19 @@ impl RoleReport {
         let reached = self.upstreams.iter().all(|upstream| upstream.healthy);
         self.state == State::Serving && reached
     }
+}
+
+/// Where a database stands among the others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseReport {
+    /// It takes writes.
+    pub writable: bool,
+    /// The server that it replicates from.
+    pub source: Option<String>,
+    /// Milliseconds that it is behind its source; `None`: not known, or it has none.
+    pub lag: Option<u64>,
+    /// The servers that replicate from it.
+    pub replicas: Vec<String>,
 }
 
 /// Where a role is in its life.

@@ -77,20 +77,20 @@ impl SecretStore {
         }
     }
 
-    /// Reads one; where it is missing, a random one of 192 bits is made, once.
+    /// Reads one; where it is missing, a random one of 192 bits is made, once: whoever else makes it at the same time
+    /// reads the same.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub fn read_or_generate(&self, name: &str) -> Result<Secret, Error> {
         match self.read(name) {
             Err(Error::Missing(_)) => {
-                self.write(
-                    name,
-                    &generate().map_err(|source| Error::Io {
-                        name: name.to_owned(),
-                        source,
-                    })?,
-                )?;
+                let failed = |source| Error::Io {
+                    name: name.to_owned(),
+                    source,
+                };
+                let made = generate().map_err(failed)?;
+                write_new(&self.path(name)?, made.expose()).map_err(failed)?;
                 self.read(name)
             }
             other => other,
@@ -126,25 +126,45 @@ impl SecretStore {
 }
 
 fn write_whole(path: &Path, value: &str) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    write_private(&fresh, value)?;
+    fs::rename(&fresh, path)
+}
+
+/// Writes one that is not there yet; one that has come meanwhile stays.
+fn write_new(path: &Path, value: &str) -> io::Result<()> {
+    // Nodes of a rehearsal share the directory, and process numbers too: each has a namespace of its own.
+    let fresh = path.with_extension(format!("new-{}", generate()?.expose()));
+    write_private(&fresh, value)?;
+    let linked = fs::hard_link(&fresh, path);
+    fs::remove_file(&fresh)?;
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn write_private(path: &Path, value: &str) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(directory)?;
-    let fresh = path.with_extension("new");
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(&fresh)?;
+        .open(path)?;
     file.write_all(value.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)
+    file.sync_all()
 }
 
-/// 192 bits in letters and digits that need no quoting anywhere.
-fn generate() -> io::Result<Secret> {
+/// 192 bits in letters and digits that need no quoting anywhere: 48 of them.
+///
+/// # Errors
+/// When the kernel has no randomness.
+pub fn generate() -> io::Result<Secret> {
     let mut bytes = [0_u8; 24];
     let mut filled = 0;
     while filled < bytes.len() {

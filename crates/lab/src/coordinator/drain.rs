@@ -4,7 +4,6 @@ use terrace_protocol::control::Reply;
 use terrace_protocol::node::ToNode;
 use terrace_protocol::report::RoleReport;
 use terrace_protocol::role::Divert;
-use terrace_site::plan::Part;
 
 use super::Coordinator;
 use super::bring_up::refused;
@@ -40,9 +39,9 @@ impl Coordinator {
             let remedy = format!("there are {}", self.order.join(", "));
             return Some(refused(format!("there is no server {name}"), Some(&remedy)));
         };
-        let is_primary = server.plan.roles.iter().any(
-            |role| matches!(&role.part, Part::Database(database) if database.primary_at_birth),
-        );
+        let reports = server.report.iter().flat_map(|(report, _)| &report.roles);
+        let mut databases = reports.filter_map(|role| role.database.as_ref());
+        let is_primary = databases.any(|database| database.writable);
         if is_primary && !force {
             let remedy = "move the primary first: terrace switchover SERVER; or drain the HTTP roles alone: --force";
             let cause = format!("{name} holds the primary database: writes cannot go elsewhere");

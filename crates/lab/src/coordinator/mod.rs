@@ -2,7 +2,7 @@
 //!
 //! It is one loop over events: what commands ask, what nodes report, what builds come to, which keeper has ended.
 //! Bringing up is in `bring_up`, changing what runs in `apply`, breaking it in
-//! `faults`, emptying a server in `drain`, the end in `stop`, what is shown in `standing`; connections to nodes are in
+//! `faults`, emptying a server in `drain`, changing the primary in `primary`, the end in `stop`, what is shown in `standing`; connections to nodes are in
 //! `nodes`, builds in `build`. What runs on a host is decided by its node; here it is only told its plan.
 
 mod apply;
@@ -12,6 +12,7 @@ mod clients;
 mod drain;
 mod faults;
 mod nodes;
+mod primary;
 mod standing;
 mod stop;
 
@@ -150,6 +151,9 @@ struct Coordinator {
     builds: Vec<tokio::task::JoinHandle<()>>,
     /// Servers that balancers are to empty.
     diverted: Vec<Divert>,
+    /// Who waits for a change of the primary, by the order's number.
+    orders: BTreeMap<u64, Sender<Reply>>,
+    orders_given: u64,
     /// Builds that failed, with what to say.
     failures: BTreeMap<String, Failure>,
     /// How many builds have not come to their end.
@@ -175,6 +179,8 @@ impl Coordinator {
             releases: BTreeMap::new(),
             builds: Vec::new(),
             diverted: Vec::new(),
+            orders: BTreeMap::new(),
+            orders_given: 0,
             failures: BTreeMap::new(),
             building: 0,
             waiting: None,
@@ -276,6 +282,10 @@ impl Coordinator {
                 force,
             } => self.drain(server, within, force).await,
             Request::Undrain { server } => self.undrain(&server).await,
+            Request::Order(order) => match self.order(order, reply.clone()).await {
+                Ok(()) => return Ok(false),
+                Err(refused) => refused,
+            },
             Request::Break(fault) => self.break_down(&fault).await,
             Request::Mend => self.mend().await,
             Request::Apply { file } => self.apply(&file).await,

@@ -106,6 +106,8 @@ impl Coordinator {
                 )
                 .await;
             }
+            FromNode::Letter { to, letter } => self.carry(name, &to, letter).await,
+            FromNode::Ordered { number, outcome } => self.ordered(number, outcome).await,
             FromNode::Stopped { roles } => {
                 server.stopped = true;
                 let text = if roles.is_empty() {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use serde_json::value::RawValue;
-use terrace_protocol::node::{FromNode, SOCKET, ToNode};
+use terrace_protocol::node::{FromNode, Order, SOCKET, ToNode};
 use terrace_protocol::role::Divert;
 use terrace_protocol::{Channel, Sender};
 use tokio::net::{UnixListener, UnixStream};
@@ -17,6 +17,8 @@ pub(super) enum Asked {
     Hello,
     Reconcile(Box<str>),
     Divert(Vec<Divert>),
+    Letter(String, Box<RawValue>),
+    Order(u64, Order),
     Stop,
 }
 
@@ -93,6 +95,8 @@ async fn hear(stream: UnixStream, heard: mpsc::Sender<(Option<Sender<FromNode>>,
         let asked = match incoming.message {
             ToNode::Reconcile { plan } => Asked::Reconcile(text(plan)),
             ToNode::Divert { servers } => Asked::Divert(servers),
+            ToNode::Letter { from, letter } => Asked::Letter(from, letter),
+            ToNode::Order { number, order } => Asked::Order(number, order),
             ToNode::Stop => Asked::Stop,
         };
         if heard.send((None, asked)).await.is_err() {

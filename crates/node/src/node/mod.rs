@@ -6,6 +6,7 @@
 mod coordinator;
 mod files;
 mod held;
+pub(crate) mod letters;
 mod reconcile;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use tokio::task::JoinHandle;
 
 use coordinator::{Asked, Coordinator};
 pub(crate) use held::Keeper;
+use letters::Post;
 use reconcile::Change;
 
 use crate::{logs, parts};
@@ -64,6 +66,8 @@ pub(crate) struct Context {
     pub(crate) keeper: Keeper,
     /// What a person waits for.
     pub(crate) steps: mpsc::UnboundedSender<Step>,
+    /// The way to the parts on other servers.
+    pub(crate) post: Post,
 }
 
 impl Context {
@@ -112,6 +116,8 @@ struct Running {
 struct Node {
     context: Context,
     steps: mpsc::UnboundedReceiver<Step>,
+    /// Letters that are to be carried away.
+    outgoing: mpsc::UnboundedReceiver<FromNode>,
     coordinator: Coordinator,
     plan: Option<ServerPlan>,
     generation: watch::Sender<u64>,
@@ -128,13 +134,16 @@ impl Node {
     fn new(home: Home, keeper: Keeper) -> anyhow::Result<Self> {
         let (steps, heard) = mpsc::unbounded_channel();
         let coordinator = Coordinator::listen(&home.run)?;
+        let (post, outgoing) = Post::new(&home.server);
         Ok(Self {
             context: Context {
                 home: Arc::new(home),
                 keeper,
                 steps,
+                post,
             },
             steps: heard,
+            outgoing,
             coordinator,
             plan: None,
             generation: watch::Sender::new(0),
@@ -173,10 +182,13 @@ impl Node {
                 // What was done is told before how things stand after it.
                 biased;
                 Some(step) = self.steps.recv() => self.coordinator.tell(FromNode::Step(step)).await,
+                Some(letter) = self.outgoing.recv() => self.coordinator.tell(letter).await,
                 asked = self.coordinator.next() => match asked {
                     Asked::Hello => self.report().await,
                     Asked::Reconcile(plan) => self.take(&plan).await,
                     Asked::Divert(servers) => drop(self.diverted.send_replace(servers)),
+                    Asked::Letter(from, letter) => self.context.post.arrived(from, &letter),
+                    Asked::Order(number, order) => self.context.post.ordered(number, order),
                     Asked::Stop => self.stop().await,
                 },
                 _ = self.changed.1.changed() => self.report().await,
@@ -263,6 +275,7 @@ impl Node {
             }
             Part::App(_) => tokio::task::spawn_local(parts::app::run(part)),
             Part::Database(_) => tokio::task::spawn_local(parts::database::run(part)),
+            Part::Controller(_) => tokio::task::spawn_local(parts::controller::run(part)),
         };
         self.running.insert(
             id,

@@ -64,6 +64,7 @@ mod tests {
             database: "foobar".into(),
             users: Vec::new(),
             primary_at_birth: true,
+            cluster: None,
         };
         RolePlan {
             id: id.into(),

@@ -1,6 +1,7 @@
 //! What each kind of role needs, one task per role: roles of our own, apps, databases.
 
 pub(crate) mod app;
+pub(crate) mod controller;
 pub(crate) mod database;
 pub(crate) mod own;
 

@@ -12,5 +12,5 @@ pub mod replication;
 
 pub use instance::{
     Directories, Error, Finished, Health, Instance, ProcessError, Processes, Settings, Started,
-    Stopped, Updated,
+    Stopped, Updated, seed,
 };

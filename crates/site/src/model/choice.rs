@@ -1,6 +1,6 @@
 //! Settings that are one word of a few.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A setting that is one word of a few.
 pub trait Choice: Copy + 'static {
@@ -14,7 +14,7 @@ pub trait Choice: Copy + 'static {
 macro_rules! choice {
     ($(#[$about:meta])* $name:ident: $what:literal { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$about])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum $name {
             $($(#[$doc])* #[serde(rename = $word)] $variant,)*
         }

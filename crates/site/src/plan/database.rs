@@ -1,10 +1,11 @@
 //! The plan of a database server.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
 use super::SecretName;
+use crate::model::Ack;
 
 /// One MariaDB or MySQL server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,39 @@ pub struct DatabasePlan {
     pub users: Vec<DatabaseUser>,
     /// It is the primary of a site at its birth; afterwards the recorded state knows.
     pub primary_at_birth: bool,
+    /// The others, where there are several; `None`: it stands alone, and opens itself.
+    pub cluster: Option<ClusterPlan>,
+}
+
+/// What one of several database servers knows of the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterPlan {
+    /// The server whose controller says who takes writes.
+    pub controller: String,
+    /// The other database servers.
+    pub peers: Vec<PeerPlan>,
+}
+
+/// Another database server of the site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerPlan {
+    /// Its name: `web-02`.
+    pub server: String,
+    /// Where it listens, as other servers dial it.
+    pub address: SocketAddr,
+    /// Its MySQL server-id.
+    pub server_id: u32,
+}
+
+/// Who decides which of several databases takes writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControllerPlan {
+    /// The servers that carry the database, the primary at birth first.
+    pub members: Vec<String>,
+    /// When a write is acknowledged.
+    pub ack: Ack,
+    /// The servers whose SQL routers are to hear of it.
+    pub routers: Vec<String>,
 }
 
 /// An account.

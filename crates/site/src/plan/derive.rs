@@ -4,6 +4,7 @@
 //! the plan yet (PHP, the monitor) is left out: [`not_yet`](crate::not_yet) says so before.
 
 mod balancer;
+mod database;
 mod roles;
 
 use std::collections::BTreeMap;
@@ -71,7 +72,8 @@ pub fn plan(site: &Site, inputs: &Inputs) -> Vec<ServerPlan> {
 
 fn server_plan(site: &Site, wiring: &Wiring, inputs: &Inputs, server: &Server) -> ServerPlan {
     let mut roles = vec![agent(wiring, server)];
-    roles.extend(roles::database(site, wiring, inputs, server));
+    roles.extend(database::controller(site, wiring, server));
+    roles.extend(database::database(site, wiring, inputs, server));
     roles.extend(roles::apps(site, wiring, inputs, server));
     roles.extend(roles::web(site, wiring, inputs, server));
     roles.extend(balancer::load_balancer(site, wiring, inputs, server));

@@ -22,7 +22,9 @@ use serde::{Deserialize, Serialize};
 pub use agent::AgentPlan;
 pub use app::{AppPlan, CopyPlan, DatabaseAccess, HealthPlan, KeepPlan, Launch};
 pub use balancer::{Algorithm, BalancerPlan, EjectionPlan, MemberPlan, QueuePlan, TierPlan};
-pub use database::{DatabasePlan, DatabaseUser, Engine};
+pub use database::{
+    ClusterPlan, ControllerPlan, DatabasePlan, DatabaseUser, Engine, PeerPlan,
+};
 pub use derive::{INTERNET, Inputs, REGISTRAR, VISITOR, plan};
 pub use difference::{Change, difference};
 pub use dns::{DnsPlan, RecordData, RecordPlan, ZonePlan};
@@ -72,6 +74,8 @@ pub enum Part {
     App(AppPlan),
     /// MariaDB or MySQL.
     Database(DatabasePlan),
+    /// Says which of several databases takes writes.
+    Controller(ControllerPlan),
     /// A name server of ours.
     Dns(DnsPlan),
     /// Shows what the others count.
@@ -79,13 +83,15 @@ pub enum Part {
 }
 
 impl Part {
-    /// The word of the file for this part: `load-balancer`, `web`, `app`, `database`, `dns`; `agent`, which has none.
+    /// The word of the file for this part: `load-balancer`, `web`, `app`, `database`, `dns`; `agent` and
+    /// `controller`, which have none.
     pub fn word(&self) -> &'static str {
         match self {
             Part::LoadBalancer(_) => "load-balancer",
             Part::Web(_) => "web",
             Part::App(_) => "app",
             Part::Database(_) => "database",
+            Part::Controller(_) => "controller",
             Part::Dns(_) => "dns",
             Part::Agent(_) => "agent",
         }

@@ -21,7 +21,7 @@ pub fn not_yet(site: &Site) -> Vec<Problem> {
 fn refusal(what: &str, origin: Origin) -> Problem {
     let message = format!("{what} passes `check`, but `up` cannot run it yet");
     let problem = Problem::error("not-yet", message, origin.span, "not yet");
-    problem.help("what runs: one load balancer, web and app on any servers, and one database")
+    problem.help("what runs: one load balancer; web, app and database on any servers")
 }
 
 /// Words that nothing carries out.
@@ -51,12 +51,6 @@ fn words(site: &Site) -> Vec<(String, Origin)> {
 /// What tiers cannot do yet.
 fn tiers(site: &Site) -> Vec<(String, Origin)> {
     let mut found = Vec::new();
-    if let Some(database) = site.database()
-        && database.servers().len() > 1
-    {
-        let what = "`database` on more than one server".to_owned();
-        found.push((what, database.origin()));
-    }
     if let Some(balancer) = site.load_balancer() {
         found.extend(balancers(balancer));
     }

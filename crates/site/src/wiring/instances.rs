@@ -240,6 +240,18 @@ fn app_port(index: usize, copy: u32) -> u16 {
     APPS + u16::try_from(offset).unwrap_or(0)
 }
 
+/// Where it is decided which of several databases takes writes, where no majority does: on the first server that
+/// carries no database, so that it outlives the primary; else on the first that does. `None`: nothing is to decide.
+pub fn controller(site: &Site) -> Option<&ServerName> {
+    let database = site.database()?;
+    if database.servers().len() < 2 || site.quorum().is_some() {
+        return None;
+    }
+    let mut servers = site.servers().iter().map(|server| server.name());
+    let apart = servers.find(|name| !database.servers().contains(name));
+    apart.or(database.servers().first())
+}
+
 /// The id of an app's role on a server.
 pub(crate) fn app_id(app: &App, server: &ServerName) -> String {
     format!("{server}/{}", app_word(app))

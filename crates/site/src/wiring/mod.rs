@@ -18,6 +18,7 @@ use serde::{Serialize, Serializer};
 
 use crate::model::{Origin, ServerName, Site, Transport};
 
+pub use instances::controller;
 pub use openings::{Opening, Source, openings};
 pub use records::{Records, records, zone_records};
 
@@ -36,6 +37,8 @@ pub const APPS: u16 = 8000;
 pub const ROUTER: u16 = 3306;
 /// Where databases listen: 3306 belongs to the SQL router.
 pub const DATABASE: u16 = 3307;
+/// Where a database hands out a copy of itself to one that is to become its replica.
+pub const SEED: u16 = 4444;
 /// Where etcd's clients come in.
 pub const QUORUM: u16 = 2379;
 /// Where etcd's members meet.

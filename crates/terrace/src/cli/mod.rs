@@ -15,6 +15,7 @@ mod init;
 mod internal;
 mod logs;
 mod output;
+mod primary;
 mod prove;
 mod records;
 mod secret;
@@ -36,7 +37,7 @@ Terrace runs a website's whole infrastructure from one file and one binary.
   status    how it stands
   explain   why each part is there, and what fails when it fails
 
-Change    apply, drain, undrain, down, secret
+Change    apply, drain, undrain, switchover, failover, down, secret
 Look      logs, exec, draw, records, fmt
 Prove     prove
 
@@ -61,6 +62,8 @@ enum Command {
     Apply(apply::Apply),
     Drain(drain::Drain),
     Undrain(drain::Undrain),
+    Switchover(primary::Switchover),
+    Failover(primary::Failover),
     Down(down::Down),
     Prove(prove::Prove),
     Secret(secret::Secret),
@@ -108,6 +111,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Apply(command) => command.run(),
         Command::Drain(command) => command.run(),
         Command::Undrain(command) => command.run(),
+        Command::Switchover(command) => command.run(),
+        Command::Failover(command) => command.run(),
         Command::Down(command) => command.run(),
         Command::Prove(command) => command.run(),
         Command::Secret(command) => command.run(),

@@ -76,7 +76,7 @@ impl Process {
             Kind::Web(plan) => serde_json::to_string(plan)?,
             Kind::Dns(plan) => serde_json::to_string(plan)?,
             Kind::Agent(plan) => serde_json::to_string(plan)?,
-            Kind::App(_) | Kind::Database(_) => anyhow::bail!("{} is no role of ours", plan.id),
+            Kind::App(_) | Kind::Database(_) | Kind::Controller(_) => anyhow::bail!("{} is no role of ours", plan.id),
         };
         let plan = RawValue::from_string(text)?;
         let configure = ToRole::Configure(Configure { generation, plan });

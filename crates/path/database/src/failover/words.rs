@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use terrace_site::model::Ack;
 
 use super::record::{Epoch, Record, Run};
@@ -49,7 +50,7 @@ impl Settings {
 }
 
 /// Orders commands. A member's doer remembers the highest it has seen and refuses every lower one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Token {
     /// Which controller.
     pub term: u64,
@@ -58,7 +59,7 @@ pub struct Token {
 }
 
 /// What a member is to do. All of them may be repeated.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// Stop replication for good, set semi-sync, take writes. Also opens a primary that stays one.
     Promote {
@@ -107,7 +108,7 @@ pub enum Command {
 }
 
 /// What became of a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     /// Done, in this run, with this position (received or applied, whichever is further) afterwards.
     At {
@@ -125,7 +126,7 @@ pub enum Answer {
 }
 
 /// How a replica is connected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
     /// From whom it receives.
     pub source: String,
@@ -140,7 +141,7 @@ pub struct Link {
 }
 
 /// How a server stands that answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// The run of its process.
     pub run: Run,
@@ -159,7 +160,7 @@ pub struct Standing {
 }
 
 /// What a probe found.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Report {
     /// It answers.
     Up(Standing),
@@ -170,7 +171,7 @@ pub enum Report {
 }
 
 /// What an operator wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// Planned: both work, nothing is lost.
     Switchover {

@@ -156,6 +156,7 @@ mod tests {
             database: "foobar".into(),
             users: Vec::new(),
             primary_at_birth: true,
+            cluster: None,
         }
     }
 

@@ -170,6 +170,16 @@ impl Instance {
         &self.found
     }
 
+    /// Its MySQL server-id.
+    pub fn server_id(&self) -> u32 {
+        self.plan.server_id
+    }
+
+    /// Where it listens.
+    pub fn listens(&self) -> &[std::net::IpAddr] {
+        &self.plan.listen
+    }
+
     /// Where its data came from when it was born just now; `None`: it was there.
     pub fn born(&self) -> Option<Origin> {
         self.origin

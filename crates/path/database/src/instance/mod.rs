@@ -18,7 +18,7 @@ mod files;
 pub mod home;
 mod life;
 pub mod processes;
-mod seed;
+pub mod seed;
 mod settle;
 pub mod template;
 

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use terrace_protocol::keeper::{Program, Spawn};
@@ -12,12 +13,16 @@ use super::engine::environment;
 use super::error::Error;
 use super::files;
 use super::home::{self, Record};
-use super::life::{Instance, Started};
+use super::life::{Instance, Settings, Started};
+use super::processes::Processes;
 use crate::failover::Epoch;
 use crate::gtid::Position;
 
 /// The program that copies a live MariaDB.
 const BACKUP: &str = "mariadb-backup";
+
+/// The program that unpacks what that one writes; of the same package.
+const UNPACK: &str = "mbstream";
 
 /// Where it writes the position of the copy; the name depends on its version.
 const POSITION_FILES: [&str; 2] = ["mariadb_backup_binlog_info", "xtrabackup_binlog_info"];
@@ -25,32 +30,46 @@ const POSITION_FILES: [&str; 2] = ["mariadb_backup_binlog_info", "xtrabackup_bin
 /// As much of a long output as a message takes.
 const LAST_WORDS: usize = 800;
 
-impl Instance {
-    /// Copies this live MariaDB into an empty directory, while it takes writes.
-    ///
-    /// # Errors
-    /// [`Error::NoBackup`] names the package to install.
-    pub async fn copy_to(&self, target: &Path) -> Result<(), Error> {
-        let directories = &self.settings.directories;
-        let password = self.settings.secrets.read_or_generate(CONTROL_SECRET)?;
-        let options = directories.run.join("backup.cnf");
-        let text = format!(
-            "[mariadb-backup]\nuser={CONTROL}\npassword=\"{}\"\nsocket=\"{}\"\ndatadir=\"{}\"\n",
-            password.expose(),
-            directories.socket().display(),
-            directories.data().display(),
-        );
-        files::write(&options, &text, 0o600, self.settings.user)?;
-        let arguments = vec![
-            format!("--defaults-file={}", options.display()),
-            "--backup".into(),
-            format!("--target-dir={}", target.display()),
-        ];
-        let copied = self.back_up("copy the live database", arguments).await;
-        files::remove(&options).map_err(Error::io("remove", &options))?;
-        copied
-    }
+/// Writes a copy of the live MariaDB that these settings are of into a socket, while it takes writes. The other end
+/// is [`Instance::receive_copy`].
+///
+/// # Errors
+/// [`Error::NoBackup`] names the package to install.
+pub async fn send_copy(
+    settings: &Settings,
+    processes: &dyn Processes,
+    socket: OwnedFd,
+) -> Result<(), Error> {
+    let directories = &settings.directories;
+    let password = settings.secrets.read_or_generate(CONTROL_SECRET)?;
+    let options = directories.run.join("backup.cnf");
+    let text = format!(
+        "[mariadb-backup]\nuser={CONTROL}\npassword=\"{}\"\nsocket=\"{}\"\ndatadir=\"{}\"\n",
+        password.expose(),
+        directories.socket().display(),
+        directories.data().display(),
+    );
+    files::write(&options, &text, 0o600, settings.user)?;
+    let arguments = vec![
+        format!("--defaults-file={}", options.display()),
+        "--backup".into(),
+        "--stream=xbstream".into(),
+        format!("--target-dir={}", directories.temporary().display()),
+    ];
+    let doing = "copy the live database";
+    let copied = run(settings, processes, doing, BACKUP, arguments, Some((socket, Way::Out))).await;
+    files::remove(&options).map_err(Error::io("remove", &options))?;
+    copied
+}
 
+/// Which way a program uses the socket that is its standard input.
+enum Way {
+    In,
+    /// Its standard output goes there; what it says of itself does not.
+    Out,
+}
+
+impl Instance {
     /// Makes the empty directory in which a copy is laid that this server is to adopt.
     ///
     /// # Errors
@@ -60,6 +79,27 @@ impl Instance {
         files::make_directory(&target, 0o700, self.settings.user)
             .map_err(Error::io("make", &target))?;
         Ok(target)
+    }
+
+    /// Unpacks what [`send_copy`] writes into this directory.
+    ///
+    /// # Errors
+    /// [`Error::NoBackup`] names the package to install; a copy that is cut short is none.
+    pub async fn receive_copy(&self, target: &Path, socket: OwnedFd) -> Result<(), Error> {
+        let target = target.to_string_lossy().into_owned();
+        let arguments = vec!["-x".into(), "-C".into(), target];
+        let socket = Some((socket, Way::In));
+        self.use_program("unpack the copy", UNPACK, arguments, socket).await
+    }
+
+    async fn use_program(
+        &self,
+        doing: &'static str,
+        name: &str,
+        arguments: Vec<String>,
+        socket: Option<(OwnedFd, Way)>,
+    ) -> Result<(), Error> {
+        run(&self.settings, &*self.processes, doing, name, arguments, socket).await
     }
 
     /// Makes the copy that was laid in [`Self::clear_for_copy`]'s directory this server's data, and starts
@@ -75,7 +115,8 @@ impl Instance {
             "--use-memory=64M".into(),
             format!("--target-dir={}", copy.display()),
         ];
-        self.back_up("make the copy consistent", arguments).await?;
+        self.use_program("make the copy consistent", BACKUP, arguments, None)
+            .await?;
         let position = position(&copy)?;
         let data = directories.data();
         let kept = free_name(&directories.home, epoch);
@@ -97,33 +138,50 @@ impl Instance {
             .await?;
         Ok(started)
     }
+}
 
-    async fn back_up(&self, doing: &'static str, arguments: Vec<String>) -> Result<(), Error> {
-        let program = self.settings.search.iter().map(|one| one.join(BACKUP));
-        let program = program.chain([Path::new("/usr/bin").join(BACKUP)]);
-        let program = program.into_iter().find(|one| one.is_file());
-        let spawn = Spawn {
-            id: format!("{} copy", self.settings.id),
-            program: Program::File(program.ok_or(Error::NoBackup)?),
-            arguments,
-            environment: environment(),
-            directory: Some(self.settings.directories.home.clone()),
-            user: self.settings.user,
-            ..Spawn::default()
-        };
-        let finished = self.processes.run(spawn, None).await?;
-        if finished.succeeded() {
-            return Ok(());
+async fn run(
+    settings: &Settings,
+    processes: &dyn Processes,
+    doing: &'static str,
+    name: &str,
+    mut arguments: Vec<String>,
+    socket: Option<(OwnedFd, Way)>,
+) -> Result<(), Error> {
+    let program = settings.search.iter().map(|one| one.join(name));
+    let mut program = program.chain([Path::new("/usr/bin").join(name)]);
+    let program = program.find(|one| one.is_file()).ok_or(Error::NoBackup)?;
+    let (program, input) = match socket {
+        None => (program, None),
+        Some((socket, Way::In)) => (program, Some(socket)),
+        Some((socket, Way::Out)) => {
+            let shell = ["-c", "exec \"$0\" \"$@\" >&0"].map(str::to_owned);
+            let own = program.to_string_lossy().into_owned();
+            arguments.splice(..0, shell.into_iter().chain([own]));
+            (PathBuf::from("/bin/sh"), Some(socket))
         }
-        let output: Vec<char> = finished.output.trim().chars().collect();
-        Err(Error::Backup {
-            doing,
-            exit: finished.exit,
-            output: output[output.len().saturating_sub(LAST_WORDS)..]
-                .iter()
-                .collect(),
-        })
+    };
+    let spawn = Spawn {
+        id: format!("{} copy", settings.id),
+        program: Program::File(program),
+        arguments,
+        environment: environment(),
+        directory: Some(settings.directories.home.clone()),
+        user: settings.user,
+        ..Spawn::default()
+    };
+    let finished = processes.run(spawn, input).await?;
+    if finished.succeeded() {
+        return Ok(());
     }
+    let output: Vec<char> = finished.output.trim().chars().collect();
+    Err(Error::Backup {
+        doing,
+        exit: finished.exit,
+        output: output[output.len().saturating_sub(LAST_WORDS)..]
+            .iter()
+            .collect(),
+    })
 }
 
 /// The transactions that a copy holds: the third column of what the program writes beside it.

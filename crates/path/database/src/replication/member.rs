@@ -98,17 +98,23 @@ impl Member {
         .await
     }
 
-    /// Makes the replication accounts of all servers. On a primary before semi-sync is on: the first
+    /// Makes the replication accounts that are missing. On a primary before semi-sync is on: the first
     /// write after that waits for a replica.
     ///
     /// # Errors
     /// When the server does not carry it out.
     pub async fn make_accounts(&self) -> Result<(), Error> {
         let mut conn = self.connect().await?;
+        let there: Vec<String> = bounded(async {
+            Ok(conn.query("SELECT DISTINCT User FROM mysql.user").await?)
+        })
+        .await?;
         let own = std::iter::once(self.server_id);
         let ids = self.peers.values().map(|peer| peer.server_id).chain(own);
-        for id in ids {
-            let user = statements::replica_user(id);
+        for user in ids.map(statements::replica_user) {
+            if there.contains(&user) {
+                continue;
+            }
             let make = statements::make_account(&user, &self.password);
             bounded(carry_out(&mut conn, make)).await?;
         }

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use terrace_database::failover::{Answer, Command, Epoch, Standing};
 use terrace_database::gtid::Position;
 use terrace_database::replication::{Member, Peer};
-use terrace_database::{Instance, Processes};
+use terrace_database::{Instance, Processes, seed};
 use terrace_service::Secret;
 use tokio::task::JoinHandle;
 
@@ -313,10 +313,13 @@ async fn a_server_with_writes_of_its_own_is_cloned_and_its_old_data_kept() {
     one.instance.stop(STOP).await.unwrap();
     let copy = one.instance.clear_for_copy().unwrap();
     let writers = Writers::on(&two).await;
-    two.instance
-        .copy_to(&copy)
-        .await
-        .unwrap_or_else(|error| panic!("{error}"));
+    let (from, to) = std::os::unix::net::UnixStream::pair().unwrap();
+    let (sent, received) = tokio::join!(
+        seed::send_copy(&two.bench.settings, &*two.bench.processes, from.into()),
+        one.instance.receive_copy(&copy, to.into())
+    );
+    sent.unwrap_or_else(|error| panic!("{error}"));
+    received.unwrap_or_else(|error| panic!("{error}"));
     let started = one.instance.adopt_copy(Epoch(2)).await;
     started.unwrap_or_else(|error| panic!("{error}"));
     attached(one.attach("db-2", true).await);

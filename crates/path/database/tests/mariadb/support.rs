@@ -278,6 +278,7 @@ fn plan(port: u16) -> DatabasePlan {
             password: SecretName("database/app".into()),
         }],
         primary_at_birth: true,
+        cluster: None,
     }
 }
 

@@ -7,68 +7,11 @@ use crate::model::{self, App, Server, Site};
 use crate::wiring::{DATABASE, Peer, Preference, Wiring, app_id, router_id};
 
 use super::super::{
-    AppPlan, CopyPlan, DatabaseAccess, DatabasePlan, DatabaseUser, HealthPlan, KeepPlan, Launch,
-    Limits, Part, RolePlan, RoutePlan, SecretName, Timeouts, UpstreamPlan, WebPlan,
+    AppPlan, CopyPlan, DatabaseAccess, HealthPlan, KeepPlan, Launch, Limits, Part, RolePlan,
+    RoutePlan, SecretName, Timeouts, UpstreamPlan, WebPlan,
 };
 use super::Inputs;
-
-/// The database server on this server.
-pub(super) fn database(
-    site: &Site,
-    wiring: &Wiring,
-    inputs: &Inputs,
-    server: &Server,
-) -> Option<RolePlan> {
-    let database = site.database()?;
-    let index = database
-        .servers()
-        .iter()
-        .position(|name| name == server.name())?;
-    let id = format!("{}/database", server.name());
-    let listen = wiring
-        .instance(&id)?
-        .listens
-        .iter()
-        .map(SocketAddr::ip)
-        .collect();
-    let users = database.users().iter().map(|user| DatabaseUser {
-        name: user.name().to_string(),
-        password: password(user),
-    });
-    let plan = DatabasePlan {
-        engine: database.engine().copied(),
-        listen,
-        port: DATABASE,
-        server_id: server_id(site, inputs, server),
-        report_host: server.name().to_string(),
-        database: database.name().to_string(),
-        users: users.collect(),
-        primary_at_birth: index == 0,
-    };
-    Some(RolePlan {
-        id,
-        part: Part::Database(plan),
-    })
-}
-
-/// What was allotted; else its place in the file, beyond all that were.
-fn server_id(site: &Site, inputs: &Inputs, server: &Server) -> u32 {
-    let allotted = inputs.server_ids.get(server.name().as_str()).copied();
-    let place = site
-        .servers()
-        .iter()
-        .position(|other| other.name() == server.name());
-    let beyond = inputs.server_ids.values().max().copied().unwrap_or(0);
-    allotted.unwrap_or_else(|| {
-        beyond
-            .saturating_add(1)
-            .saturating_add(u32::try_from(place.unwrap_or(0)).unwrap_or(0))
-    })
-}
-
-fn password(user: &model::User) -> SecretName {
-    SecretName(format!("database/{}", user.name()))
-}
+use super::database::password;
 
 /// The apps on this server.
 pub(super) fn apps(

@@ -147,8 +147,11 @@ fn state(role: &RoleReport) -> &'static str {
     match role.state {
         State::Waiting => "waiting",
         State::Starting => "starting",
-        State::Serving if role.role == "database" => "primary",
-        State::Serving => "serving",
+        State::Serving => match &role.database {
+            Some(database) if database.writable => "primary",
+            Some(_) => "replica",
+            None => "serving",
+        },
         State::Restarting => "restarting",
         State::Failing => "failing",
         State::Draining => "draining",
@@ -170,7 +173,7 @@ fn troubled(status: &Status) -> impl Iterator<Item = &RoleReport> {
 
 #[cfg(test)]
 mod tests {
-    use terrace_protocol::report::{ServerReport, Traffic};
+    use terrace_protocol::report::{DatabaseReport, ServerReport, Traffic};
 
     use super::*;
 
@@ -181,6 +184,12 @@ mod tests {
             state,
             reason: "200 in 1 ms".into(),
             since: 1_000,
+            database: (role == "database").then(|| {
+                Box::new(DatabaseReport {
+                    writable: true,
+                    ..DatabaseReport::default()
+                })
+            }),
             traffic: (role == "web").then(|| Traffic {
                 rate: 412.4,
                 p99: Some(21_300),

@@ -1,22 +1,29 @@
 //! The database server: found, born, started, asked how it is, started again, stopped.
+//!
+//! One that stands alone opens itself for writes. One of several stays closed and does what the controller says, which
+//! is in `member`; `copying` hands its data to another one, or takes it.
 
-use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+mod copying;
+mod member;
+mod processes;
+mod standing;
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
+use terrace_database::failover::{Run, Token};
 use terrace_database::{
-    Directories, Error, Finished, Health, Instance, ProcessError, Processes, Settings, Stopped,
-    Updated,
+    Directories, Error, Health, Instance, Processes, Settings, Stopped, Updated,
 };
-use terrace_protocol::keeper::{Exit, Spawn};
-use terrace_protocol::report::{RoleReport, State};
+use terrace_protocol::keeper::Exit;
+use terrace_protocol::report::{DatabaseReport, RoleReport, State};
 use terrace_service::{Backoff, SecretStore, clock, users};
-use terrace_site::plan::{DatabasePlan, Part as Kind};
+use terrace_site::plan::{ClusterPlan, DatabasePlan, Part as Kind};
+use tokio::sync::broadcast;
 
 use super::{Part, ended, seconds};
-use crate::logs;
-use crate::node::Context;
+use crate::node::letters::Received;
+use processes::Held;
 
 /// How often it is asked how it is.
 const PROBE: Duration = Duration::from_millis(500);
@@ -36,38 +43,38 @@ pub(crate) async fn run(part: Part) -> String {
         since: clock::unix_millis(),
         ..RoleReport::default()
     };
-    let processes = Arc::new(Held {
-        context: part.context.clone(),
-        log_from: Mutex::new(0),
-    });
+    let processes = Arc::new(Held::new(part.context.clone()));
     let backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE, CALM);
     let mut database = Database {
+        letters: part.context.post.letters(),
         part,
         processes,
         report,
         backoff,
         failures: 0,
         told: false,
+        newborn: false,
+        heard: None,
+        reborn: None,
     };
     let mut stopped = database.part.stopped.clone();
+    let mut wanted = None;
     loop {
         let begun = Instant::now();
-        // Only on its way up may it be interrupted: once it is up, `watch` hears of the end itself.
-        let up = tokio::select! {
-            up = database.bring_up() => up,
-            () = ended(&mut stopped) => Ok(None),
-        };
-        let life = match up {
-            Ok(Some(instance)) => database.watch(instance).await,
-            Ok(None) => Ok(Life::ToStop(None)),
-            Err(error) => Err(error),
-        };
-        match life {
+        match database.live(wanted).await {
             Ok(Life::ToStop(instance)) => return database.stop(instance).await,
             Ok(Life::Exited(exit)) => database.failed(exit.to_string(), begun),
             Ok(Life::NeedsRestart) => continue,
+            Ok(Life::Fenced) => match database.stay_down().await {
+                Some(start) => {
+                    wanted = Some(start);
+                    continue;
+                }
+                None => return "database (kept down)".to_owned(),
+            },
             Err(error) => database.failed(words(&error), begun),
         }
+        wanted = None;
         tokio::select! {
             () = tokio::time::sleep(database.backoff.pause(begun.elapsed())) => {}
             () = ended(&mut stopped) => return "database (down)".to_owned(),
@@ -91,6 +98,17 @@ enum Life {
     ToStop(Option<Box<Instance>>),
     Exited(Exit),
     NeedsRestart,
+    /// The controller had it killed, and it stays down until the controller says otherwise.
+    Fenced,
+}
+
+/// The controller wants it to be started.
+#[derive(Clone, Copy)]
+struct Start {
+    /// Names the answer.
+    token: Token,
+    /// As a replica: what it committed and nobody acknowledged is rolled back.
+    replica: bool,
 }
 
 struct Database {
@@ -101,6 +119,14 @@ struct Database {
     failures: u32,
     /// Whoever waits has been told that it is there.
     told: bool,
+    /// Its data was made by this node.
+    newborn: bool,
+    /// What other nodes say.
+    letters: broadcast::Receiver<Received>,
+    /// The newest of the controller's commands.
+    heard: Option<Token>,
+    /// The run that was started as a replica.
+    reborn: Option<Run>,
 }
 
 impl Database {
@@ -126,14 +152,43 @@ impl Database {
         }
     }
 
+    fn cluster(&self) -> Option<ClusterPlan> {
+        match &self.part.plans.borrow().part {
+            Kind::Database(plan) => plan.cluster.clone(),
+            _ => None,
+        }
+    }
+
+    /// From its start to its end.
+    async fn live(&mut self, start: Option<Start>) -> Result<Life, Error> {
+        let mut stopped = self.part.stopped.clone();
+        // Only on its way up may it be interrupted: once it is up, whoever watches hears of the end itself.
+        let instance = tokio::select! {
+            up = self.bring_up(start.is_some_and(|start| start.replica)) => up?,
+            () = ended(&mut stopped) => None,
+        };
+        let Some(instance) = instance else {
+            return Ok(Life::ToStop(None));
+        };
+        if self.cluster().is_none() {
+            return self.watch(instance).await;
+        }
+        self.follow(instance, start).await
+    }
+
     /// Finds it, gives it birth where there is nothing yet, and starts it.
-    async fn bring_up(&mut self) -> Result<Option<Instance>, Error> {
+    async fn bring_up(&mut self, replica: bool) -> Result<Option<Instance>, Error> {
         let Some(plan) = self.plan() else {
             return Ok(None);
         };
         let begun = Instant::now();
         let name = plan.database.clone();
+        let together = plan.cluster.is_some();
         let mut instance = Instance::prepare(self.settings(), plan, self.processes.clone()).await?;
+        if together {
+            instance.leave_closed();
+        }
+        self.newborn |= instance.born().is_some();
         self.report.what = instance.found().to_string();
         let runs = self
             .part
@@ -144,11 +199,12 @@ impl Database {
             .ok()
             .flatten()
             .is_some();
-        let started = if runs {
-            instance.attach().await?
-        } else {
-            instance.start().await?
+        let started = match (runs, replica) {
+            (true, _) => instance.attach().await?,
+            (false, true) => instance.start_as_replica().await?,
+            (false, false) => instance.start().await?,
         };
+        self.reborn = instance.run().filter(|_| replica);
         self.report.pid = started.pid;
         if !self.told {
             self.told = true;
@@ -195,8 +251,12 @@ impl Database {
 
     fn judge(&mut self, health: &Health) {
         let state = match health {
-            Health::Answers { .. } => {
+            Health::Answers { writes, .. } => {
                 self.failures = 0;
+                self.report.database = Some(Box::new(DatabaseReport {
+                    writable: *writes,
+                    ..DatabaseReport::default()
+                }));
                 State::Serving
             }
             Health::Silent { .. } | Health::Unreachable(_) => State::Failing,
@@ -265,53 +325,5 @@ impl Database {
             Ok(Stopped::Killed(exit)) => format!("database ({exit}; recovers at the next start)"),
             Err(error) => format!("database ({})", words(&error)),
         }
-    }
-}
-
-/// The keeper, as the database wants processes.
-struct Held {
-    context: Context,
-    /// Where the log of the last start begins.
-    log_from: Mutex<u64>,
-}
-
-fn failed(error: anyhow::Error) -> ProcessError {
-    ProcessError(format!("{error:#}"))
-}
-
-#[async_trait]
-impl Processes for Held {
-    async fn run(&self, spawn: Spawn, input: Option<OwnedFd>) -> Result<Finished, ProcessError> {
-        let (exit, output) = self
-            .context
-            .keeper
-            .run(spawn, input)
-            .await
-            .map_err(failed)?;
-        Ok(Finished { exit, output })
-    }
-
-    async fn start(&self, mut spawn: Spawn) -> Result<u32, ProcessError> {
-        *self.log_from.lock().unwrap_or_else(PoisonError::into_inner) =
-            logs::length(&self.context.log(&spawn.id));
-        spawn.output = Some(self.context.keep_log(&spawn.id).await.map_err(failed)?);
-        self.context.keeper.spawn(spawn).await.map_err(failed)
-    }
-
-    async fn signal(&self, id: &str, signal: i32) -> Result<(), ProcessError> {
-        self.context
-            .keeper
-            .signal(id, signal, false)
-            .await
-            .map_err(failed)
-    }
-
-    async fn exited(&self, id: &str) -> Result<Exit, ProcessError> {
-        Ok(self.context.keeper.exited(id).await)
-    }
-
-    async fn output(&self, id: &str) -> String {
-        let from = *self.log_from.lock().unwrap_or_else(PoisonError::into_inner);
-        logs::since(&self.context.log(id), from)
     }
 }

@@ -1,0 +1,95 @@
+//! How one of several databases stands, in words for a person.
+
+use std::time::Duration;
+
+use terrace_database::failover::{Link, Report, Standing};
+use terrace_protocol::report::{DatabaseReport, State};
+
+use super::Database;
+
+impl Database {
+    /// Shows what a probe found.
+    pub(super) fn show_member(&mut self, report: &Report) {
+        let (state, reason) = match report {
+            Report::Up(standing) => {
+                self.failures = 0;
+                self.report.database = Some(Box::new(place(standing)));
+                said(standing)
+            }
+            Report::Down | Report::Silent => {
+                let silent = "it does not say how it stands".to_owned();
+                (State::Failing, silent)
+            }
+        };
+        self.show(state, reason);
+    }
+}
+
+fn place(standing: &Standing) -> DatabaseReport {
+    let link = standing.link.as_ref();
+    let lag = link.and_then(|link| link.lag);
+    DatabaseReport {
+        writable: standing.writable,
+        source: link.map(|link| link.source.clone()),
+        lag: lag.map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)),
+        replicas: standing.replicas.iter().cloned().collect(),
+    }
+}
+
+fn said(standing: &Standing) -> (State, String) {
+    if standing.writable {
+        let replicas: Vec<&str> = standing.replicas.iter().map(String::as_str).collect();
+        let followed = if replicas.is_empty() {
+            "nobody replicates from it".to_owned()
+        } else {
+            format!("{} replicates from it", replicas.join(" and "))
+        };
+        return (State::Serving, format!("takes writes; {followed}"));
+    }
+    let Some(link) = &standing.link else {
+        let closed = "read-only until the controller says what it is".to_owned();
+        return (State::Starting, closed);
+    };
+    follows(link)
+}
+
+fn follows(link: &Link) -> (State, String) {
+    let source = &link.source;
+    if link.diverged {
+        let text = format!("holds writes that {source} has not: it is cloned anew");
+        return (State::Failing, text);
+    }
+    if !link.running {
+        return (State::Failing, format!("does not receive from {source}"));
+    }
+    match link.lag {
+        Some(lag) if lag < Duration::from_secs(1) => {
+            (State::Serving, format!("replica of {source}, up to date"))
+        }
+        Some(lag) => {
+            let text = format!("replica of {source}, {} s behind", lag.as_secs());
+            (State::Serving, text)
+        }
+        None => (State::Starting, format!("replica of {source}, catching up")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replica_says_from_whom_and_how_far() {
+        let link = |running, lag: Option<u64>| Link {
+            source: "web-01".into(),
+            acks: true,
+            running,
+            diverged: false,
+            lag: lag.map(Duration::from_secs),
+        };
+        let words = |link| follows(&link).1;
+        assert_eq!(words(link(true, Some(0))), "replica of web-01, up to date");
+        assert_eq!(words(link(true, Some(7))), "replica of web-01, 7 s behind");
+        assert_eq!(follows(&link(false, None)).0, State::Failing);
+    }
+}
