@@ -138,6 +138,8 @@ impl Database {
             command => self.obey(instance, &command).await,
         };
         tracing::info!(?token, ?answer, "done");
+        // The controller decides by the last report: one from before the command would mislead it.
+        self.look(instance).await;
         self.answer(token, answer);
         Ok(None)
     }

@@ -56,6 +56,7 @@ pub(crate) async fn run(part: Part) -> String {
         newborn: false,
         heard: None,
         reborn: None,
+        unwell_since: None,
     };
     let mut stopped = database.part.stopped.clone();
     let mut wanted = None;
@@ -127,6 +128,8 @@ struct Database {
     heard: Option<Token>,
     /// The run that was started as a replica.
     reborn: Option<Run>,
+    /// Since when it does not serve, though it runs.
+    unwell_since: Option<Instant>,
 }
 
 impl Database {

@@ -1,11 +1,14 @@
 //! How one of several databases stands, in words for a person.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use terrace_database::failover::{Link, Report, Standing};
 use terrace_protocol::report::{DatabaseReport, State};
 
 use super::Database;
+
+/// What is unwell for longer than this is said to fail.
+const MOMENT: Duration = Duration::from_secs(10);
 
 impl Database {
     /// Shows what a probe found.
@@ -21,7 +24,14 @@ impl Database {
                 (State::Failing, silent)
             }
         };
-        self.show(state, reason);
+        let since = *self.unwell_since.get_or_insert_with(Instant::now);
+        if state == State::Serving {
+            self.unwell_since = None;
+        }
+        // Between two runs, or two sources, a server is unwell for a moment.
+        let lasts = state == State::Failing && since.elapsed() >= MOMENT;
+        let passes = state == State::Failing && !lasts;
+        self.show(if passes { State::Starting } else { state }, reason);
     }
 }
 

@@ -53,6 +53,7 @@ impl Machine {
                 }
                 if open {
                     self.publish();
+                    self.reply(Ok(self.record.epoch));
                     if self.record.phase == Phase::Promote {
                         self.store(|record| record.phase = Phase::Stable);
                     }

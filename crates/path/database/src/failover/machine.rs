@@ -258,7 +258,6 @@ impl Machine {
                 member.barred = None;
                 member.away_since = None;
             }
-            self.reply(Ok(self.record.epoch));
         }
     }
 
