@@ -6,6 +6,7 @@
 //! are started through [`Processes`], which the one who owns them implements.
 
 pub mod instance;
+pub mod router;
 
 pub use instance::{
     Directories, Error, Finished, Health, Instance, ProcessError, Processes, Settings, Started,
