@@ -5,3 +5,5 @@
 pub mod classify;
 mod functions;
 pub mod lexer;
+mod settings;
+pub mod wire;
