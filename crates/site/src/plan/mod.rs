@@ -9,6 +9,7 @@ mod app;
 mod database;
 mod derive;
 mod dns;
+mod router;
 mod web;
 
 use std::net::IpAddr;
@@ -20,6 +21,7 @@ pub use app::{AppPlan, CopyPlan, DatabaseAccess, HealthPlan, KeepPlan, Launch};
 pub use database::{DatabasePlan, DatabaseUser, Engine};
 pub use derive::{INTERNET, Inputs, REGISTRAR, VISITOR, plan};
 pub use dns::{DnsPlan, RecordData, RecordPlan, ZonePlan};
+pub use router::{Reads, RouterPlan, TargetPlan};
 pub use web::{Limits, RoutePlan, Timeouts, UpstreamPlan, WebPlan};
 
 /// The version of the plan's format. A node refuses a plan of another one.

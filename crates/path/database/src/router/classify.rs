@@ -106,8 +106,8 @@ fn one(tokens: &[Token<'_>]) -> Route {
         b"EXPLAIN" | b"DESCRIBE" | b"DESC" => explain(rest),
         b"INSERT" | b"UPDATE" | b"DELETE" | b"REPLACE" => write(tokens),
         b"SET" => settings::set(rest),
-        // The database is remembered by the session from what the server answers.
-        b"USE" => Route::Remember,
+        // The session learns the database from what the server answers.
+        b"USE" => Route::Primary,
         b"BEGIN" => Route::Primary,
         b"START" => start(rest),
         b"COMMIT" | b"ROLLBACK" | b"SAVEPOINT" | b"RELEASE" => Route::Primary,

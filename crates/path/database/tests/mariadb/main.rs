@@ -5,6 +5,7 @@
 mod accounts;
 mod life;
 mod refusals;
+mod router;
 mod support;
 
 use std::time::Duration;

@@ -107,7 +107,7 @@ fn the_routing_table() {
             "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
             Remember,
         ),
-        ("USE other", Remember),
+        ("USE other", Primary),
         ("SET sql_mode = 'ANSI_QUOTES'", pin(Setting)),
         ("SET sql_mode = CONCAT(@@sql_mode, ',X')", pin(Setting)),
         ("SET time_zone = '+00:00', autocommit = 0", pin(Setting)),

@@ -18,13 +18,19 @@ pub enum Error {
     /// It speaks something else.
     #[error("that is not the MySQL protocol")]
     Protocol,
+    /// The plan names nobody to log in to, or as.
+    #[error("the plan has no {0}")]
+    Plan(&'static str),
+    /// The session's settings are not taken there.
+    #[error("the server does not take the settings of this session")]
+    Settings,
     /// It said no: an ERR packet's payload.
     #[error("refused: {}", String::from_utf8_lossy(.0.get(9..).unwrap_or_default()))]
     Refused(Vec<u8>),
 }
 
 /// Checks a client's proof; asks again with a plugin of ours where it used another. The sequence number of the next
-/// packet, or `None`: it does not know the password.
+/// packet, and whether it knows the password.
 pub async fn check(
     client: &mut Wire,
     greeting: &Greeting,
@@ -32,7 +38,7 @@ pub async fn check(
     password: Option<&str>,
     mut sequence: u8,
     fresh: bool,
-) -> io::Result<Option<u8>> {
+) -> io::Result<(u8, bool)> {
     let mut plugin = answer.plugin.clone();
     let mut proof = answer.proof.clone();
     let known = |plugin: &[u8]| plugin == NATIVE.as_bytes() || plugin == SHA2.as_bytes();
@@ -58,13 +64,13 @@ pub async fn check(
         .as_deref()
         .is_none_or(|expected| !equal(expected, &proof))
     {
-        return Ok(None);
+        return Ok((sequence, false));
     }
     if plugin == SHA2.as_bytes() && !proof.is_empty() {
         client.send_payload(sequence, &[1, 3]).await?;
         sequence = sequence.wrapping_add(1);
     }
-    Ok(Some(sequence))
+    Ok((sequence, true))
 }
 
 /// Compares in a time that does not depend on where they differ.

@@ -11,7 +11,7 @@ mod response;
 mod stream;
 
 pub use response::{Ok, Response, Seen, error_packet};
-pub use stream::{WHOLE, Wire};
+pub use stream::{WHOLE, Wire, payload_length};
 
 /// Capabilities that we look at.
 pub mod capability {

@@ -141,6 +141,11 @@ impl Response {
         self.phase == Phase::Done && !self.continued
     }
 
+    /// The next packet is a row, or the end of them.
+    pub fn in_rows(&self) -> bool {
+        self.phase == Phase::Rows
+    }
+
     /// Only the first byte of a row matters: it need not be whole to be passed on.
     pub fn may_pass_in_parts(&self, first: u8, length: usize) -> bool {
         self.continued
@@ -178,9 +183,11 @@ impl Response {
             }
             Phase::Columns(0, then) => {
                 // The EOF packet after definitions.
-                let cursor = payload
-                    .get(3..5)
-                    .is_some_and(|b| u16::from_le_bytes([b[0], b[1]]) & status::CURSOR != 0);
+                let cursor = first == 0xfe
+                    && then == Then::Rows
+                    && payload
+                        .get(3..5)
+                        .is_some_and(|b| u16::from_le_bytes([b[0], b[1]]) & status::CURSOR != 0);
                 self.follow(if cursor { Then::End } else { then });
                 if cursor {
                     self.end(payload).map(Seen::Ok)
