@@ -5,7 +5,7 @@ FILE  := $(firstword $(wildcard stacks/$(STAGE)-*.kdl))
 # Compiling with the lab's own load around would lie to the tests: one build at a time.
 CARGO ?= cargo
 
-.PHONY: up build test lint bench setup-run setup-test setup-bench help
+.PHONY: up build test lint acceptance bench setup-run setup-test setup-bench help
 
 help:
 	@sed -n 's/^\([a-z]*\): .*## \(.*\)/  make \1\t\2/p' Makefile
@@ -33,6 +33,9 @@ lint: setup-test ## formatting, clippy, licences, layout
 
 test: lint ## everything, once
 	$(CARGO) test --workspace --locked --no-fail-fast
+
+acceptance: setup-test ## the tests' rounds in full counts; writes docs/acceptance.md
+	$(CARGO) xtask acceptance
 
 bench: setup-bench ## side by side with the peers; writes docs/benchmarks.md
 	scripts/build release

@@ -1,7 +1,10 @@
 //! Chores of the project. `cargo xtask tidy` holds the layout that ARCHITECTURE.md describes; `cargo xtask bench`
-//! measures Terrace beside its peers.
+//! measures Terrace beside its peers; `cargo xtask acceptance` repeats the tests in their full counts.
 
+mod acceptance;
 mod bench;
+mod machine;
+mod statistics;
 mod tidy;
 
 use std::path::Path;
@@ -12,16 +15,21 @@ fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     match task.as_deref() {
         Some("tidy") => report(&tidy::check(&root)),
-        Some("bench") => match bench::run(&root) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("bench: {error}");
-                ExitCode::FAILURE
-            }
-        },
+        Some("bench") => ended("bench", bench::run(&root)),
+        Some("acceptance") => ended("acceptance", acceptance::run(&root)),
         _ => {
-            eprintln!("usage: cargo xtask tidy | bench");
+            eprintln!("usage: cargo xtask tidy | bench | acceptance");
             ExitCode::from(2)
+        }
+    }
+}
+
+fn ended(task: &str, result: std::io::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{task}: {error}");
+            ExitCode::FAILURE
         }
     }
 }

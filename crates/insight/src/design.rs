@@ -1,7 +1,10 @@
 //! A site as questions are asked of it: servers, what stands on them, and who talks to whom, as flat lists
 //! with names. Everything comes from the model and its wiring; nothing is decided here.
 
-use terrace_site::model::{self, Inside, Site};
+use std::time::Duration;
+
+use terrace_site::model::{self, Ack, Balance, Inside, Reads, Site};
+use terrace_site::plan::Timeouts;
 use terrace_site::wiring::{self, Instance, Peer, Preference, Wiring};
 
 /// One site.
@@ -29,8 +32,16 @@ pub struct Design {
     pub firewall: Option<usize>,
     /// The line of `monitor`.
     pub monitor: Option<usize>,
-    /// How the balancer chooses: `round-robin`.
-    pub balance: Option<String>,
+    /// How the balancer chooses.
+    pub balance: Option<Balance>,
+    /// The balancers share an address that one of them holds.
+    pub shares_address: bool,
+    /// When the balancer, or the web server before the app, knows at the latest that a silent server is gone.
+    pub notice: Duration,
+    /// When a write is acknowledged.
+    pub ack: Option<Ack>,
+    /// Where reads go.
+    pub reads: Option<Reads>,
 }
 
 /// One server.
@@ -72,6 +83,8 @@ pub enum Tier {
     Web,
     /// The code base.
     App,
+    /// Stands before the databases, on every app server.
+    Router,
     /// MySQL or MariaDB.
     Database,
     /// Has a voice in who is primary.
@@ -88,6 +101,7 @@ impl Tier {
             Tier::LoadBalancer => "load balancer",
             Tier::Web => "web server",
             Tier::App => "app server",
+            Tier::Router => "SQL router",
             Tier::Database => "database",
             Tier::Quorum => "quorum",
             Tier::Collector => "collector",
@@ -98,7 +112,7 @@ impl Tier {
     pub fn on_the_path(self) -> bool {
         matches!(
             self,
-            Tier::LoadBalancer | Tier::Web | Tier::App | Tier::Database
+            Tier::LoadBalancer | Tier::Web | Tier::App | Tier::Router | Tier::Database
         )
     }
 }
@@ -116,6 +130,8 @@ pub struct Flow {
     pub port: Option<u16>,
     /// Used only while the near one is not healthy.
     pub fallback: bool,
+    /// Of the ways to the databases of a cluster: what takes it, `writes` or `reads`.
+    pub purpose: Option<&'static str>,
 }
 
 impl Design {
@@ -135,7 +151,7 @@ impl Design {
             flows: wiring
                 .flows
                 .iter()
-                .filter_map(|flow| Flow::of(&wiring, flow))
+                .filter_map(|flow| Flow::of(site, &wiring, flow))
                 .collect(),
             entry: wiring.addresses.iter().map(ToString::to_string).collect(),
             serves_files: site.web().is_some_and(|web| web.files().is_some()),
@@ -145,9 +161,13 @@ impl Design {
                 .is_some_and(|word| word.inside() == Inside::Mutual),
             firewall: line(site.firewall().map(|word| word.origin())),
             monitor: line(site.monitor().map(|word| word.origin())),
-            balance: site
+            balance: site.load_balancer().map(|word| word.balance()),
+            shares_address: site
                 .load_balancer()
-                .map(|word| word.balance().word().to_owned()),
+                .is_some_and(|word| !word.addresses().is_empty()),
+            notice: notice(site),
+            ack: site.database().map(|word| word.ack()),
+            reads: site.database().map(|word| word.reads()),
         }
     }
 
@@ -168,10 +188,82 @@ impl Design {
         self.servers.iter().find(|server| server.name == name)
     }
 
+    /// What stands on a server, in the order in which a request crosses it.
+    pub fn on(&self, server: &str) -> impl Iterator<Item = &Element> {
+        self.elements
+            .iter()
+            .filter(move |element| element.server == server)
+    }
+
+    /// The servers of a tier, each once, in the file's order.
+    pub fn servers_of(&self, tier: Tier) -> Vec<&str> {
+        let mut found = Vec::new();
+        for element in self.tier(tier) {
+            if !found.contains(&element.server.as_str()) {
+                found.push(&element.server);
+            }
+        }
+        found
+    }
+
+    /// What an element is: of a cluster's databases also which.
+    pub fn title(&self, element: &Element) -> String {
+        let title = element.tier.title();
+        if element.tier != Tier::Database {
+            return title.to_owned();
+        }
+        match self.servers_of(Tier::Database).as_slice() {
+            [_] => title.to_owned(),
+            [primary, ..] if *primary == element.server => format!("{title}, primary"),
+            [primary, ..] => format!("{title}, replica of {primary}"),
+            [] => title.to_owned(),
+        }
+    }
+
+    /// The tier that visitors meet first.
+    pub fn entry_tier(&self) -> Option<Tier> {
+        let tiers = [Tier::LoadBalancer, Tier::Web, Tier::App];
+        tiers.into_iter().find(|tier| self.has(*tier))
+    }
+
     /// The element of this id.
     pub fn element(&self, id: &str) -> Option<&Element> {
         self.elements.iter().find(|element| element.id == id)
     }
+}
+
+/// What the SQL router sends on this way, where it has a choice.
+fn purpose(site: &Site, wiring: &Wiring, flow: &wiring::Flow) -> Option<&'static str> {
+    let Peer::Instance(from) = &flow.from else {
+        return None;
+    };
+    let database = site.database()?;
+    let router = wiring.instance(from)?.tier == wiring::Tier::Router;
+    if !router || database.servers().len() < 2 {
+        return None;
+    }
+    let to = &wiring.instance(&flow.to)?.server;
+    let primary = database.servers().first() == Some(to);
+    Some(match (database.reads(), primary) {
+        (Reads::Primary, true) => "all",
+        (Reads::Primary, false) => "standby",
+        (_, true) => "writes",
+        (_, false) => "reads",
+    })
+}
+
+/// A server that answers nothing: a connection to it waits for the timeout, and so many checks must fail.
+fn notice(site: &Site) -> Duration {
+    let of = |health: &model::Health, timeouts: &model::Timeouts| {
+        let connect = timeouts.connect().unwrap_or(Timeouts::default().connect);
+        connect.max(health.every() * health.fall() + health.within())
+    };
+    let web = site.web().map(|web| of(web.health(), web.timeouts()));
+    let apps = site
+        .apps()
+        .iter()
+        .map(|app| of(app.health(), app.timeouts()));
+    web.into_iter().chain(apps).max().unwrap_or_default()
 }
 
 impl Server {
@@ -196,6 +288,7 @@ impl Element {
             wiring::Tier::LoadBalancer => Tier::LoadBalancer,
             wiring::Tier::Web => Tier::Web,
             wiring::Tier::App => Tier::App,
+            wiring::Tier::Router => Tier::Router,
             wiring::Tier::Database => Tier::Database,
             wiring::Tier::Quorum => Tier::Quorum,
             wiring::Tier::Collector => Tier::Collector,
@@ -231,7 +324,12 @@ impl Flow {
         }
     }
 
-    fn of(wiring: &Wiring, flow: &wiring::Flow) -> Option<Self> {
+    /// It keeps a replica current.
+    pub fn is_replication(&self) -> bool {
+        self.protocol == wiring::Protocol::Replication.title()
+    }
+
+    fn of(site: &Site, wiring: &Wiring, flow: &wiring::Flow) -> Option<Self> {
         wiring
             .instance(&flow.to)
             .filter(|to| to.tier != wiring::Tier::Agent)?;
@@ -245,6 +343,7 @@ impl Flow {
             protocol: flow.protocol.title().to_owned(),
             port: flow.ports.first().copied(),
             fallback: flow.preference == Preference::Fallback,
+            purpose: purpose(site, wiring, flow),
         })
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::design::{Design, Tier};
-use crate::failures;
+use crate::failures::{self, Fault, lose, predict};
 
 /// A weakness of the design.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,32 +33,15 @@ pub fn findings(design: &Design) -> Vec<Finding> {
 }
 
 fn single_points(design: &Design) -> Vec<Finding> {
-    let lost = |name: &str| {
-        let all = failures::failures(design);
-        let failure = all
-            .into_iter()
-            .find(|failure| failure.fault == failures::Fault::Server(name.to_owned()));
-        let lost = failure
-            .map(|failure| failure.having(failures::Effect::Lost))
-            .unwrap_or_default();
-        if lost == failures::functions(design) {
-            "the whole site".to_owned()
-        } else {
-            lost.iter()
-                .map(|function| function.title())
-                .collect::<Vec<_>>()
-                .join(" and ")
+    let finding = |name: String| {
+        let prediction = predict(design, Fault::PowerOff(name.clone()));
+        Finding {
+            code: "single-point-of-failure",
+            title: format!("single point of failure: {name}"),
+            text: format!("When {name} is lost, {}.", lose(design, &prediction)),
+            remedy: remedy_of(design, &name),
+            line: design.server(&name).map(|server| server.line),
         }
-    };
-    let finding = |name: String| Finding {
-        code: "single-point-of-failure",
-        title: format!("single point of failure: {name}"),
-        text: format!(
-            "When {name} fails, {} is away until somebody brings it back. Nothing else can take its place.",
-            lost(&name)
-        ),
-        remedy: remedy_of(design, &name),
-        line: design.server(&name).map(|server| server.line),
     };
     failures::single_points(design)
         .into_iter()
@@ -73,7 +56,7 @@ fn remedy_of(design: &Design, server: &str) -> String {
     } else if holds(Tier::LoadBalancer) {
         "a second load balancer that takes the address over (stage 3)".to_owned()
     } else if holds(Tier::Database) && design.tier(Tier::Database).count() > 1 {
-        "a `quorum` of three servers, so that a replica takes over by itself (stage 3); until then: `terrace failover`".to_owned()
+        "a `quorum` of three servers, so that a replica takes over by itself (stage 3)".to_owned()
     } else {
         "another server for the same work".to_owned()
     }
@@ -107,6 +90,7 @@ fn scale(design: &Design) -> Option<Finding> {
     let sharing: Vec<&str> = design
         .elements
         .iter()
+        .filter(|element| element.tier != Tier::Router)
         .map(|element| element.tier.title())
         .collect();
     Some(Finding {
@@ -114,7 +98,7 @@ fn scale(design: &Design) -> Option<Finding> {
         title: "cannot scale: one server takes all the traffic".to_owned(),
         text: format!(
             "{} share the processors, the memory and the disk of {}. When more visitors come than it can serve, all of them \
-             wait; a larger machine is the only way, and it has an end.",
+             wait. A larger machine helps for a while; the largest one is soon reached.",
             crate::explain::and(&sharing),
             server.name
         ),
@@ -130,12 +114,11 @@ fn one_writer(design: &Design) -> Option<Finding> {
         code: "one-writer",
         title: format!("one server accepts writes: {}", primary.server),
         text: format!(
-            "All changes go through the primary on {}. Replicas share the reading, not the writing: when it is slow or away, \
-             so is every change.",
+            "All changes go through the primary on {}. Replicas share the reading, not the writing: a second one makes no write \
+             faster, and when the primary is slow or away, so is every change.",
             primary.server
         ),
-        remedy: "keep transactions short; a quorum lets a replica take over by itself (stage 3)"
-            .to_owned(),
+        remedy: "short transactions and a primary with a server of its own (stage 3)".to_owned(),
         line: Some(primary.line),
     })
 }

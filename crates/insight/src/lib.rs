@@ -20,6 +20,8 @@ pub fn sentence(design: &Design) -> String {
     let mut tiers: Vec<&str> = design
         .elements
         .iter()
+        // It goes without saying: it stands wherever an app asks a database.
+        .filter(|element| element.tier != design::Tier::Router)
         .map(|element| element.tier.title())
         .collect();
     tiers.dedup();

@@ -53,46 +53,105 @@ fn the_drawings_as_text() {
     insta::assert_snapshot!(all.join("\n"));
 }
 
-/// A golden answer for each question that stage 0 is asked.
-#[test]
-fn stage_0_answers_every_question() {
-    let design = design("0-simple_web_stack");
+/// A golden answer for each question; the questions that a newcomer must find an answer to are among them.
+fn answers(number: usize, asked: &[&str]) {
+    let design = design(STAGES[number].0);
     for topic in explain::topics(&design) {
         let answer = explain::answer(&design, &topic.name).unwrap();
-        insta::assert_snapshot!(format!("stage_0_{}", topic.name), answer);
+        insta::assert_snapshot!(format!("stage_{number}_{}", topic.name), answer);
     }
-    for asked in [
-        "request",
-        "server",
-        "domain",
-        "record",
-        "web",
-        "app",
-        "database",
-        "network",
-        "issues",
-        "spof",
-        "round-robin",
-        "primary-replica",
-        "tls",
-        "qps",
-        "web-01",
-    ] {
-        assert!(explain::answer(&design, asked).is_some(), "{asked}");
+    for topic in asked {
+        assert!(explain::answer(&design, topic).is_some(), "{topic}");
     }
     assert_eq!(explain::answer(&design, "kubernetes"), None);
-    insta::assert_snapshot!("stage_0_overview", explain::overview(&design));
+    insta::assert_snapshot!(
+        format!("stage_{number}_overview"),
+        explain::overview(&design)
+    );
 }
 
 #[test]
-fn what_fails_when_it_fails() {
-    let points = |stage| failures::single_points(&design(stage));
-    assert_eq!(points("0-simple_web_stack"), ["web-01"]);
-    assert_eq!(
-        points("1-distributed_web_infrastructure"),
-        ["lb-01", "web-01"]
+fn stage_0_answers_every_question() {
+    answers(
+        0,
+        &[
+            "request",
+            "elements",
+            "server",
+            "domain",
+            "record",
+            "web",
+            "app",
+            "database",
+            "network",
+            "issues",
+            "spof",
+            "round-robin",
+            "primary-replica",
+            "tls",
+            "qps",
+            "web-01",
+        ],
     );
-    assert_eq!(points("3-scale_up"), [""; 0]);
+}
+
+#[test]
+fn stage_1_answers_every_question() {
+    answers(
+        1,
+        &[
+            "request",
+            "elements",
+            "load-balancer",
+            "algorithm",
+            "round-robin",
+            "active-active",
+            "active-passive",
+            "primary-replica",
+            "router",
+            "database-url",
+            "issues",
+            "spof",
+            "security",
+            "monitoring",
+            "lb-01",
+            "web-01",
+            "web-02",
+        ],
+    );
+}
+
+/// No answer of any stage is empty, or says something that only a program would.
+#[test]
+fn every_answer_is_written_for_people() {
+    for (stage, _) in STAGES {
+        let design = design(stage);
+        for topic in explain::topics(&design) {
+            let answer = explain::answer(&design, &topic.name).unwrap();
+            let body = answer.split_once("\n\n").unwrap().1;
+            assert!(body.len() > 40, "{stage} {}: {body}", topic.name);
+            for wrong in ["Some(", "None", "  ,", " .", "()", ", ,", ". .", ".."] {
+                assert!(!body.contains(wrong), "{stage} {}: {body}", topic.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_predictions_of_each_stage() {
+    for number in [0, 1, 3] {
+        let table = failures::table(&design(STAGES[number].0));
+        insta::assert_snapshot!(format!("stage_{number}_predictions"), table);
+    }
+}
+
+#[test]
+fn single_points_of_failure() {
+    let points = |number: usize| failures::single_points(&design(STAGES[number].0));
+    assert_eq!(points(0), ["web-01"]);
+    assert_eq!(points(1), ["lb-01", "web-01"]);
+    assert_eq!(points(2), ["lb-01", "web-01"]);
+    assert_eq!(points(3), [""; 0]);
 }
 
 #[test]
@@ -115,22 +174,44 @@ fn findings_name_their_line() {
     );
 }
 
-/// `TERRACE_BLESS=1 cargo test -p terrace-insight` writes the page anew.
 #[test]
-fn the_page_of_stage_0_is_current() {
-    let (stage, title) = STAGES[0];
-    let design = design(stage);
-    let picture = format!("{stage}.svg");
-    let text = page(&design, title, &format!("stacks/{stage}.kdl"), &picture);
-    for (name, wanted) in [(format!("{stage}.md"), text), (picture, draw::svg(&design))] {
-        let path = root().join("docs").join(&name);
-        if std::env::var_os("TERRACE_BLESS").is_some() {
-            fs::write(&path, &wanted).unwrap();
+fn stage_1_has_these_weaknesses() {
+    let found = findings::findings(&design(STAGES[1].0));
+    let found: Vec<_> = found
+        .iter()
+        .map(|finding| (finding.code, finding.line))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("single-point-of-failure", Some(4)),
+            ("single-point-of-failure", Some(5)),
+            ("one-writer", Some(14)),
+            ("same-components", Some(5)),
+            ("no-firewall", None),
+            ("no-https", None),
+            ("no-monitoring", None),
+        ]
+    );
+}
+
+/// `TERRACE_BLESS=1 cargo test -p terrace-insight` writes the pages anew.
+#[test]
+fn the_pages_are_current() {
+    for (stage, title) in &STAGES[..2] {
+        let design = design(stage);
+        let picture = format!("{stage}.svg");
+        let text = page(&design, title, &format!("stacks/{stage}.kdl"), &picture);
+        for (name, wanted) in [(format!("{stage}.md"), text), (picture, draw::svg(&design))] {
+            let path = root().join("docs").join(&name);
+            if std::env::var_os("TERRACE_BLESS").is_some() {
+                fs::write(&path, &wanted).unwrap();
+            }
+            let found = fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                found == wanted,
+                "docs/{name} is stale: TERRACE_BLESS=1 cargo test -p terrace-insight"
+            );
         }
-        let found = fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            found == wanted,
-            "docs/{name} is stale: TERRACE_BLESS=1 cargo test -p terrace-insight"
-        );
     }
 }

@@ -41,6 +41,9 @@ pub enum Error {
     /// The socket, or what is said on it.
     #[error(transparent)]
     Channel(#[from] terrace_protocol::Error),
+    /// None runs.
+    #[error("{0} is not up: start it with `terrace up`")]
+    Down(String),
     /// The process.
     #[error("the coordinator cannot be started: {0}")]
     Start(#[source] io::Error),
@@ -63,6 +66,17 @@ pub async fn connect(location: &Location) -> Result<Option<Connection>, Error> {
         Ok(stream) => Ok(Some(Channel::open_own(stream).await?)),
         Err(_) => Ok(None),
     }
+}
+
+/// One request, one answer.
+///
+/// # Errors
+/// When no coordinator runs, or it cannot be spoken to.
+pub async fn ask(location: &Location, request: Request) -> Result<Reply, Error> {
+    let connection = connect(location).await?;
+    let mut connection = connection.ok_or_else(|| Error::Down(location.name().to_owned()))?;
+    connection.sender.send(&request).await?;
+    Ok(connection.receiver.receive().await?.message)
 }
 
 /// Starts a coordinator, in a session of its own, or finds the one that runs, and dials it.

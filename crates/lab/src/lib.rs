@@ -2,16 +2,19 @@
 //!
 //! A [`coordinator`] owns everything: namespaces, bridge, front door and the lock. It dies, and they are gone.
 //! Commands are its [`client`]s. [`hosts`] makes servers of namespaces; [`enter`] lets a program in; [`front_door`]
-//! lets a browser of this machine in; [`load`] asks as many visitors would. What runs on a host is the node's
+//! lets a browser of this machine in; `fault` breaks what runs; [`load`] asks as many visitors would; [`proof`]
+//! holds what was predicted against it. What runs on a host is the node's
 //! business, which is reached through its socket alone.
 
 pub mod client;
 pub mod coordinator;
 pub mod enter;
+mod fault;
 pub mod front_door;
 pub mod hosts;
 pub mod load;
 mod location;
+pub mod proof;
 mod state;
 
 pub use location::{Error as LocationError, Location, find};

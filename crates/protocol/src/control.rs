@@ -23,8 +23,62 @@ pub enum Request {
         /// `web-01`, `internet`.
         server: String,
     },
+    /// Take over what the file says now, as far as running roles can.
+    Apply {
+        /// The file, absolute: it lies beside the site's state.
+        file: PathBuf,
+    },
+    /// Send new requests elsewhere than to a server, and let what it has finish.
+    Drain {
+        /// The server.
+        server: String,
+        /// Milliseconds that what is in flight may take.
+        within: u64,
+        /// Even if nobody else is left to serve.
+        force: bool,
+    },
+    /// Use a server again that was drained.
+    Undrain {
+        /// The server.
+        server: String,
+    },
+    /// Break something, to see what becomes of the site.
+    Break(Fault),
+    /// Mend everything that was broken and does not mend itself.
+    Mend,
     /// Stop all, in order.
     Down,
+}
+
+/// What can break.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fault {
+    /// A role's process is killed; its node starts it again.
+    Kill {
+        /// The role's id: `web-01/app/1`.
+        role: String,
+    },
+    /// Everything on a server is killed at once; it comes back, as after a reboot.
+    Crash {
+        /// The server.
+        server: String,
+    },
+    /// A server is switched off, and silent, until it is mended.
+    PowerOff {
+        /// The server.
+        server: String,
+    },
+    /// A server's cable is out until it is mended; everything on it runs.
+    Partition {
+        /// The server.
+        server: String,
+    },
+    /// A server's processes stand still until it is mended; its kernel answers.
+    Freeze {
+        /// The server.
+        server: String,
+    },
 }
 
 /// What the coordinator answers.
@@ -39,6 +93,18 @@ pub enum Reply {
     Status(Status),
     /// Where a server can be entered.
     Enter(Enter),
+    /// The file was taken over. Each change in a line; none: nothing had changed.
+    Applied {
+        /// `~ web-01/web  timeouts.idle: 60000 → 30000`.
+        changes: Vec<String>,
+    },
+    /// It was begun; the status shows how far it is.
+    Begun,
+    /// It is broken, or mended.
+    Broken {
+        /// When: µs since 1970.
+        at: u64,
+    },
     /// Everything has stopped. The last message.
     Stopped,
     /// It could not be done. `remedy` says what to do next.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::report::ServerReport;
+use crate::role::Divert;
 
 /// What the coordinator says to a node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -15,6 +16,11 @@ pub enum ToNode {
     Reconcile {
         /// The plan.
         plan: Box<RawValue>,
+    },
+    /// The servers that balancers are to empty, all of them; what is not named is used again.
+    Divert {
+        /// Each with its deadline.
+        servers: Vec<Divert>,
     },
     /// Stop every role in order, entry first, database last, then answer [`FromNode::Stopped`].
     Stop,

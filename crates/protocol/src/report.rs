@@ -40,6 +40,14 @@ pub struct RoleReport {
     pub upstreams: Vec<UpstreamReport>,
 }
 
+impl RoleReport {
+    /// It does its work, and finds those behind it well.
+    pub fn is_well(&self) -> bool {
+        let reached = self.upstreams.iter().all(|upstream| upstream.healthy);
+        self.state == State::Serving && reached
+    }
+}
+
 /// Where a role is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -97,4 +105,27 @@ pub struct UpstreamReport {
     pub errors: u64,
     /// Requests that were tried again elsewhere, or on a new connection.
     pub retries: u64,
+    /// Requests that it has now.
+    #[serde(default)]
+    pub in_flight: u64,
+    /// Its share among the others; 0: shares do not count.
+    #[serde(default)]
+    pub weight: u32,
+    /// It is used while no other is healthy.
+    #[serde(default)]
+    pub backup: bool,
+    /// It is being emptied.
+    #[serde(default)]
+    pub drain: Option<DrainReport>,
+}
+
+/// How far an instance has been emptied.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DrainReport {
+    /// It was not begun, and why; all else means nothing then.
+    pub refused: Option<String>,
+    /// Nothing is in flight any more.
+    pub done: bool,
+    /// Milliseconds that what is in flight may still take; 0 and not done: the deadline has passed.
+    pub left: u64,
 }

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::report::RoleReport;
+use crate::report::{RoleReport, ServerReport};
 
 /// What the node says to a role.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -13,11 +13,26 @@ use crate::report::RoleReport;
 pub enum ToRole {
     /// Run this plan from now on. Health and drain state are kept.
     Configure(Configure),
+    /// Send new requests elsewhere than to this server, or to it again: for balancers.
+    Divert(Divert),
+    /// How everything on this server stands: for agents.
+    Facts(Box<ServerReport>),
     /// Take no new work, finish what is in flight, exit.
     Drain {
         /// After this many milliseconds what is left is cut off.
         within: u64,
     },
+}
+
+/// Which server is to be emptied, or used again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Divert {
+    /// The server: all its instances.
+    pub server: String,
+    /// What is in flight may take so many milliseconds; `None`: use it again.
+    pub within: Option<u64>,
+    /// Even if no other is healthy.
+    pub force: bool,
 }
 
 /// A role's plan.

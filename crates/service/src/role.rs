@@ -7,8 +7,8 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
-use terrace_protocol::report::RoleReport;
-use terrace_protocol::role::{Configure, FromRole, ToRole};
+use terrace_protocol::report::{RoleReport, ServerReport};
+use terrace_protocol::role::{Configure, Divert, FromRole, ToRole};
 use terrace_protocol::{Channel, Sender};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
@@ -62,6 +62,10 @@ pub enum Order {
         /// The plan of this kind of role, as JSON.
         plan: Box<RawValue>,
     },
+    /// Empty a server, or use it again: only balancers are told.
+    Divert(Divert),
+    /// How everything on this server stands: only agents are told.
+    Facts(Box<ServerReport>),
     /// Take no new work, finish what is in flight, and exit within this time.
     Drain(Duration),
 }
@@ -156,6 +160,8 @@ async fn converse(
                 ToRole::Configure(Configure { generation, plan }) => {
                     Order::Configure { generation, plan }
                 }
+                ToRole::Divert(divert) => Order::Divert(divert),
+                ToRole::Facts(facts) => Order::Facts(facts),
                 ToRole::Drain { within } => Order::Drain(Duration::from_millis(within)),
             };
             if orders.send(order).await.is_err() {

@@ -9,6 +9,10 @@ use terrace_protocol::keeper::User;
 pub const WEB: User = User { id: 70_001 };
 /// Name servers.
 pub const DNS: User = User { id: 70_002 };
+/// Agents.
+pub const AGENT: User = User { id: 70_003 };
+/// Load balancers.
+pub const BALANCER: User = User { id: 70_004 };
 /// MariaDB and MySQL.
 pub const DATABASE: User = User { id: 70_010 };
 

@@ -11,7 +11,7 @@ use terrace_site::load;
 use terrace_site::model::Site;
 use terrace_site::plan::{Inputs, Part, ServerPlan, plan};
 use terrace_site::wiring::{
-    Flow, Instance, Peer, Preference, Protocol, Source, Wiring, openings, wire,
+    Flow, Instance, Peer, Preference, Protocol, Source, Tier, Wiring, openings, wire,
 };
 
 const SERVERS: [&str; 4] = ["a", "b", "c", "d"];
@@ -117,13 +117,34 @@ proptest! {
                 let reached = next.iter().filter(|other| wiring.instance(&other.to).unwrap().name == to.name).count();
                 prop_assert_eq!(reached, same_app, "{}", flow);
             }
-            if matches!(flow.protocol, Protocol::Http | Protocol::Mysql) {
+            if flow.protocol == Protocol::Http {
                 prop_assert_eq!(flow.preference == Preference::Near, from.server == to.server, "{}", flow);
             }
-            let primary = wiring.tier(terrace_site::wiring::Tier::Database).next();
-            if flow.protocol == Protocol::Mysql && primary.is_some_and(|primary| primary.id == flow.to) {
-                prop_assert_ne!(flow.preference, Preference::Fallback, "writes go to {}", flow.to);
+        }
+    }
+
+    #[test]
+    fn an_app_asks_its_own_router_and_that_reaches_every_database(site in site()) {
+        let wiring = wire(&site);
+        let databases = wiring.tier(Tier::Database).count();
+        for app in wiring.tier(Tier::App) {
+            let asks = |id: &str| -> Vec<&Flow> {
+                let from = Peer::Instance(id.to_owned());
+                wiring.flows.iter().filter(|flow| flow.protocol == Protocol::Mysql && flow.from == from).collect()
+            };
+            let router = format!("{}/router", app.server);
+            let to: Vec<&str> = asks(&app.id).iter().map(|flow| flow.to.as_str()).collect();
+            if databases == 0 {
+                prop_assert!(to.is_empty());
+                continue;
             }
+            if databases == 1 {
+                prop_assert!(to.iter().all(|to| to.ends_with("/database")) && to.len() == 1);
+                continue;
+            }
+            prop_assert_eq!(to, [router.as_str()]);
+            prop_assert_eq!(asks(&router).len(), databases);
+            prop_assert!(asks(&router).iter().all(|flow| flow.preference == Preference::Balanced));
         }
     }
 
@@ -194,7 +215,16 @@ proptest! {
                     ids.push(database.server_id);
                 }
                 Part::App(app) => prop_assert_eq!(app.database.is_some(), site.database().is_some()),
+                Part::LoadBalancer(balancer) => {
+                    let listens = |id: &str| wire(&site).instance(id).map(|instance| instance.listens.clone());
+                    for member in balancer.tiers.iter().flat_map(|tier| &tier.members) {
+                        let known = copies.get(&member.instance).map(|address| vec![*address]);
+                        let known = known.or_else(|| listens(&member.instance)).unwrap_or_default();
+                        prop_assert!(known.contains(&member.address), "{}", member.instance);
+                    }
+                }
                 Part::Dns(dns) => prop_assert_eq!(dns.zones.len(), 1),
+                Part::Agent(agent) => prop_assert!(agent.listen.iter().all(|place| !place.ip().is_unspecified())),
             }
         }
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::statistics::median;
+use crate::statistics::median;
 
 /// Warm rounds.
 const ROUNDS: usize = 5;

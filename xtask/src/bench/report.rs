@@ -1,10 +1,10 @@
 //! What was measured, in words: for the terminal, and as docs/benchmarks.md.
 
-use std::process::Command;
-
+use super::network::CONGESTION_CONTROL;
 use super::phases::Phases;
-use super::statistics::median;
 use super::{BUSY, Outcome, PAIRS, Round};
+use crate::machine::{described, first_line};
+use crate::statistics::median;
 
 /// One case in a line.
 pub(crate) fn line(outcome: &Outcome) -> String {
@@ -61,14 +61,14 @@ pub(crate) fn page(outcomes: &[Outcome], measured: &Phases) -> String {
         "# Benchmarks\n\n<!-- Written by `make bench`: do not edit. -->\n\n\
          CPU time of all processes of the server under test, per request answered: ours beside nginx's, in one run. One core \
          for the server, the other for load ({}) and upstream; rounds of 3 s alternate (A B, B A, …), {PAIRS} pairs a case; 64 \
-         connections kept alive, a browser's request fields, both write their access log. The ratio is the median over pairs, with \
+         connections kept alive on loopback ({CONGESTION_CONTROL}, no pacing), a browser's request fields, both write their access log. The ratio is the median over pairs, with \
          its 95 % bootstrap interval; less than 1 is less CPU than nginx.\n\n{}\n\n\
          | case | ours, µs | nginx, µs | ratio | 95 % | aim | | requests/s ours, nginx | p99 ours, nginx |\n|---|---|---|---|---|---|---|---|---|\n",
         first_line("wrk", &["-v"])
             .split(" [")
             .next()
             .unwrap_or("wrk"),
-        machine()
+        described(&[("nginx", "nginx", "-v")])
     );
     for outcome in outcomes {
         text += &row(outcome);
@@ -135,40 +135,8 @@ fn shortfalls(outcomes: &[Outcome]) -> String {
     }
 }
 
-fn machine() -> String {
-    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .unwrap_or("")
-        .trim_start_matches(['\t', ':', ' ']);
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    format!(
-        "Machine: {cores} cores, {model}, Linux {}. {}. {}.",
-        first_line("uname", &["-r"])
-            .split('-')
-            .next()
-            .unwrap_or_default(),
-        first_line("nginx", &["-v"]),
-        first_line("rustc", &["--version"])
-    )
-}
-
-/// What a program says of itself.
-fn first_line(program: &str, arguments: &[&str]) -> String {
-    let Ok(output) = Command::new(program).args(arguments).output() else {
-        return format!("{program} unknown");
-    };
-    let text = [output.stdout, output.stderr].concat();
-    String::from_utf8_lossy(&text)
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
-}
-
 const SETTINGS: &str = "\n## Settings\n\n\
 nginx: `worker_processes 1`, `sendfile`, `tcp_nopush`, `open_file_cache max=1000`, upstream `keepalive 256`, \
-`proxy_http_version 1.1` with an empty `Connection`, `X-Forwarded-For`, `access_log … buffer=64k flush=1s`. Ours: one worker, \
-defaults. The upstream is an nginx of its own that returns 128 bytes. Repeat it with `make bench`.\n";
+`proxy_http_version 1.1` with an empty `Connection`; it passes on the fields that we do (`X-Forwarded-For`, `-Proto`, `-Host`, \
+`X-Request-Id`) and logs the facts that we log (a `log_format` with request id, upstream and times, `buffer=64k flush=1s`). Ours: \
+one worker, defaults. The upstream is an nginx of its own that returns 128 bytes. Repeat it with `make bench`.\n";

@@ -48,8 +48,16 @@ impl Bench {
             nginx,
             upstream,
         };
-        for server in [&bench.ours, &bench.nginx, &bench.upstream] {
-            answers(server.port)?;
+        for (server, name) in [
+            (&bench.ours, "terrace"),
+            (&bench.nginx, "nginx"),
+            (&bench.upstream, "upstream"),
+        ] {
+            if !answers(server.port) {
+                let log = bench.directory.join(format!("{name}.log"));
+                let said = fs::read_to_string(log).unwrap_or_default();
+                return Err(io::Error::other(format!("{name} does not listen: {said}")));
+            }
         }
         Ok(bench)
     }
@@ -150,17 +158,15 @@ fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-fn answers(port: u16) -> io::Result<()> {
+fn answers(port: u16) -> bool {
     let start = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         if start.elapsed() > Duration::from_secs(10) {
-            return Err(io::Error::other(format!(
-                "the server on port {port} does not listen"
-            )));
+            return false;
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    Ok(())
+    true
 }
 
 /// What both have in common: where nginx may write when it is not installed as a service.
@@ -181,15 +187,18 @@ fn upstream_configuration(directory: &Path, port: u16) -> String {
     )
 }
 
-/// nginx at its best for this work: see the report's list of settings.
+/// nginx at its best for the same work: the same fields passed on and the same facts logged as we do by default.
 fn configuration(directory: &Path, port: u16, upstream: u16) -> String {
     let at = directory.display();
     format!(
-        "{}access_log {at}/nginx-access.log combined buffer=64k flush=1s;\nsendfile on;\ntcp_nopush on;\n\
+        "{}log_format same '$msec $remote_addr $request_id $request_method $host $request_uri $status $bytes_sent \
+         $request_time $upstream_addr $upstream_header_time $request_completion';\n\
+         access_log {at}/nginx-access.log same buffer=64k flush=1s;\nsendfile on;\ntcp_nopush on;\n\
          open_file_cache max=1000;\ntypes {{ text/html html; }}\nupstream app {{ server 127.0.0.1:{upstream}; keepalive 256; \
          keepalive_requests 10000000; }}\nserver {{\nlisten 127.0.0.1:{port};\nroot {at}/files;\nlocation /app {{\n\
          proxy_pass http://app;\nproxy_http_version 1.1;\nproxy_set_header Connection \"\";\nproxy_set_header Host $host;\n\
-         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n}}\n}}\n}}\n",
+         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\nproxy_set_header X-Forwarded-Proto $scheme;\n\
+         proxy_set_header X-Forwarded-Host $host;\nproxy_set_header X-Request-Id $request_id;\n}}\n}}\n}}\n",
         head(directory, "nginx")
     )
 }

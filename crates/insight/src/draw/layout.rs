@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::scene::{Kind, Label, Line, Point, Rect, Scene, Shape, Style};
-use crate::design::{Design, Element, Flow, Server, Tier};
+use super::flows;
+use super::scene::{Kind, Label, Line, Rect, Scene, Shape, Style};
+use crate::design::{Design, Element, Server, Tier};
 use crate::failures::single_points;
 
 const ROLE: (f64, f64) = (250.0, 50.0);
@@ -15,9 +16,9 @@ const HEAD: f64 = 34.0;
 const WARNING: f64 = 18.0;
 const MARGIN: f64 = 24.0;
 /// Between two rows: the flows and their labels.
-const ROW: f64 = 76.0;
+pub(super) const ROW: f64 = 76.0;
 /// Between two servers of a row: labels of what they say to each other.
-const BESIDE: f64 = 176.0;
+pub(super) const BESIDE: f64 = 176.0;
 const OUTSIDE: (f64, f64) = (190.0, 46.0);
 
 /// Places the whole design.
@@ -27,19 +28,22 @@ pub(super) fn scene(design: &Design) -> Scene {
     for rank in page.ranks() {
         page.place_row(rank);
     }
-    page.connect();
+    flows::connect(&mut page);
     page.finish()
 }
 
-struct Page<'a> {
-    design: &'a Design,
+/// A drawing in the making.
+pub(super) struct Page<'a> {
+    pub(super) design: &'a Design,
     rows: BTreeMap<Tier, Vec<&'a Server>>,
     single: Vec<String>,
-    width: f64,
+    pub(super) width: f64,
     y: f64,
-    servers: BTreeMap<&'a str, Rect>,
-    roles: BTreeMap<&'a str, Rect>,
-    scene: Scene,
+    /// Where each server is.
+    pub(super) servers: BTreeMap<&'a str, Rect>,
+    /// Where each element is; the visitor is the one without a name.
+    pub(super) roles: BTreeMap<&'a str, Rect>,
+    pub(super) scene: Scene,
 }
 
 impl<'a> Page<'a> {
@@ -195,10 +199,11 @@ impl<'a> Page<'a> {
                 14.0,
                 Style::Name,
             ),
-            right(
-                &server.addresses.join(" "),
-                rect.x + rect.w - PADDING,
-                self.y + 22.0,
+            Label::right(
+                server.addresses.join(" "),
+                (rect.x + rect.w - PADDING, self.y + 22.0),
+                11.0,
+                Style::Detail,
             ),
         ];
         for (index, (text, style)) in self.remarks(server).into_iter().enumerate() {
@@ -232,7 +237,7 @@ impl<'a> Page<'a> {
         let size = (rect.w - 24.0) / (detail.chars().count() as f64 * 0.6);
         let lines = vec![
             Label::new(
-                element.tier.title(),
+                self.design.title(element),
                 (rect.x + 12.0, rect.y + 20.0),
                 14.0,
                 Style::Name,
@@ -252,125 +257,9 @@ impl<'a> Page<'a> {
         self.roles.insert(&element.id, rect);
     }
 
-    fn connect(&mut self) {
-        let mut labelled: Vec<(i64, String)> = Vec::new();
-        for flow in &self.design.flows {
-            let Some(route) = self.route(flow) else {
-                continue;
-            };
-            let text = if flow.fallback {
-                "fallback".to_owned()
-            } else {
-                flow.title()
-            };
-            // Parallel flows between the same two rows say it once.
-            let key = (route.label.1 as i64, text.clone());
-            if route.alone || !labelled.contains(&key) {
-                labelled.push(key);
-                let at = route.label;
-                let size = 11.0;
-                let label = if route.left {
-                    Label::new(text, at, size, Style::Flow)
-                } else {
-                    Label::centred(text, at, size, Style::Flow)
-                };
-                if !self
-                    .scene
-                    .labels
-                    .iter()
-                    .any(|other| other.rect.overlaps(&label.rect))
-                {
-                    self.scene.labels.push(label);
-                }
-            }
-            self.scene.lines.push(Line {
-                points: route.points,
-                dashed: flow.fallback,
-            });
-        }
-    }
-
-    fn route(&self, flow: &Flow) -> Option<Route> {
-        let to = self.design.element(&flow.to)?;
-        let target = *self.roles.get(flow.to.as_str())?;
-        let target_server = *self.servers.get(to.server.as_str())?;
-        let Some(from) = &flow.from else {
-            return Some(down(self.roles[""], target_server, self.width / 2.0));
-        };
-        let source = *self.roles.get(from.as_str())?;
-        let source_server = *self
-            .servers
-            .get(self.design.element(from)?.server.as_str())?;
-        if source_server == target_server {
-            return (source.y < target.y).then(|| within(source, target));
-        }
-        if source_server.y + source_server.h < target_server.y {
-            return Some(down(source_server, target_server, self.width / 2.0));
-        }
-        // Of one row: only neighbours are joined; the legend of the file says that all of a tier stand in.
-        let gap = (source_server.x - target_server.x).abs() - source_server.w;
-        (gap <= BESIDE + 1.0).then(|| beside(source, target))
-    }
-
     fn finish(mut self) -> Scene {
         self.scene.height = self.y - ROW + MARGIN;
         self.scene
-    }
-}
-
-struct Route {
-    points: Vec<Point>,
-    label: Point,
-    /// The label begins at its point; otherwise its middle is there.
-    left: bool,
-    /// No other flow says the same in the same place.
-    alone: bool,
-}
-
-/// From the lower edge of a box to the upper edge of one in a row below.
-fn down(from: Rect, to: Rect, middle: f64) -> Route {
-    let (_, start) = (from.edges()[0], from.edges()[1]);
-    let end = to.edges()[0];
-    let label = (middle, to.y - ROW / 2.0 + 4.0);
-    Route {
-        points: vec![start, end],
-        label,
-        left: false,
-        alone: false,
-    }
-}
-
-/// From a role to the one below it on the same server.
-fn within(from: Rect, to: Rect) -> Route {
-    let (start, end) = (from.edges()[1], to.edges()[0]);
-    Route {
-        points: vec![start, end],
-        label: (start.0 + 10.0, (start.1 + end.1) / 2.0 + 4.0),
-        left: true,
-        alone: true,
-    }
-}
-
-/// From a role to one on the server beside.
-fn beside(from: Rect, to: Rect) -> Route {
-    let rightwards = from.x < to.x;
-    let start = from.edges()[if rightwards { 3 } else { 2 }];
-    let end = to.edges()[if rightwards { 2 } else { 3 }];
-    // Two that cross each other, there and back, keep their labels apart.
-    let share = if (from.y - to.y).abs() < 1.0 {
-        0.5
-    } else {
-        0.3
-    };
-    let label = (
-        start.0 + (end.0 - start.0) * share,
-        start.1 + (end.1 - start.1) * share - 5.0,
-    );
-    Route {
-        points: vec![start, end],
-        label,
-        left: false,
-        alone: true,
     }
 }
 
@@ -389,10 +278,4 @@ fn rank(design: &Design, server: &Server) -> Tier {
 /// It has a box of its own; the others are named in their server's head.
 fn is_drawn(tier: Tier) -> bool {
     tier.on_the_path() || tier == Tier::Dns
-}
-
-fn right(text: &str, edge: f64, y: f64) -> Label {
-    let mut label = Label::new(text, (edge, y), 11.0, Style::Detail);
-    label.rect.x = edge - label.rect.w;
-    label
 }

@@ -3,6 +3,7 @@
 //!
 //! [`scene`] places everything in numbers, which a test checks for overlaps; [`svg`] and [`text`] only draw.
 
+mod flows;
 mod layout;
 pub mod scene;
 mod svg;

@@ -105,6 +105,19 @@ pub struct Label {
     pub size: f64,
     /// How it looks.
     pub style: Style,
+    /// Which part of its rectangle holds it: a font may be narrower than the rectangle.
+    pub anchor: Anchor,
+}
+
+/// Where in its rectangle a text stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anchor {
+    /// At the left.
+    Start,
+    /// In the middle.
+    Middle,
+    /// At the right.
+    End,
 }
 
 /// How a text looks.
@@ -136,13 +149,23 @@ impl Label {
             text,
             size,
             style,
+            anchor: Anchor::Start,
         }
+    }
+
+    /// The same, with its right lower corner at `at`.
+    pub fn right(text: impl Into<String>, at: Point, size: f64, style: Style) -> Self {
+        let mut label = Self::new(text, at, size, style);
+        label.rect.x -= label.rect.w;
+        label.anchor = Anchor::End;
+        label
     }
 
     /// The same, with its middle at `x`.
     pub fn centred(text: impl Into<String>, at: Point, size: f64, style: Style) -> Self {
         let mut label = Self::new(text, at, size, style);
         label.rect.x -= label.rect.w / 2.0;
+        label.anchor = Anchor::Middle;
         label
     }
 }

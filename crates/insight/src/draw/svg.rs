@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::scene::{Kind, Label, Line, Scene, Shape, Style};
+use super::scene::{Anchor, Kind, Label, Line, Scene, Shape, Style};
 
 const STYLE: &str = "\
 text{font-family:system-ui,-apple-system,'Segoe UI',sans-serif;fill:#1c2430}\
@@ -65,7 +65,8 @@ fn label(out: &mut String, label: &Label) {
         Style::Detail | Style::Flow => "detail",
         Style::Warning => "warning",
     };
-    if label.style == Style::Flow {
+    // One that begins beside its line covers nothing of it.
+    if label.style == Style::Flow && label.anchor == Anchor::Middle {
         put!(
             out,
             "<rect class=\"ground\" opacity=\".9\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" rx=\"3\"/>",
@@ -75,10 +76,14 @@ fn label(out: &mut String, label: &Label) {
             rect.h
         );
     }
+    let (x, anchor) = match label.anchor {
+        Anchor::Start => (rect.x, ""),
+        Anchor::Middle => (rect.x + rect.w / 2.0, " text-anchor=\"middle\""),
+        Anchor::End => (rect.x + rect.w, " text-anchor=\"end\""),
+    };
     put!(
         out,
-        "<text class=\"{class}\" x=\"{:.1}\" y=\"{:.1}\" font-size=\"{:.1}\">{}</text>",
-        rect.x,
+        "<text class=\"{class}\" x=\"{x:.1}\" y=\"{:.1}\" font-size=\"{:.1}\"{anchor}>{}</text>",
         rect.y + label.size,
         label.size,
         escaped(&label.text)

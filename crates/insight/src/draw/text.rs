@@ -24,6 +24,7 @@ pub fn text(design: &Design) -> String {
             out += parts.join("  ").trim_end();
             out.push('\n');
         }
+        out += &across(design, &row);
     }
     out
 }
@@ -68,7 +69,8 @@ fn arrow(design: &Design, row: &[String]) -> String {
         };
         let from = flow.from.as_ref().and_then(|from| design.element(from));
         let text = flow.title();
-        let above = from.is_none_or(|from| !row.contains(&from.server) && from.tier < to.tier);
+        let above = to.tier.on_the_path()
+            && from.is_none_or(|from| !row.contains(&from.server) && from.tier < to.tier);
         if above && !flow.fallback && !flows.contains(&text) {
             flows.push(text);
         }
@@ -78,6 +80,40 @@ fn arrow(design: &Design, row: &[String]) -> String {
     } else {
         format!("   │ {}\n   ▼\n", flows.join(", "))
     }
+}
+
+/// What the servers of a row say to each other, a line each.
+fn across(design: &Design, row: &[String]) -> String {
+    let mut out = String::new();
+    for flow in &design.flows {
+        let from = flow.from.as_ref().and_then(|from| design.element(from));
+        let (Some(from), Some(to)) = (from, design.element(&flow.to)) else {
+            continue;
+        };
+        let beside = from.server != to.server
+            && row.contains(&from.server)
+            && row.contains(&to.server)
+            && from.tier.on_the_path()
+            && to.tier.on_the_path();
+        // Which way replication would go after a failover is no part of the picture.
+        if !beside || (flow.fallback && flow.is_replication()) {
+            continue;
+        }
+        let purpose = match (flow.fallback, flow.purpose) {
+            (true, _) => ", fallback".to_owned(),
+            (false, Some(purpose)) => format!(": {purpose}"),
+            (false, None) => String::new(),
+        };
+        out += &format!(
+            "   {} {} → {} {}  {}{purpose}\n",
+            from.server,
+            from.tier.title(),
+            to.server,
+            to.tier.title(),
+            flow.title()
+        );
+    }
+    out
 }
 
 fn card(design: &Design, server: &str) -> Vec<String> {
@@ -109,11 +145,14 @@ fn card(design: &Design, server: &str) -> Vec<String> {
             let flow = design.flows.iter().find(|flow| {
                 flow.to == element.id && flow.from.as_deref() == Some(on[index - 1].id.as_str())
             });
-            let text = flow.map_or_else(String::new, |flow| format!("   │ {}", flow.title()));
+            let text = flow.map_or_else(String::new, |flow| match flow.purpose {
+                Some(purpose) => format!("   │ {}: {purpose}", flow.title()),
+                None => format!("   │ {}", flow.title()),
+            });
             lines.push(framed(&text, single));
         }
         lines.push(framed(
-            &format!("{} {}", element.tier.title(), element.name),
+            format!("{} {}", design.title(element), named(element)).trim_end(),
             single,
         ));
     }
@@ -124,6 +163,14 @@ fn card(design: &Design, server: &str) -> Vec<String> {
     };
     lines.push(format!("{left}{}{right}", across.repeat(CARD - 2)));
     lines
+}
+
+/// The database's name is said once, where the data is.
+fn named(element: &Element) -> &str {
+    match element.tier {
+        Tier::Router => "",
+        _ => &element.name,
+    }
 }
 
 fn framed(text: &str, single: bool) -> String {

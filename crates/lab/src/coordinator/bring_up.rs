@@ -15,7 +15,8 @@ use crate::hosts::network::Wire;
 use crate::hosts::{Host, keeper};
 use crate::state::{Memory, unused_data};
 
-fn refused(cause: impl std::fmt::Display, remedy: Option<&str>) -> Reply {
+/// An answer that says why not, and what to do next.
+pub(super) fn refused(cause: impl std::fmt::Display, remedy: Option<&str>) -> Reply {
     Reply::Failed {
         cause: cause.to_string(),
         remedy: remedy.map(str::to_owned),
@@ -85,18 +86,12 @@ impl Coordinator {
     }
 
     fn plans(&mut self) -> anyhow::Result<Vec<ServerPlan>> {
-        let (Some(site), Some(memory)) = (&self.site, &mut self.memory) else {
+        if let Some(memory) = &mut self.memory {
+            memory.generation += 1;
+            memory.save(&self.location)?;
+        }
+        let (Some(site), Some(inputs)) = (&self.site, self.inputs()) else {
             return Ok(Vec::new());
-        };
-        memory.generation += 1;
-        memory.save(&self.location)?;
-        let inputs = Inputs {
-            generation: memory.generation,
-            base: self.location.base().to_owned(),
-            releases: self.releases.clone(),
-            server_ids: memory.server_ids.clone(),
-            workers: 1,
-            lab: true,
         };
         let plans = plan(site, &inputs);
         let directory = self.location.state().join("plans");
@@ -108,6 +103,19 @@ impl Coordinator {
             )?;
         }
         Ok(plans)
+    }
+
+    /// What plans need to know beside the site; `None`: it was never brought up.
+    pub(super) fn inputs(&self) -> Option<Inputs> {
+        let memory = self.memory.as_ref()?;
+        Some(Inputs {
+            generation: memory.generation,
+            base: self.location.base().to_owned(),
+            releases: self.releases.clone(),
+            server_ids: memory.server_ids.clone(),
+            workers: 1,
+            lab: true,
+        })
     }
 
     async fn make_hosts(&mut self) -> anyhow::Result<()> {
@@ -138,6 +146,7 @@ impl Coordinator {
                 node: None,
                 report: None,
                 stopped: false,
+                fault: None,
             };
             self.servers.insert(name.clone(), server);
             let begun = Instant::now();

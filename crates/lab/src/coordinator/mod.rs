@@ -1,12 +1,16 @@
 //! The coordinator: one process that owns a rehearsal, and hears the commands.
 //!
 //! It is one loop over events: what commands ask, what nodes report, what builds come to, which keeper has ended.
-//! Bringing up is in `bring_up`, the end in `stop`, what is shown in `standing`; connections to nodes are in
+//! Bringing up is in `bring_up`, changing what runs in `apply`, breaking it in
+//! `faults`, emptying a server in `drain`, the end in `stop`, what is shown in `standing`; connections to nodes are in
 //! `nodes`, builds in `build`. What runs on a host is decided by its node; here it is only told its plan.
 
+mod apply;
 mod bring_up;
 mod build;
 mod clients;
+mod drain;
+mod faults;
 mod nodes;
 mod standing;
 mod stop;
@@ -23,6 +27,7 @@ use terrace_protocol::build::{Built, Failure};
 use terrace_protocol::control::{Reply, Request};
 use terrace_protocol::node::{FromNode, Step, ToNode};
 use terrace_protocol::report::ServerReport;
+use terrace_protocol::role::Divert;
 use terrace_protocol::{Sender, keeper::Exit};
 use terrace_service::clock;
 use terrace_site::model::Site;
@@ -32,6 +37,7 @@ use tokio::sync::mpsc;
 
 use crate::Location;
 use crate::client::Start;
+use crate::fault::Lasting;
 use crate::hosts::Host;
 use crate::hosts::keeper::Keeper;
 use crate::hosts::network::Wire;
@@ -112,6 +118,8 @@ struct Server {
     report: Option<(ServerReport, Instant)>,
     /// Set once all its roles have stopped.
     stopped: bool,
+    /// What is wrong with it until it is mended.
+    fault: Option<Lasting>,
 }
 
 /// Whoever waits for the site to be up.
@@ -140,6 +148,8 @@ struct Coordinator {
     order: Vec<String>,
     releases: BTreeMap<String, String>,
     builds: Vec<tokio::task::JoinHandle<()>>,
+    /// Servers that balancers are to empty.
+    diverted: Vec<Divert>,
     /// Builds that failed, with what to say.
     failures: BTreeMap<String, Failure>,
     /// How many builds have not come to their end.
@@ -164,6 +174,7 @@ impl Coordinator {
             order: Vec::new(),
             releases: BTreeMap::new(),
             builds: Vec::new(),
+            diverted: Vec::new(),
             failures: BTreeMap::new(),
             building: 0,
             waiting: None,
@@ -259,6 +270,15 @@ impl Coordinator {
             }
             Request::Status => Reply::Status(self.status()),
             Request::Enter { server } => self.enter(&server),
+            Request::Drain {
+                server,
+                within,
+                force,
+            } => self.drain(server, within, force).await,
+            Request::Undrain { server } => self.undrain(&server).await,
+            Request::Break(fault) => self.break_down(&fault).await,
+            Request::Mend => self.mend().await,
+            Request::Apply { file } => self.apply(&file).await,
             Request::Up { .. } if self.site.is_some() => Reply::Failed {
                 cause: format!("{} runs already", self.location.name()),
                 remedy: Some(

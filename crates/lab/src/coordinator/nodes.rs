@@ -68,6 +68,7 @@ impl Coordinator {
             server.node = Some(sender);
         }
         self.send_plan(server).await;
+        self.send_diverted(server).await;
     }
 
     /// Tells a node its plan; one that cannot be reached hears it when it comes back.
@@ -126,6 +127,10 @@ impl Coordinator {
         server.keeper = None;
         server.node = None;
         server.report = None;
+        if server.fault.is_some() {
+            // Nobody is there to switch it on.
+            return;
+        }
         let (events, name) = (self.events.clone(), name.to_owned());
         tokio::spawn(async move {
             tokio::time::sleep(REVIVE).await;

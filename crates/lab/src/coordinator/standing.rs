@@ -101,7 +101,7 @@ impl Coordinator {
         self.building == 0
             && self.failures.is_empty()
             && current
-            && self.roles().all(|role| role.state == State::Serving)
+            && self.roles().all(RoleReport::is_well)
     }
 
     /// Why the site does not come up: what failed, and what to do next.

@@ -18,6 +18,8 @@ impl Coordinator {
             build.abort();
         }
         self.front_door = None;
+        // What stands still cannot stop in order.
+        self.mend().await;
         for name in self.order.clone() {
             if let Some(node) = self
                 .servers

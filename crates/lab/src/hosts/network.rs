@@ -28,7 +28,7 @@ pub(crate) enum Error {
         source: rtnetlink::Error,
     },
     #[error("the interface {0} is not there")]
-    Missing(&'static str),
+    Missing(String),
 }
 
 fn failed(what: impl Into<String>) -> impl FnOnce(rtnetlink::Error) -> Error {
@@ -88,6 +88,24 @@ impl Wire {
     }
 }
 
+impl Wire {
+    /// Takes a host's cable out at the bridge, or puts it in again: the host itself notices nothing but silence.
+    pub(crate) async fn cable(&self, number: usize, up: bool) -> Result<(), Error> {
+        within(&self.namespace, async move |handle: Handle| {
+            let name = format!("host{number}");
+            let link = LinkUnspec::new_with_index(index(&handle, &name).await?);
+            let link = if up { link.up() } else { link.down() };
+            handle
+                .link()
+                .set(link.build())
+                .execute()
+                .await
+                .map_err(failed(format!("the cable {name} cannot be switched")))
+        })
+        .await
+    }
+}
+
 /// The end of a cable that appears in another namespace.
 fn peer(namespace: i32) -> LinkMessage {
     let mut peer = LinkMessageBuilder::<LinkUnspec>::new().name(CABLE).build();
@@ -144,11 +162,11 @@ async fn dress(handle: &Handle, addresses: &[IpAddr]) -> Result<(), Error> {
     Ok(())
 }
 
-async fn index(handle: &Handle, name: &'static str) -> Result<u32, Error> {
+async fn index(handle: &Handle, name: &str) -> Result<u32, Error> {
     let mut links = handle.link().get().match_name(name.to_owned()).execute();
     match links.try_next().await {
         Ok(Some(link)) => Ok(link.header.index),
-        _ => Err(Error::Missing(name)),
+        _ => Err(Error::Missing(name.to_owned())),
     }
 }
 

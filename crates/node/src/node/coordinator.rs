@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::value::RawValue;
 use terrace_protocol::node::{FromNode, SOCKET, ToNode};
+use terrace_protocol::role::Divert;
 use terrace_protocol::{Channel, Sender};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
@@ -15,6 +16,7 @@ pub(super) enum Asked {
     /// It is new here, and wants to know how things stand.
     Hello,
     Reconcile(Box<str>),
+    Divert(Vec<Divert>),
     Stop,
 }
 
@@ -90,6 +92,7 @@ async fn hear(stream: UnixStream, heard: mpsc::Sender<(Option<Sender<FromNode>>,
     while let Ok(incoming) = receiver.receive().await {
         let asked = match incoming.message {
             ToNode::Reconcile { plan } => Asked::Reconcile(text(plan)),
+            ToNode::Divert { servers } => Asked::Divert(servers),
             ToNode::Stop => Asked::Stop,
         };
         if heard.send((None, asked)).await.is_err() {

@@ -17,6 +17,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use terrace_protocol::node::{FromNode, Home, Step};
 use terrace_protocol::report::{RoleReport, ServerReport};
+use terrace_protocol::role::Divert;
 use terrace_service::Descriptors;
 use terrace_site::plan::{Part, RolePlan, ServerPlan};
 use tokio::sync::{mpsc, watch};
@@ -115,6 +116,10 @@ struct Node {
     plan: Option<ServerPlan>,
     generation: watch::Sender<u64>,
     running: BTreeMap<String, Running>,
+    /// The servers that balancers are to empty.
+    diverted: watch::Sender<Vec<Divert>>,
+    /// The newest report of all, for an agent.
+    facts: watch::Sender<ServerReport>,
     /// Ticks whenever any report changed.
     changed: (watch::Sender<u64>, watch::Receiver<u64>),
 }
@@ -134,6 +139,8 @@ impl Node {
             plan: None,
             generation: watch::Sender::new(0),
             running: BTreeMap::new(),
+            diverted: watch::Sender::new(Vec::new()),
+            facts: watch::Sender::new(ServerReport::default()),
             changed: watch::channel(0),
         })
     }
@@ -169,6 +176,7 @@ impl Node {
                 asked = self.coordinator.next() => match asked {
                     Asked::Hello => self.report().await,
                     Asked::Reconcile(plan) => self.take(&plan).await,
+                    Asked::Divert(servers) => drop(self.diverted.send_replace(servers)),
                     Asked::Stop => self.stop().await,
                 },
                 _ = self.changed.1.changed() => self.report().await,
@@ -245,10 +253,14 @@ impl Node {
             plans,
             generation: self.generation.subscribe(),
             stopped,
+            diverted: self.diverted.subscribe(),
+            facts: self.facts.subscribe(),
             reports: parts::Reports::new(report, self.changed.0.clone()),
         };
         let task = match role.part {
-            Part::Web(_) | Part::Dns(_) => tokio::task::spawn_local(parts::own::run(part)),
+            Part::LoadBalancer(_) | Part::Web(_) | Part::Dns(_) | Part::Agent(_) => {
+                tokio::task::spawn_local(parts::own::run(part))
+            }
             Part::App(_) => tokio::task::spawn_local(parts::app::run(part)),
             Part::Database(_) => tokio::task::spawn_local(parts::database::run(part)),
         };
@@ -302,6 +314,7 @@ impl Node {
             generation,
             roles,
         };
+        self.facts.send_replace(report.clone());
         self.coordinator.tell(FromNode::Report(report)).await;
     }
 }

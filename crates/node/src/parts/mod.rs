@@ -6,7 +6,8 @@ pub(crate) mod own;
 
 use std::time::Duration;
 
-use terrace_protocol::report::{RoleReport, State};
+use terrace_protocol::report::{RoleReport, ServerReport, State};
+use terrace_protocol::role::Divert;
 use terrace_site::plan::{Part as Kind, RolePlan};
 use tokio::sync::watch;
 
@@ -25,6 +26,10 @@ pub(crate) struct Part {
     pub(crate) generation: watch::Receiver<u64>,
     /// Becomes true when the role is to end.
     pub(crate) stopped: watch::Receiver<bool>,
+    /// The servers that a balancer is to empty.
+    pub(crate) diverted: watch::Receiver<Vec<Divert>>,
+    /// How everything on this server stands.
+    pub(crate) facts: watch::Receiver<ServerReport>,
     pub(crate) reports: Reports,
 }
 
@@ -47,7 +52,10 @@ impl Reports {
         let key = |reports: &[RoleReport]| -> Vec<_> {
             reports
                 .iter()
-                .map(|one| (one.state, one.restarts))
+                .map(|one| {
+                    let healthy = one.upstreams.iter().map(|upstream| upstream.healthy);
+                    (one.state, one.restarts, healthy.collect::<Vec<_>>())
+                })
                 .collect()
         };
         let before = self.reports.send_replace(reports);

@@ -58,6 +58,7 @@ pub fn role(id: &str) -> ExitCode {
                     generation,
                     ..RoleReport::default()
                 }),
+                Order::Facts(_) | Order::Divert(_) => {}
                 Order::Drain(_) => return ExitCode::SUCCESS,
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! A worker is one thread with a listener of its own. It reads a [`head`] (checked strictly, so that nobody
 //! behind us can understand it otherwise), asks its [`server::Service`] what to do, and answers, or forwards to
-//! an [`upstream`]. [`body`] says where a message ends; [`timer`] ends what takes too long; [`log`] and
+//! an [`upstream`]. A process has several, its [`workers`]. [`body`] says where a message ends; [`timer`] ends what takes too long; [`log`] and
 //! [`counters`] remember what was done. Heads and bodies are parsed without IO; in the steady state a request
 //! allocates nothing.
 //!
@@ -15,3 +15,4 @@ pub mod log;
 pub mod server;
 pub mod timer;
 pub mod upstream;
+pub mod workers;

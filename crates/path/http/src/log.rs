@@ -6,7 +6,10 @@
 //!
 //! `time` is in µs since 1970, `took` and `waited` (for the upstream's first byte) in µs; `tries` counts
 //! upstreams; what is not there is `-`. `end` says how it ended: `ok`, `bad` (the request was refused),
-//! `late` (a time-out), `gone` (the visitor left), `down` (no upstream), `cut` (the upstream broke off).
+//! `gone` (the visitor left), `down` (no upstream), `full` (too many wait for one), `cut` (the upstream broke off),
+//! `silent` (it stopped answering its checks), and what took too long: `late` (the visitor's head or body, 408),
+//! `late-queue` (for room at an upstream, 503), `late-connect` (to connect to one, 503), `late-first-byte` (its answer,
+//! 504), `late-idle` (nothing moved; 504 before an answer, else it ends there), `late-total` (all of it; likewise).
 //! Spaces and what cannot be printed are percent-encoded.
 
 use std::fs::File;
@@ -31,13 +34,34 @@ pub enum End {
     /// It was refused: it is no request that we understand or take.
     Bad,
     /// Something took too long.
-    Late,
+    Late(Phase),
     /// The visitor left.
     Gone,
     /// There was no upstream to ask.
     Down,
+    /// Too many wait for an upstream.
+    Full,
     /// The upstream broke off.
     Cut,
+    /// The upstream stopped answering its checks.
+    Silent,
+}
+
+/// What took too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The visitor's head or body.
+    Visitor,
+    /// To get room at an upstream.
+    Queue,
+    /// To connect to one.
+    Connect,
+    /// Its first byte.
+    FirstByte,
+    /// Nothing moved.
+    Idle,
+    /// All of it.
+    Total,
 }
 
 impl End {
@@ -45,7 +69,14 @@ impl End {
         match self {
             End::Ok => b"ok",
             End::Bad => b"bad",
-            End::Late => b"late",
+            End::Late(Phase::Visitor) => b"late",
+            End::Late(Phase::Queue) => b"late-queue",
+            End::Late(Phase::Connect) => b"late-connect",
+            End::Late(Phase::FirstByte) => b"late-first-byte",
+            End::Late(Phase::Idle) => b"late-idle",
+            End::Late(Phase::Total) => b"late-total",
+            End::Full => b"full",
+            End::Silent => b"silent",
             End::Gone => b"gone",
             End::Down => b"down",
             End::Cut => b"cut",

@@ -7,6 +7,8 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -30,6 +32,8 @@ pub struct Slot {
     waker: RefCell<Option<Waker>>,
     /// Nothing is under way: it may be ended at any time.
     idle: Cell<bool>,
+    /// A count that ends the wait when it moves, and what it was.
+    watched: RefCell<Option<(Arc<AtomicU32>, u32)>>,
 }
 
 /// It took too long.
@@ -54,6 +58,7 @@ impl Wheel {
             late: Cell::new(false),
             waker: RefCell::new(None),
             idle: Cell::new(false),
+            watched: RefCell::new(None),
         });
         self.slots.borrow_mut().push(Rc::downgrade(&slot));
         slot
@@ -66,7 +71,8 @@ impl Wheel {
             let Some(slot) = slot.upgrade() else {
                 return false;
             };
-            if slot.deadline.get().is_some_and(|deadline| now >= deadline) {
+            let waits = slot.deadline.get();
+            if waits.is_some_and(|deadline| now >= deadline || slot.has_moved()) {
                 slot.late.set(true);
                 if let Some(waker) = slot.waker.borrow_mut().take() {
                     waker.wake();
@@ -98,6 +104,25 @@ impl Slot {
     /// Says whether nothing is under way.
     pub fn set_idle(&self, idle: bool) {
         self.idle.set(idle);
+    }
+
+    /// From now on a wait also ends, as late, at the tick that finds this count moved.
+    pub fn watch(&self, count: &Arc<AtomicU32>) {
+        let now = count.load(Ordering::Relaxed);
+        *self.watched.borrow_mut() = Some((Arc::clone(count), now));
+    }
+
+    /// No count is watched any more.
+    pub fn unwatch(&self) {
+        self.watched.borrow_mut().take();
+    }
+
+    /// The count that is watched has moved.
+    pub fn has_moved(&self) -> bool {
+        let watched = self.watched.borrow();
+        watched
+            .as_ref()
+            .is_some_and(|(count, before)| count.load(Ordering::Relaxed) != *before)
     }
 
     /// Waits for this, for so long at most.
@@ -184,6 +209,26 @@ mod tests {
         };
         let (ended, ()) = tokio::join!(waits, ticks);
         assert_eq!(ended, Err(Late));
+    }
+
+    #[tokio::test]
+    async fn a_count_that_moves_ends_the_wait() {
+        let wheel = Wheel::default();
+        let slot = wheel.slot();
+        let count = Arc::new(AtomicU32::new(7));
+        slot.watch(&count);
+        let waits = slot.within(Duration::from_secs(5), std::future::pending::<()>());
+        let moves = async {
+            tokio::task::yield_now().await;
+            wheel.tick(Instant::now());
+            count.fetch_add(1, Ordering::Relaxed);
+            wheel.tick(Instant::now());
+        };
+        let (ended, ()) = tokio::join!(waits, moves);
+        assert_eq!(ended, Err(Late));
+        assert!(slot.has_moved());
+        slot.unwatch();
+        assert!(!slot.has_moved());
     }
 
     #[test]

@@ -4,22 +4,20 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use terrace_http::counters::{Counters, Sum};
-use terrace_http::server::{self, Order as Tell, Service};
+use terrace_http::server::Service;
 use terrace_http::upstream::{Group, check};
-use terrace_protocol::report::{RoleReport, State, Traffic};
+use terrace_http::workers::{Make, Workers};
+use terrace_protocol::report::{RoleReport, State};
 use terrace_service::{Order, Role, clock};
 use terrace_site::plan::WebPlan;
-use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::site::Site;
 
-/// Over how long latency is shown.
-const WINDOW: usize = 10;
+/// How often it is looked whether anything has happened.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Why the web server cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -45,24 +43,15 @@ impl Drop for Serving {
     }
 }
 
-struct Worker {
-    tell: mpsc::UnboundedSender<Tell>,
-    counters: Arc<Counters>,
-    thread: JoinHandle<std::io::Result<()>>,
-}
-
 struct Server {
     id: String,
-    /// Those of each worker, until the first plan comes: then they are its own.
-    listeners: Vec<Vec<TcpListener>>,
     files: Option<OwnedFd>,
-    access: Option<OwnedFd>,
-    workers: Vec<Worker>,
+    workers: Workers,
     serving: Option<Serving>,
     generation: u64,
     since: u64,
-    /// The sums of the last seconds, the oldest first.
-    past: Vec<(Instant, Sum)>,
+    /// Which instances got requests at the last report.
+    told: Vec<bool>,
 }
 
 /// Serves until it is told to drain.
@@ -70,21 +59,13 @@ struct Server {
 /// # Errors
 /// When what was inherited is of no use.
 pub async fn run(mut role: Role) -> Result<(), Error> {
-    let mut server = Server {
-        id: role.id.clone(),
-        listeners: by_worker(role.descriptors.take_all("listen ")),
-        files: role.descriptors.take("files"),
-        access: role.descriptors.take("access"),
-        workers: Vec::new(),
-        serving: None,
-        generation: 0,
-        since: clock::unix_millis(),
-        past: Vec::new(),
-    };
-    if server.listeners.is_empty() {
+    let listeners = Workers::by_number(role.descriptors.take_all("listen "));
+    if listeners.is_empty() {
         return Err(Error::NoListener);
     }
-    let mut every = tokio::time::interval(Duration::from_secs(1));
+    let workers = Workers::new(listeners, role.descriptors.take("access"));
+    let mut server = Server::new(role.id.clone(), role.descriptors.take("files"), workers);
+    let mut look = tokio::time::interval(LOOK);
     loop {
         tokio::select! {
             order = role.control.next() => match order {
@@ -96,15 +77,18 @@ pub async fn run(mut role: Role) -> Result<(), Error> {
                     }
                     Err(error) => role.control.refuse(generation, format!("it is no plan of a web server: {error}")),
                 },
+                Order::Facts(_) | Order::Divert(_) => {}
                 Order::Drain(within) => {
                     let state = State::Draining;
                     role.control.report(RoleReport { state, ..server.report() });
                     // The threads are waited for beside the reports, which go on.
-                    let drained = tokio::task::spawn_blocking(move || server.drain(within));
-                    return drained.await.unwrap_or(Ok(()));
+                    let drained = tokio::task::spawn_blocking(move || server.workers.drain(within));
+                    return Ok(drained.await.unwrap_or(Ok(()))?);
                 }
             },
-            _ = every.tick() => role.control.report(server.report()),
+            _ = look.tick() => if server.has_news() {
+                role.control.report(server.report());
+            },
         }
     }
 }
@@ -120,44 +104,25 @@ pub async fn serve(
     access: Option<OwnedFd>,
 ) -> Result<(), Error> {
     let listeners = listeners.into_iter().map(|one| vec![one]).collect();
-    let (id, since) = ("web".to_owned(), clock::unix_millis());
-    let (workers, past) = (Vec::new(), Vec::new());
-    let mut server = Server {
-        id,
-        listeners,
-        files,
-        access,
-        workers,
-        serving: None,
-        generation: 0,
-        since,
-        past,
-    };
+    let workers = Workers::new(listeners, access);
+    let mut server = Server::new("web".to_owned(), files, workers);
     server.serve(plan)?;
     std::future::pending().await
 }
 
-/// Listeners by the number of the worker that they are for: `8.8.8.8:80 #0`.
-fn by_worker(listeners: Vec<(String, OwnedFd)>) -> Vec<Vec<TcpListener>> {
-    let mut all: Vec<Vec<TcpListener>> = Vec::new();
-    for (name, listener) in listeners {
-        let worker = name
-            .rsplit_once('#')
-            .and_then(|(_, number)| number.parse::<usize>().ok())
-            .unwrap_or(0);
-        // The node numbers them from 0, a handful at most.
-        if all.len() <= worker.min(1024) {
-            all.resize_with(worker.min(1024) + 1, Vec::new);
-        }
-        if let Some(own) = all.get_mut(worker) {
-            own.push(TcpListener::from(listener));
+impl Server {
+    fn new(id: String, files: Option<OwnedFd>, workers: Workers) -> Self {
+        Self {
+            id,
+            files,
+            workers,
+            serving: None,
+            generation: 0,
+            since: clock::unix_millis(),
+            told: Vec::new(),
         }
     }
-    all.retain(|own| !own.is_empty());
-    all
-}
 
-impl Server {
     /// Serves this plan from the next request on. The same plan again changes nothing.
     fn serve(&mut self, plan: WebPlan) -> Result<(), Error> {
         if self
@@ -179,7 +144,7 @@ impl Server {
         let mut groups = Vec::new();
         let mut checks = Vec::new();
         for route in &plan.routes {
-            let group = Arc::new(Group::new(route, known(&route.prefix)));
+            let group = Arc::new(Group::near(route, known(&route.prefix)));
             for instance in &group.instances {
                 let check = check::keep_checking(
                     Arc::clone(instance),
@@ -190,7 +155,14 @@ impl Server {
             }
             groups.push((route.prefix.clone(), group));
         }
-        self.tell_workers(&plan, &groups)?;
+        let files = self.files.as_ref().filter(|_| plan.files.is_some());
+        self.workers.serve(|| {
+            let (plan, groups) = (Arc::clone(&plan), groups.clone());
+            let files = files.map(OwnedFd::try_clone).transpose()?;
+            let make: Make =
+                Box::new(move || Rc::new(Site::new(plan, groups, files)) as Rc<dyn Service>);
+            Ok(make)
+        })?;
         self.serving = Some(Serving {
             plan,
             groups,
@@ -199,84 +171,23 @@ impl Server {
         Ok(())
     }
 
-    fn tell_workers(
-        &mut self,
-        plan: &Arc<WebPlan>,
-        groups: &[(String, Arc<Group>)],
-    ) -> Result<(), Error> {
-        for worker in &self.workers {
-            let service = self.service(plan, groups)?;
-            // A worker that has ended takes the whole process with it in a moment.
-            let _ = worker.tell.send(Tell::Serve(service));
-        }
-        for (number, listeners) in std::mem::take(&mut self.listeners).into_iter().enumerate() {
-            let service = self.service(plan, groups)?;
-            let access = self.access.as_ref().map(OwnedFd::try_clone).transpose()?;
-            let counters = Arc::new(Counters::default());
-            let (tell, told) = mpsc::unbounded_channel();
-            let of_worker = Arc::clone(&counters);
-            let thread = std::thread::Builder::new()
-                .name(format!("worker {number}"))
-                .spawn(move || server::run(listeners, access, of_worker, service, told))?;
-            self.workers.push(Worker {
-                tell,
-                counters,
-                thread,
-            });
-        }
-        Ok(())
+    /// It is time for a report, or an instance has come in or gone out since the last.
+    fn has_news(&self) -> bool {
+        self.workers.is_due() || self.healthy() != self.told
     }
 
-    fn service(
-        &self,
-        plan: &Arc<WebPlan>,
-        groups: &[(String, Arc<Group>)],
-    ) -> Result<Box<dyn FnOnce() -> Rc<dyn Service> + Send>, Error> {
-        let (plan, groups) = (Arc::clone(plan), groups.to_vec());
-        let files = self
-            .files
-            .as_ref()
-            .filter(|_| plan.files.is_some())
-            .map(OwnedFd::try_clone)
-            .transpose()?;
-        Ok(Box::new(move || Rc::new(Site::new(plan, groups, files))))
-    }
-
-    fn drain(self, within: Duration) -> Result<(), Error> {
-        for worker in &self.workers {
-            let _ = worker.tell.send(Tell::Drain(within));
-        }
-        for worker in self.workers {
-            // A worker that panicked has nothing left to drain.
-            if let Ok(ended) = worker.thread.join() {
-                ended?;
-            }
-        }
-        Ok(())
+    /// Which instances get requests.
+    fn healthy(&self) -> Vec<bool> {
+        let groups = self.serving.iter().flat_map(|serving| &serving.groups);
+        groups
+            .flat_map(|(_, group)| &group.instances)
+            .map(|instance| instance.is_healthy())
+            .collect()
     }
 
     fn report(&mut self) -> RoleReport {
-        let mut sum = Sum::default();
-        self.workers
-            .iter()
-            .for_each(|worker| worker.counters.add_to(&mut sum));
-        let now = Instant::now();
-        let traffic = self.past.first().map(|(then, before)| {
-            let seconds = now.duration_since(*then).as_secs_f64().max(0.001);
-            Traffic {
-                requests: sum.requests,
-                failed: sum.failed,
-                in_flight: sum.in_flight(),
-                bytes: sum.bytes,
-                rate: (sum.requests - before.requests) as f64 / seconds,
-                p50: sum.quantile_since(before, 0.5),
-                p99: sum.quantile_since(before, 0.99),
-            }
-        });
-        self.past.push((now, sum));
-        if self.past.len() > WINDOW {
-            self.past.remove(0);
-        }
+        self.told = self.healthy();
+        let traffic = self.workers.traffic();
         let groups = self.serving.iter().flat_map(|serving| &serving.groups);
         let upstreams: Vec<_> = groups
             .flat_map(|(_, group)| &group.instances)

@@ -6,15 +6,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use terrace_http::head::Method;
-use terrace_http::server::{Answer, Decision, Request, Service};
-use terrace_http::upstream::Group;
-use terrace_site::plan::{Limits, Timeouts, WebPlan};
+use terrace_http::server::{Answer, Decision, Request, Service, holds, pages};
+use terrace_http::upstream::{Group, group_for};
+use terrace_site::plan::{HEALTH_PATH, Limits, Timeouts, WebPlan};
 
 use crate::files::{Found, Root};
-use crate::pages;
 
-/// Where a balancer asks whether this server is well: answered by the server itself.
-const HEALTH: &[u8] = b"/.well-known/terrace/health";
 /// What the lab adds to every name.
 const LOCALHOST: &[u8] = b".localhost";
 
@@ -77,22 +74,6 @@ impl Site {
         location.extend_from_slice(request.target());
         pages::moved(&location)
     }
-
-    fn group(&self, target: &[u8]) -> Option<&Arc<Group>> {
-        let path = target
-            .split(|byte| *byte == b'?')
-            .next()
-            .unwrap_or_default();
-        let within = |prefix: &str| {
-            let prefix = prefix.trim_end_matches('/').as_bytes();
-            path.strip_prefix(prefix)
-                .is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-        };
-        self.groups
-            .iter()
-            .find(|(prefix, _)| within(prefix))
-            .map(|(_, group)| group)
-    }
 }
 
 /// Host and port of an authority: the port with its colon.
@@ -117,7 +98,7 @@ impl Service for Site {
         } else {
             host
         };
-        if request.target() == HEALTH {
+        if request.target() == HEALTH_PATH.as_bytes() {
             let body = terrace_http::server::Body::Memory(Rc::from(&b"ok\n"[..]));
             return Decision::Answer(Answer {
                 status: 200,
@@ -141,7 +122,7 @@ impl Service for Site {
         {
             return Decision::Answer(answer);
         }
-        match self.group(request.target()) {
+        match group_for(&self.groups, request.target()) {
             Some(group) => Decision::Forward(Arc::clone(group)),
             None if matches!(request.method(), Method::Get | Method::Head) => {
                 Decision::Trouble(404, "there is no such page".to_owned())
@@ -163,26 +144,8 @@ impl Service for Site {
     }
 
     fn trusts(&self, neighbour: IpAddr) -> bool {
-        self.plan
-            .trust
-            .iter()
-            .any(|(network, bits)| contains(*network, *bits, neighbour))
+        holds(&self.plan.trust, neighbour)
     }
-}
-
-fn contains(network: IpAddr, bits: u8, address: IpAddr) -> bool {
-    let (network, address, width) = match (network, address) {
-        (IpAddr::V4(network), IpAddr::V4(address)) => (
-            u128::from(network.to_bits()),
-            u128::from(address.to_bits()),
-            32,
-        ),
-        (IpAddr::V6(network), IpAddr::V6(address)) => (network.to_bits(), address.to_bits(), 128),
-        _ => return false,
-    };
-    let shift = width - u32::from(bits).min(width);
-    // A network of no bits holds every address.
-    shift == 128 || (network ^ address) >> shift == 0
 }
 
 #[cfg(test)]
@@ -194,18 +157,5 @@ mod tests {
         assert_eq!(split(b"a.example:8080"), (&b"a.example"[..], &b":8080"[..]));
         assert_eq!(split(b"[::1]"), (&b"[::1]"[..], &b""[..]));
         assert_eq!(split(b"[::1]:80"), (&b"[::1]"[..], &b":80"[..]));
-    }
-
-    #[test]
-    fn a_network_holds_its_addresses() {
-        let holds = |network: &str, bits, address: &str| {
-            contains(network.parse().unwrap(), bits, address.parse().unwrap())
-        };
-        assert!(holds("10.0.0.0", 24, "10.0.0.7") && !holds("10.0.0.0", 24, "10.0.1.7"));
-        assert!(
-            holds("0.0.0.0", 0, "8.8.8.8")
-                && holds("fd00::", 8, "fd12::1")
-                && !holds("fd00::", 8, "10.0.0.1")
-        );
     }
 }

@@ -1,8 +1,9 @@
 //! From a site to what each server runs.
 //!
 //! Addresses and ports come from the wiring; here they become the settings of each role. What has no part in
-//! the plan yet (a balancer, PHP, the monitor) is left out: [`not_yet`](crate::not_yet) says so before.
+//! the plan yet (PHP, the monitor) is left out: [`not_yet`](crate::not_yet) says so before.
 
+mod balancer;
 mod roles;
 
 use std::collections::BTreeMap;
@@ -11,11 +12,11 @@ use std::path::PathBuf;
 
 use crate::model::{Server, Site};
 use crate::wiring::{
-    DNS, NAME_SERVER, Wiring, address_record, name_server, name_server_record, primary, wire,
-    zone_records,
+    AGENT, DNS, NAME_SERVER, Wiring, address_record, name_server, name_server_record, primary,
+    wire, zone_records,
 };
 
-use super::{DnsPlan, FORMAT, Part, RolePlan, ServerPlan, ZonePlan};
+use super::{AgentPlan, DnsPlan, FORMAT, Part, RolePlan, ServerPlan, ZonePlan};
 
 /// Where the visitor of a rehearsal stands.
 pub const VISITOR: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 10));
@@ -38,7 +39,7 @@ pub struct Inputs {
     pub releases: BTreeMap<String, String>,
     /// MySQL's server-id of each server. A server without one gets none that another has.
     pub server_ids: BTreeMap<String, u32>,
-    /// Threads of each web server.
+    /// Threads of each web server and balancer.
     pub workers: usize,
     /// It is a rehearsal: names answer as `N.localhost` too, and there is a world outside.
     pub lab: bool,
@@ -69,10 +70,11 @@ pub fn plan(site: &Site, inputs: &Inputs) -> Vec<ServerPlan> {
 }
 
 fn server_plan(site: &Site, wiring: &Wiring, inputs: &Inputs, server: &Server) -> ServerPlan {
-    let mut roles = Vec::new();
+    let mut roles = vec![agent(wiring, server)];
     roles.extend(roles::database(site, wiring, inputs, server));
     roles.extend(roles::apps(site, wiring, inputs, server));
     roles.extend(roles::web(site, wiring, inputs, server));
+    roles.extend(balancer::load_balancer(site, wiring, inputs, server));
     roles.extend(own_dns(site, wiring, inputs, server));
     sealed(
         site,
@@ -107,6 +109,19 @@ fn content_hash(roles: &[RolePlan]) -> String {
     let text =
         serde_json::to_vec(roles).expect("a plan holds nothing that JSON cannot: keys are strings");
     blake3::hash(&text).to_hex().to_string()
+}
+
+/// Where the file asks for measurements, else on loopback: whoever is on the server can look.
+fn agent(wiring: &Wiring, server: &Server) -> RolePlan {
+    let id = format!("{}/agent", server.name());
+    let listen = wiring.instance(&id).map_or_else(
+        || vec![SocketAddr::from(([127, 0, 0, 1], AGENT))],
+        |instance| instance.listens.clone(),
+    );
+    RolePlan {
+        id,
+        part: Part::Agent(AgentPlan { listen }),
+    }
 }
 
 /// The site's own name server on one of its servers.

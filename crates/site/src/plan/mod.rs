@@ -5,9 +5,12 @@
 //! roles share; each role's own plan is in the file of its name. How a plan is derived from a site is in
 //! `derive`.
 
+mod agent;
 mod app;
+mod balancer;
 mod database;
 mod derive;
+mod difference;
 mod dns;
 mod router;
 mod web;
@@ -17,12 +20,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use agent::AgentPlan;
 pub use app::{AppPlan, CopyPlan, DatabaseAccess, HealthPlan, KeepPlan, Launch};
+pub use balancer::{Algorithm, BalancerPlan, EjectionPlan, MemberPlan, QueuePlan, TierPlan};
 pub use database::{DatabasePlan, DatabaseUser, Engine};
 pub use derive::{INTERNET, Inputs, REGISTRAR, VISITOR, plan};
+pub use difference::{Change, difference};
 pub use dns::{DnsPlan, RecordData, RecordPlan, ZonePlan};
 pub use router::{Reads, RouterPlan, TargetPlan};
-pub use web::{Limits, RoutePlan, Timeouts, UpstreamPlan, WebPlan};
+pub use web::{HEALTH_PATH, Limits, RoutePlan, Timeouts, UpstreamPlan, WebPlan};
 
 /// The version of the plan's format. A node refuses a plan of another one.
 pub const FORMAT: u32 = 1;
@@ -60,6 +66,8 @@ pub struct RolePlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
+    /// A load balancer of ours.
+    LoadBalancer(BalancerPlan),
     /// A web server of ours.
     Web(WebPlan),
     /// The site's own program.
@@ -68,16 +76,20 @@ pub enum Part {
     Database(DatabasePlan),
     /// A name server of ours.
     Dns(DnsPlan),
+    /// Shows what the others count.
+    Agent(AgentPlan),
 }
 
 impl Part {
-    /// The word of the file for this part: `web`, `app`, `database`, `dns`.
+    /// The word of the file for this part: `load-balancer`, `web`, `app`, `database`, `dns`; `agent`, which has none.
     pub fn word(&self) -> &'static str {
         match self {
+            Part::LoadBalancer(_) => "load-balancer",
             Part::Web(_) => "web",
             Part::App(_) => "app",
             Part::Database(_) => "database",
             Part::Dns(_) => "dns",
+            Part::Agent(_) => "agent",
         }
     }
 }

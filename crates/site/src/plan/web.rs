@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{HealthPlan, millis};
 
+/// Where a balancer asks a web server whether it is well: answered by the web server itself, whatever becomes of
+/// the app behind it.
+pub const HEALTH_PATH: &str = "/.well-known/terrace/health";
+
 /// A web server: files first, all else to the app.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebPlan {

@@ -52,16 +52,15 @@ fn unclosed(
     problems: &mut Vec<Problem>,
 ) -> String {
     let mut text = text;
-    let trimmed = text.trim_end().len();
-    if let Some(before) = text[..trimmed]
-        .strip_suffix('{')
-        .filter(|before| before.ends_with(is_space))
-    {
-        let keep = before.trim_end().len();
-        let back = text.len() - trimmed + 1;
-        let end = cursor.at();
-        cursor.back_to(end - back);
-        text.truncate(keep);
+    // Both as it stands in the file and as it reads: an escape is longer in the one than in the other.
+    let opens = |text: &str| {
+        let before = text.trim_end().strip_suffix('{')?;
+        before.ends_with(is_space).then_some(before.len())
+    };
+    let written = cursor.slice(Span::new(start, cursor.at())).unwrap_or("");
+    if let (Some(brace), Some(read)) = (opens(written), opens(&text)) {
+        cursor.back_to(start + brace);
+        text.truncate(text[..read].trim_end().len());
     }
     let span = Span::new(start, cursor.at().max(start + 1));
     problems.push(Problem::error(

@@ -2,7 +2,7 @@
 //!
 //! This list only shrinks; the day it is empty, the file goes.
 
-use crate::model::{Launch, MemberState, Origin, Site};
+use crate::model::{Balance, Launch, LoadBalancer, Origin, Site};
 use crate::problem::Problem;
 
 /// Everything in the file that `up` refuses, in the order of the lines.
@@ -21,18 +21,12 @@ pub fn not_yet(site: &Site) -> Vec<Problem> {
 fn refusal(what: &str, origin: Origin) -> Problem {
     let message = format!("{what} passes `check`, but `up` cannot run it yet");
     let problem = Problem::error("not-yet", message, origin.span, "not yet");
-    problem.help(
-        "what runs: one server with web, app and database, as in stacks/0-simple_web_stack.kdl",
-    )
+    problem.help("what runs: one load balancer, web and app on any servers, and one database")
 }
 
 /// Words that nothing carries out.
 fn words(site: &Site) -> Vec<(String, Origin)> {
     let words = [
-        (
-            "load-balancer",
-            site.load_balancer().map(|word| word.origin()),
-        ),
         ("quorum", site.quorum().map(|word| word.origin())),
         ("certificate", site.certificate().map(|word| word.origin())),
         ("firewall", site.firewall().map(|word| word.origin())),
@@ -54,52 +48,50 @@ fn words(site: &Site) -> Vec<(String, Origin)> {
     words.chain(promises).collect()
 }
 
-/// Tiers on more than one server.
+/// What tiers cannot do yet.
 fn tiers(site: &Site) -> Vec<(String, Origin)> {
     let mut found = Vec::new();
-    let mut tier = |word: &str, servers: usize, origin: Origin| {
-        if servers > 1 {
-            found.push((format!("`{word}` on more than one server"), origin));
+    if let Some(database) = site.database()
+        && database.servers().len() > 1
+    {
+        let what = "`database` on more than one server".to_owned();
+        found.push((what, database.origin()));
+    }
+    if let Some(balancer) = site.load_balancer() {
+        found.extend(balancers(balancer));
+    }
+    found
+}
+
+fn balancers(balancer: &LoadBalancer) -> Vec<(String, Origin)> {
+    let origin = balancer.origin();
+    let known = [Balance::RoundRobin, Balance::LeastConnections];
+    let mut found = Vec::new();
+    let mut refuse = |what: String, refused: bool| {
+        if refused {
+            found.push((what, origin));
         }
     };
-    if let Some(web) = site.web() {
-        tier("web", web.members().len(), web.origin());
-    }
-    for app in site.apps() {
-        tier("app", app.members().len(), app.origin());
-    }
-    if let Some(database) = site.database() {
-        tier("database", database.servers().len(), database.origin());
-    }
-    let mut used: Vec<_> = site
-        .web()
-        .into_iter()
-        .flat_map(|web| web.members())
-        .map(|member| member.server())
-        .collect();
-    used.extend(
-        site.apps()
-            .iter()
-            .flat_map(|app| app.members())
-            .map(|member| member.server()),
+    let several = "`load-balancer` on more than one server".to_owned();
+    refuse(several, balancer.members().len() > 1);
+    let balance = balancer.balance();
+    refuse(
+        format!("`balance={}`", balance.word()),
+        !known.contains(&balance),
     );
-    used.extend(
-        site.database()
-            .into_iter()
-            .flat_map(|database| database.servers()),
+    refuse("`stick`".to_owned(), balancer.stick().is_some());
+    refuse(
+        "`address` of a cluster".to_owned(),
+        !balancer.addresses().is_empty(),
     );
-    if let Some(other) = used
-        .iter()
-        .find(|server| **server != used[0])
-        .and_then(|name| site.server(name))
-    {
-        found.push(("a site on more than one server".to_owned(), other.origin()));
-    }
-    let members = site.web().into_iter().flat_map(|web| web.members());
-    let members = members.chain(site.apps().iter().flat_map(|app| app.members()));
-    let backup =
-        members.filter(|member| member.state() == MemberState::Backup || member.weight() != 1);
-    found.extend(backup.map(|member| ("`weight` and `state`".to_owned(), member.origin())));
+    let rate = balancer
+        .limit()
+        .is_some_and(|limit| limit.requests().is_some());
+    refuse("`limit requests`".to_owned(), rate);
+    let connections = balancer
+        .limit()
+        .is_some_and(|limit| limit.connections().is_some());
+    refuse("`limit connections`".to_owned(), connections);
     found
 }
 

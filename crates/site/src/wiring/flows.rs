@@ -69,17 +69,31 @@ impl<'a> Wires<'a> {
         }
     }
 
-    /// Every app server may need every database server: any of them may become primary. Reads follow the
-    /// rule of the tiers; writes go to the primary wherever it stands, so its way is never a fallback.
+    /// An app knows only the SQL router beside it. That needs every database: any of them may become primary,
+    /// and writes go there wherever it stands, reads to the replicas. So none is near, and none a fallback.
     fn to_the_database(&self, found: &mut Vec<Flow>) {
-        let databases = self.tier(Tier::Database);
+        let (routers, databases) = (self.tier(Tier::Router), self.tier(Tier::Database));
         for app in self.tier(Tier::App) {
-            let before = found.len();
-            self.next_tier(app, &databases, Protocol::Mysql, found);
-            if let Some(primary) = found.get_mut(before)
-                && primary.preference == Preference::Fallback
-            {
-                primary.preference = Preference::Balanced;
+            let beside = routers.iter().filter(|router| router.server == app.server);
+            let beside: Vec<&Instance> = beside.copied().collect();
+            let asked = if beside.is_empty() {
+                &databases
+            } else {
+                &beside
+            };
+            self.next_tier(app, asked, Protocol::Mysql, found);
+        }
+        for router in routers {
+            for database in &databases {
+                let same = database.server == router.server;
+                found.push(beside(
+                    router,
+                    database,
+                    Protocol::Mysql,
+                    dialled(database, same),
+                    vec![super::DATABASE],
+                    Preference::Balanced,
+                ));
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::model::{App, Member, Origin, ServerName, Site};
 
 use super::{
     AGENT, APPS, COLLECTOR, DATABASE, DNS, HTTP, HTTP_BEHIND, HTTPS, Instance, QUORUM,
-    QUORUM_PEERS, Tier,
+    QUORUM_PEERS, ROUTER, Tier,
 };
 
 pub(super) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -58,6 +58,7 @@ pub(super) fn instances(site: &Site) -> Vec<Instance> {
     load_balancers(site, &mut found);
     webs(site, &mut found);
     apps(site, &mut found);
+    routers(site, &mut found);
     databases(site, &mut found);
     quorum(site, &mut found);
     monitor(site, &mut found);
@@ -139,6 +140,33 @@ fn apps(site: &Site, found: &mut Vec<Instance>) {
     }
 }
 
+/// One on every app server, however many apps stand there. Its role is still to be built: until then a database that
+/// stands alone, where there is nothing to choose, is dialled without it.
+fn routers(site: &Site, found: &mut Vec<Instance>) {
+    let Some(database) = site
+        .database()
+        .filter(|database| database.servers().len() > 1)
+    else {
+        return;
+    };
+    for member in site.apps().iter().flat_map(App::members) {
+        let id = router_id(member.server());
+        if found.iter().any(|other| other.id == id) {
+            continue;
+        }
+        let listens = sockets(vec![LOOPBACK], &[ROUTER]);
+        let mut instance = instance(
+            "router",
+            Tier::Router,
+            member.server(),
+            listens,
+            database.origin(),
+        );
+        instance.name = database.name().to_string();
+        found.push(instance);
+    }
+}
+
 fn databases(site: &Site, found: &mut Vec<Instance>) {
     let Some(database) = site.database() else {
         return;
@@ -215,6 +243,11 @@ fn app_port(index: usize, copy: u32) -> u16 {
 /// The id of an app's role on a server.
 pub(crate) fn app_id(app: &App, server: &ServerName) -> String {
     format!("{server}/{}", app_word(app))
+}
+
+/// The id of the SQL router's role on a server.
+pub(crate) fn router_id(server: &ServerName) -> String {
+    format!("{server}/router")
 }
 
 fn app_word(app: &App) -> String {

@@ -2,7 +2,8 @@
 //!
 //! Tiers stand in order: load balancer, web, app, database; the first one present is the entry. An instance
 //! prefers the next tier's instance on its own server and uses the rest of that tier while it is not healthy;
-//! where there is none on its server it balances over all. All else on this page is computed from that rule.
+//! where there is none on its server it balances over all. Between app and database stands the SQL router, on
+//! every app server. All else on this page is computed from that rule.
 //! How a role is configured is not known here: that is `plan`.
 
 mod flows;
@@ -20,7 +21,7 @@ use crate::model::{Origin, ServerName, Site, Transport};
 pub use openings::{Opening, Source, openings};
 pub use records::{Records, records, zone_records};
 
-pub(crate) use instances::app_id;
+pub(crate) use instances::{app_id, router_id};
 pub(crate) use records::{NAME_SERVER, address_record, name_server, name_server_record, primary};
 
 /// Where web servers and balancers listen.
@@ -31,6 +32,8 @@ pub const HTTPS: u16 = 443;
 pub const HTTP_BEHIND: u16 = 8080;
 /// App `n` of the file (from 0), copy `c` (from 1), listens on `8000 + 100 n + c`.
 pub const APPS: u16 = 8000;
+/// Where the SQL router listens, on loopback of every app server: what apps take for the database.
+pub const ROUTER: u16 = 3306;
 /// Where databases listen: 3306 belongs to the SQL router.
 pub const DATABASE: u16 = 3307;
 /// Where etcd's clients come in.
@@ -56,6 +59,8 @@ pub enum Tier {
     Web,
     /// The code base.
     App,
+    /// Stands before the databases, on every app server.
+    Router,
     /// MySQL or MariaDB.
     Database,
     /// Has a voice in who is primary.
@@ -76,7 +81,7 @@ pub struct Instance {
     pub tier: Tier,
     /// The server that it stands on.
     pub server: ServerName,
-    /// The app's name, the database's name; else empty.
+    /// The app's name, the database's name (of a router, too); else empty.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// Where it listens; of an app, one for each copy in order.

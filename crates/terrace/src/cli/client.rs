@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use terrace_lab::{Location, client};
-use terrace_protocol::control::{Reply, Request};
+pub(crate) use terrace_lab::client::ask;
+use terrace_protocol::control::Reply;
 use tokio::runtime::Runtime;
 
 use super::{FELL_SHORT, Outcome};
@@ -15,15 +15,6 @@ pub(crate) fn runtime() -> anyhow::Result<Runtime> {
         .enable_all()
         .build()
         .context("no event loop can be made")
-}
-
-/// One request, one answer.
-pub(crate) async fn ask(site: &Location, request: Request) -> anyhow::Result<Reply> {
-    let Some(mut connection) = client::connect(site).await? else {
-        bail!("{} is not up: start it with `terrace up`", site.name());
-    };
-    connection.sender.send(&request).await?;
-    Ok(connection.receiver.receive().await?.message)
 }
 
 /// An answer that is no answer to what was asked: most likely why it cannot be.

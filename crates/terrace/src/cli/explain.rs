@@ -29,7 +29,7 @@ pub(crate) struct Explain {
 #[derive(Serialize)]
 struct Facts {
     site: String,
-    failures: Vec<failures::Failure>,
+    failures: Vec<failures::Prediction>,
     findings: Vec<findings::Finding>,
     topics: Vec<explain::Topic>,
 }
@@ -51,7 +51,7 @@ impl Explain {
         if self.json {
             output::json(&Facts {
                 site: design.site.clone(),
-                failures: failures::failures(&design),
+                failures: failures::predictions(&design),
                 findings: findings::findings(&design),
                 topics: explain::topics(&design),
             })?;

@@ -1,6 +1,8 @@
 //! The processes that the binary runs as. Not for people: each is started by another of ours, with what it
 //! must know as JSON.
 
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -29,12 +31,21 @@ enum Process {
     Node { home: String },
     /// A role of our own, without privilege.
     Role { word: String, id: String },
+    /// Asks as many visitors would, from the network that it is started in, and prints what came of it.
+    Load { load: String },
     /// The web server alone, on this address: for benchmarks.
     Web {
         #[arg(long)]
         plan: PathBuf,
         #[arg(long)]
         files: Option<PathBuf>,
+        #[arg(long)]
+        access_log: Option<PathBuf>,
+    },
+    /// The load balancer alone, on this address: for benchmarks.
+    Balancer {
+        #[arg(long)]
+        plan: PathBuf,
         #[arg(long)]
         access_log: Option<PathBuf>,
     },
@@ -60,11 +71,17 @@ impl Internal {
             }
             Process::Node { home } => terrace_node::node::run(told(&home)?),
             Process::Role { word, id } => role(&word, id),
+            Process::Load { load } => {
+                let records = terrace_lab::load::run(&told(&load)?)?;
+                serde_json::to_writer(std::io::stdout().lock(), &records)?;
+                Ok(ExitCode::SUCCESS)
+            }
             Process::Web {
                 plan,
                 files,
                 access_log,
             } => web_alone(&plan, files, access_log),
+            Process::Balancer { plan, access_log } => balancer_alone(&plan, access_log),
             Process::Build { releases } => {
                 terrace_lab::hosts::see_releases(&releases)?;
                 Ok(terrace_app::build::main())
@@ -81,8 +98,10 @@ fn role(word: &str, id: String) -> Outcome {
     runtime()?.block_on(async {
         let role = Role::inherited(id)?;
         match word {
+            "load-balancer" => terrace_balancer::run(role).await?,
             "web" => terrace_web::run(role).await?,
             "dns" => terrace_dns::run(role).await?,
+            "agent" => terrace_monitor::agent::run(role).await?,
             other => bail!("no role is called {other}"),
         }
         Ok(ExitCode::SUCCESS)
@@ -91,19 +110,30 @@ fn role(word: &str, id: String) -> Outcome {
 
 fn web_alone(plan: &Path, files: Option<PathBuf>, access_log: Option<PathBuf>) -> Outcome {
     let plan: terrace_site::plan::WebPlan = told(&std::fs::read_to_string(plan)?)?;
-    let listeners = plan
-        .listen
-        .iter()
-        .map(|address| terrace_service::socket::listen(*address));
-    let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+    let listeners = listeners(&plan.listen)?;
     let files = files.map(std::fs::File::open).transpose()?.map(Into::into);
-    let log = |path: PathBuf| {
-        std::fs::File::options()
-            .append(true)
-            .create(true)
-            .open(path)
-    };
-    let access_log = access_log.map(log).transpose()?.map(Into::into);
+    let access_log = access_log.map(appended).transpose()?;
     runtime()?.block_on(terrace_web::serve(plan, listeners, files, access_log))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn balancer_alone(plan: &Path, access_log: Option<PathBuf>) -> Outcome {
+    let plan: terrace_site::plan::BalancerPlan = told(&std::fs::read_to_string(plan)?)?;
+    let listeners = listeners(&plan.listen)?;
+    let access_log = access_log.map(appended).transpose()?;
+    runtime()?.block_on(terrace_balancer::serve(plan, listeners, access_log))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn listeners(addresses: &[SocketAddr]) -> std::io::Result<Vec<TcpListener>> {
+    let listeners = addresses.iter().copied();
+    listeners.map(terrace_service::socket::listen).collect()
+}
+
+fn appended(path: PathBuf) -> std::io::Result<OwnedFd> {
+    let opened = std::fs::File::options()
+        .append(true)
+        .create(true)
+        .open(path);
+    opened.map(Into::into)
 }

@@ -2,9 +2,11 @@
 //!
 //! Exit codes: 0 fine; 1 the site or the run fell short; 2 the call or the file was wrong.
 
+mod apply;
 mod check;
 mod client;
 mod down;
+mod drain;
 mod draw;
 mod exec;
 mod explain;
@@ -13,6 +15,7 @@ mod init;
 mod internal;
 mod logs;
 mod output;
+mod prove;
 mod records;
 mod secret;
 mod site_file;
@@ -33,8 +36,9 @@ Terrace runs a website's whole infrastructure from one file and one binary.
   status    how it stands
   explain   why each part is there, and what fails when it fails
 
-Change    down, secret
+Change    apply, drain, undrain, down, secret
 Look      logs, exec, draw, records, fmt
+Prove     prove
 
 FILE is site.kdl, sought upward from here, or the site that runs.
 `terrace COMMAND --help` shows an example.
@@ -54,7 +58,11 @@ enum Command {
     Up(up::Up),
     Status(status::Status),
     Explain(explain::Explain),
+    Apply(apply::Apply),
+    Drain(drain::Drain),
+    Undrain(drain::Undrain),
     Down(down::Down),
+    Prove(prove::Prove),
     Secret(secret::Secret),
     Logs(logs::Logs),
     Exec(exec::Exec),
@@ -97,7 +105,11 @@ pub(crate) fn run() -> ExitCode {
         Command::Up(command) => command.run(),
         Command::Status(command) => command.run(),
         Command::Explain(command) => command.run(),
+        Command::Apply(command) => command.run(),
+        Command::Drain(command) => command.run(),
+        Command::Undrain(command) => command.run(),
         Command::Down(command) => command.run(),
+        Command::Prove(command) => command.run(),
         Command::Secret(command) => command.run(),
         Command::Logs(command) => command.run(),
         Command::Exec(command) => command.run(),

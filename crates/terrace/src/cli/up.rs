@@ -9,6 +9,7 @@ use terrace_insight::Design;
 use terrace_lab::client::{self, Start};
 use terrace_protocol::control::{Reply, Request, Status};
 use terrace_service::clock::unix_millis;
+use terrace_site::model::Site;
 use terrace_site::problem::Report;
 
 use super::client::{runtime, unexpected};
@@ -42,13 +43,7 @@ impl Up {
         let Some(site) = file.site() else {
             return Ok(ExitCode::from(WRONG_CALL));
         };
-        let refused = terrace_site::not_yet(&site);
-        if !refused.is_empty() {
-            let name = file.path.display().to_string();
-            eprint!(
-                "{}",
-                Report::new(&name, &file.source, &refused).render(output::errors_coloured())
-            );
+        if is_refused(&file, &site) {
             return Ok(ExitCode::from(WRONG_CALL));
         }
         let name = site.name().to_string();
@@ -126,6 +121,17 @@ impl Up {
         }
         text
     }
+}
+
+/// Prints what the file has that cannot run yet, by line; whether there is anything.
+pub(crate) fn is_refused(file: &SiteFile, site: &Site) -> bool {
+    let refused = terrace_site::not_yet(site);
+    if !refused.is_empty() {
+        let name = file.path.display().to_string();
+        let report = Report::new(&name, &file.source, &refused);
+        eprint!("{}", report.render(output::errors_coloured()));
+    }
+    !refused.is_empty()
 }
 
 /// The file of the next stage, where files are numbered: `1-….kdl` beside `0-….kdl`.

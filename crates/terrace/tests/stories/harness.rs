@@ -86,7 +86,7 @@ impl Site {
             None => (arguments, &[][..]),
         };
         command.args(before);
-        if ["exec", "logs", "secret", "explain"].contains(&before[0]) {
+        if ["exec", "logs", "secret", "explain", "drain", "undrain"].contains(&before[0]) {
             command.arg("--file");
         }
         command
@@ -128,6 +128,52 @@ impl Site {
             .unwrap_or_else(|error| panic!("{error}: {}", both(&output)))
     }
 
+    /// The machine's number of the first process of a server.
+    pub(crate) fn keeper(&self, server: &str) -> u32 {
+        let name = format!("\"name\":\"{server}\"");
+        let state = self.directory.display().to_string();
+        self.process(&[" internal host ", &name, &state])
+            .unwrap_or_else(|| panic!("{server} has no keeper"))
+    }
+
+    /// The machine's number of a role's process, by the role's id.
+    pub(crate) fn pid(&self, server: &str, id: &str) -> u32 {
+        let status = self.status();
+        let servers = status["servers"].as_array().unwrap();
+        let roles = servers
+            .iter()
+            .flat_map(|server| server["report"]["roles"].as_array().into_iter().flatten());
+        let mut pids = roles
+            .filter(|role| role["id"] == id)
+            .map(|role| role["pid"].as_u64().unwrap());
+        let inner = pids
+            .next()
+            .unwrap_or_else(|| panic!("no role {id}: {status:#}"));
+        self.of_server(server)
+            .find(|pid| inside(*pid) == Some(inner))
+            .unwrap_or_else(|| panic!("no process {inner} on {server}"))
+    }
+
+    /// The machine's number of a process on a server whose arguments contain `word`.
+    pub(crate) fn beside(&self, server: &str, word: &str) -> u32 {
+        let on_server: Vec<u32> = self.of_server(server).collect();
+        processes()
+            .into_iter()
+            .find(|(pid, line)| on_server.contains(pid) && line.contains(word))
+            .unwrap_or_else(|| panic!("no {word} on {server}"))
+            .0
+    }
+
+    fn of_server(&self, server: &str) -> impl Iterator<Item = u32> {
+        let space = |pid: u32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+        let of_server = space(self.keeper(server));
+        assert!(of_server.is_some(), "{server} is gone");
+        processes()
+            .into_iter()
+            .map(|(pid, _)| pid)
+            .filter(move |pid| space(*pid) == of_server)
+    }
+
     /// The machine's number of a process of this site whose arguments contain all of `words`.
     pub(crate) fn process(&self, words: &[&str]) -> Option<u32> {
         processes()
@@ -160,6 +206,13 @@ pub(crate) fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
         );
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// The number that a process has within its innermost namespace.
+fn inside(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("NSpid:"))?;
+    line.split_whitespace().last()?.parse().ok()
 }
 
 /// Every process of the machine with its arguments.

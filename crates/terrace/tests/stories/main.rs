@@ -9,8 +9,12 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod changes;
+mod faults;
 mod harness;
 mod leftovers;
 mod mistakes;
 mod rootless;
+mod spread;
 mod visitor;
+mod visits;

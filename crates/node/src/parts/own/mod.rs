@@ -1,4 +1,4 @@
-//! Roles of our own: web servers and name servers. The node makes their sockets, the keeper keeps them, and
+//! Roles of our own: balancers, web servers, name servers, agents. The node makes their sockets, the keeper keeps them, and
 //! a role that dies is started again on the same sockets, so connections wait and none is refused.
 
 mod process;
@@ -40,6 +40,8 @@ pub(crate) async fn run(part: Part) -> String {
         part,
         report,
         failures: 0,
+        is_balancer: word == "load-balancer",
+        is_agent: word == "agent",
         told: false,
         log_from: 0,
         begun: Instant::now(),
@@ -81,6 +83,10 @@ enum Event {
     /// The connection is lost, and must be made again.
     Lost,
     Planned,
+    /// Servers are to be emptied, or used again: for a balancer.
+    Diverted,
+    /// How the server stands is told anew: for an agent.
+    Facts,
     Stop,
 }
 
@@ -89,6 +95,10 @@ struct Own {
     report: RoleReport,
     /// Ends in a row that nobody asked for.
     failures: u32,
+    /// It is to hear which servers to empty.
+    is_balancer: bool,
+    /// It is to hear how everything stands.
+    is_agent: bool,
     /// Whoever waits has been told that it serves.
     told: bool,
     /// How long its log was when it was last started.
@@ -118,6 +128,14 @@ impl Own {
             match event {
                 Event::Exited(exit) => return Ok(Life::Exited(exit)),
                 Event::Heard(message) => self.heard(*message, plan),
+                Event::Diverted => {
+                    let wanted = self.part.diverted.borrow_and_update().clone();
+                    process.divert(wanted).await;
+                }
+                Event::Facts => {
+                    let facts = self.part.facts.borrow_and_update().clone();
+                    process.inform(facts).await;
+                }
                 Event::Lost => {
                     event = self.told(process, plan).await?;
                     continue;
@@ -157,6 +175,10 @@ impl Own {
             () = ended(&mut stopped) => return Ok(Event::Stop),
             told = process.configure(plan, generation) => told?,
         }
+        if self.is_balancer {
+            let wanted = self.part.diverted.borrow_and_update().clone();
+            process.divert(wanted).await;
+        }
         Ok(self.next(process).await)
     }
 
@@ -166,6 +188,8 @@ impl Own {
         tokio::select! {
             exit = keeper.exited(&self.part.id) => Event::Exited(exit),
             heard = process.hear() => heard.map_or(Event::Lost, |heard| Event::Heard(Box::new(heard))),
+            changed = self.part.diverted.changed(), if self.is_balancer => if changed.is_ok() { Event::Diverted } else { Event::Stop },
+            changed = self.part.facts.changed(), if self.is_agent => if changed.is_ok() { Event::Facts } else { Event::Stop },
             changed = self.part.plans.changed() => if changed.is_ok() { Event::Planned } else { Event::Stop },
             () = ended(&mut stopped) => Event::Stop,
         }
@@ -197,11 +221,11 @@ impl Own {
 
     fn tell_once(&mut self, plan: &RolePlan) {
         if !std::mem::replace(&mut self.told, true) {
-            let (what, text) =
-                words::serving(plan, &self.part.site, &self.part.context.home.server);
-            self.part
-                .context
-                .step(&what, text, Some(self.begun.elapsed()), true);
+            let server = &self.part.context.home.server;
+            if let Some((what, text)) = words::serving(plan, &self.part.site, server) {
+                let took = Some(self.begun.elapsed());
+                self.part.context.step(&what, text, took, true);
+            }
         }
     }
 

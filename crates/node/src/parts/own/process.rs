@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use serde_json::value::RawValue;
 use terrace_protocol::keeper::{Exit, Program, Spawn, User};
-use terrace_protocol::role::{Configure, FromRole, ToRole};
+use terrace_protocol::report::ServerReport;
+use terrace_protocol::role::{Configure, Divert, FromRole, ToRole};
 use terrace_protocol::{Channel, Incoming};
 use terrace_service::users;
 use terrace_site::plan::{Part as Kind, RolePlan};
@@ -27,6 +28,8 @@ pub(super) struct Process {
     pub(super) pid: u32,
     control: PathBuf,
     connection: Option<Connection>,
+    /// What it was told over this connection to empty.
+    diverted: Vec<Divert>,
 }
 
 impl Process {
@@ -53,6 +56,7 @@ impl Process {
             pid,
             control,
             connection: None,
+            diverted: Vec::new(),
         })
     }
 
@@ -68,14 +72,17 @@ impl Process {
         generation: u64,
     ) -> anyhow::Result<()> {
         let text = match &plan.part {
+            Kind::LoadBalancer(plan) => serde_json::to_string(plan)?,
             Kind::Web(plan) => serde_json::to_string(plan)?,
             Kind::Dns(plan) => serde_json::to_string(plan)?,
+            Kind::Agent(plan) => serde_json::to_string(plan)?,
             Kind::App(_) | Kind::Database(_) => anyhow::bail!("{} is no role of ours", plan.id),
         };
         let plan = RawValue::from_string(text)?;
         let configure = ToRole::Configure(Configure { generation, plan });
         if self.connection.is_none() {
             self.connection = Some(connect(&self.control).await?);
+            self.diverted.clear();
         }
         let told = match &self.connection {
             Some(connection) => connection.sender.send(&configure).await,
@@ -85,6 +92,42 @@ impl Process {
             self.connection = None;
         }
         told.context("the role cannot be told its plan")
+    }
+
+    /// Tells a balancer which servers to empty, and which of those before to use again.
+    pub(super) async fn divert(&mut self, wanted: Vec<Divert>) {
+        let Some(connection) = &self.connection else {
+            return;
+        };
+        let named = |server: &str| wanted.iter().any(|wanted| wanted.server == server);
+        let back = self.diverted.iter().filter(|told| !named(&told.server));
+        let back = back.map(|told| Divert {
+            server: told.server.clone(),
+            within: None,
+            force: false,
+        });
+        let new = wanted
+            .iter()
+            .filter(|wanted| !self.diverted.contains(wanted));
+        for divert in back.chain(new.cloned()).collect::<Vec<_>>() {
+            // What is lost is heard of where it is listened to, and all is told again.
+            if let Err(error) = connection.sender.send(&ToRole::Divert(divert)).await {
+                tracing::debug!(id = self.id, %error, "the balancer was not told");
+            }
+        }
+        self.diverted = wanted;
+    }
+
+    /// Tells an agent how the server stands.
+    pub(super) async fn inform(&mut self, facts: ServerReport) {
+        let Some(connection) = &self.connection else {
+            return;
+        };
+        let facts = ToRole::Facts(Box::new(facts));
+        // What is lost is heard of where it is listened to, and dialled again.
+        if let Err(error) = connection.sender.send(&facts).await {
+            tracing::debug!(id = self.id, %error, "the agent was not told");
+        }
     }
 
     /// Waits for what it says next; `None`: the connection is lost.
@@ -144,7 +187,9 @@ fn spawn(plan: &RolePlan, descriptors: Vec<String>, output: String) -> Spawn {
 
 fn user(plan: &RolePlan) -> User {
     match plan.part {
+        Kind::LoadBalancer(_) => users::BALANCER,
         Kind::Dns(_) => users::DNS,
+        Kind::Agent(_) => users::AGENT,
         _ => users::WEB,
     }
 }

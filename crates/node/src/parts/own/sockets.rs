@@ -36,7 +36,9 @@ impl Birth {
                 false,
                 plan.files.clone(),
             ),
+            Kind::LoadBalancer(plan) => (&*plan.listen, plan.workers.max(1), false, None),
             Kind::Dns(plan) => (&*plan.listen, 1, true, None),
+            Kind::Agent(plan) => (&*plan.listen, 1, false, None),
             Kind::App(_) | Kind::Database(_) => (&[][..], 0, false, None),
         };
         let mut listen = Vec::new();

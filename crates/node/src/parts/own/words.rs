@@ -1,10 +1,10 @@
 //! What a role that serves is, in words for a person who waits for it.
 
-use terrace_site::plan::{Part as Kind, RecordData, RolePlan};
+use terrace_site::plan::{Algorithm, Part as Kind, RecordData, RolePlan, TierPlan};
 
 /// The part, and what it does: `web`, `foobar/public; everything else goes to app`.
-pub(super) fn serving(plan: &RolePlan, site: &str, server: &str) -> (String, String) {
-    match &plan.part {
+pub(super) fn serving(plan: &RolePlan, site: &str, server: &str) -> Option<(String, String)> {
+    let words = match &plan.part {
         Kind::Web(web) => {
             let files = web.files.as_deref().and_then(|files| {
                 let parts: Vec<_> = files
@@ -18,6 +18,17 @@ pub(super) fn serving(plan: &RolePlan, site: &str, server: &str) -> (String, Str
             let app = (!web.routes.is_empty()).then_some("everything else goes to app");
             let text: Vec<String> = files.into_iter().chain(app.map(str::to_owned)).collect();
             ("web".to_owned(), text.join("; "))
+        }
+        Kind::LoadBalancer(balancer) => {
+            let each = |tier: &TierPlan| {
+                let members = tier.members.iter().map(|member| &*member.instance);
+                members.collect::<Vec<_>>().join(", ")
+            };
+            let tiers = balancer.tiers.iter().map(each);
+            let tiers = tiers.collect::<Vec<_>>().join("; ");
+            let how = balancer.tiers.first().map(|tier| tier.algorithm);
+            let how = how.map_or("", Algorithm::word);
+            ("balancer".to_owned(), format!("{how} over {tiers}"))
         }
         Kind::Dns(dns) => {
             let records = dns
@@ -35,8 +46,10 @@ pub(super) fn serving(plan: &RolePlan, site: &str, server: &str) -> (String, Str
                 format!("{site} {}", words.collect::<Vec<_>>().join(", ")),
             )
         }
-        Kind::App(_) | Kind::Database(_) => (plan.part.word().to_owned(), String::new()),
-    }
+        // Nobody waits for an agent; apps and databases have words of their own.
+        Kind::Agent(_) | Kind::App(_) | Kind::Database(_) => return None,
+    };
+    Some(words)
 }
 
 #[cfg(test)]
@@ -74,7 +87,7 @@ mod tests {
         let said = serving(&plan, "www.foobar.com", "internet");
         assert_eq!(
             said,
-            ("internet".to_owned(), "www.foobar.com A 8.8.8.8".to_owned())
+            Some(("internet".to_owned(), "www.foobar.com A 8.8.8.8".to_owned()))
         );
     }
 }

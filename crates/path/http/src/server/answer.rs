@@ -9,6 +9,10 @@ use tokio::net::TcpStream;
 use super::{Worker, write};
 use crate::head::{Method, RequestHead, Version};
 
+/// The field by which a server of ours tells the one before it that nobody has seen the request: it may be tried
+/// elsewhere, whatever its method. It never leaves our own servers.
+pub(super) const UNSENT: &[u8] = b"Terrace-Unsent";
+
 /// A body in memory up to this size is copied behind its head: cheaper than telling the kernel of two parts.
 const TOGETHER: usize = 16 * 1024;
 
@@ -63,7 +67,8 @@ impl Answer {
     }
 }
 
-/// Sends an answer; returns how many bytes that were. `close`: it is the last on this connection.
+/// Sends an answer; returns how many bytes that were. `close`: it is the last on this connection;
+/// `unsent`: nobody behind us has seen the request, and who asks is told so.
 pub(super) async fn send(
     worker: &Worker,
     stream: &TcpStream,
@@ -71,9 +76,14 @@ pub(super) async fn send(
     answer: &Answer,
     request: &RequestHead,
     close: bool,
+    unsent: bool,
 ) -> io::Result<u64> {
     output.clear();
     output.extend_from_slice(&answer.head);
+    if unsent {
+        output.extend_from_slice(UNSENT);
+        output.extend_from_slice(b": 1\r\n");
+    }
     finish_head(worker, output, request.version, close);
     if request.method == Method::Head {
         write::send(stream, output, false).await?;

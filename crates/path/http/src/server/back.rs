@@ -1,5 +1,6 @@
 //! An upstream's answer on its way back to the visitor: framed anew, piece by piece as it comes.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::connection::{Connection, Outcome};
@@ -7,7 +8,7 @@ use super::heads::response_head;
 use super::{Worker, write};
 use crate::body::{Framing, Transfer};
 use crate::head::Version;
-use crate::log::End;
+use crate::log::{End, Phase};
 use crate::upstream::pool::Connection as Upstream;
 use crate::upstream::{Group, Instance};
 
@@ -16,7 +17,7 @@ pub(super) async fn back(
     connection: &mut Connection,
     worker: &Worker,
     group: &Group,
-    instance: &Instance,
+    instance: &Arc<Instance>,
     mut upstream: Upstream,
     body_sent: bool,
 ) -> Outcome {
@@ -43,7 +44,7 @@ pub(super) async fn back(
         match connection.slot.by(due, sending).await {
             Ok(Ok(())) => connection.output.clear(),
             Ok(Err(_)) => break End::Gone,
-            Err(_) => break End::Late,
+            Err(_) => break End::Late(connection.late(Phase::Idle)),
         }
         if body.is_done() {
             break End::Ok;
@@ -58,14 +59,15 @@ pub(super) async fn back(
             }
             Ok(Ok(_)) => {}
             Ok(Err(_)) => break End::Cut,
-            Err(_) => break End::Late,
+            Err(_) => break End::Late(connection.late(Phase::Idle)),
         }
     };
-    if matches!(end, End::Cut | End::Late) || status >= 500 {
+    if matches!(end, End::Cut | End::Late(_)) || status >= 500 {
         instance.errors.fetch_add(1, Ordering::Relaxed);
     }
     if end == End::Ok && connection.response.keep_alive && body_sent && upstream.buffer.is_empty() {
-        worker.pool.borrow_mut().put(instance, upstream);
+        let now = worker.now();
+        worker.pool.borrow_mut().put(instance, upstream, now);
     }
     Outcome::answered(status, bytes, end, keep && end == End::Ok)
 }

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
+use super::heads::FORWARDED;
 use super::{Decision, Request, Service, Worker, answer, forward, write};
 use crate::body::{Framing, Transfer};
 use crate::head::{Bad, Parsed, RequestHead, ResponseHead};
-use crate::log::{End, Entry};
+use crate::log::{End, Entry, Phase};
 use crate::timer::Slot;
 use crate::upstream::{Instance, micros};
 
@@ -18,6 +19,8 @@ use crate::upstream::{Instance, micros};
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
     pub(super) peer: IpAddr,
+    /// Who asks: the peer, or whom a peer that we believe says it asks for.
+    visitor: IpAddr,
     /// What has come and not been consumed.
     pub(super) input: Vec<u8>,
     pub(super) output: Vec<u8>,
@@ -27,6 +30,12 @@ pub(super) struct Connection {
     pub(super) slot: Rc<Slot>,
     /// How many bytes of `input` belong to the present request.
     pub(super) consumed: usize,
+    /// How many of those are its head.
+    pub(super) head_length: usize,
+    /// All of the present request is still in `input`.
+    pub(super) is_kept: bool,
+    /// Nobody behind us has seen it, and whoever asks may know.
+    pub(super) unsent: bool,
     /// When the present request has taken too long, whatever happens.
     pub(super) due: Instant,
 }
@@ -67,6 +76,20 @@ enum Head {
     End,
 }
 
+/// The last that the list names: it was added by the peer itself, which alone is believed.
+fn forwarded_for(request: &Request<'_>) -> Option<IpAddr> {
+    let mut lines = request.head.fields.iter().rev();
+    let (_, value) = lines.find(|(name, _)| {
+        let name = name.in_(request.buffer);
+        name.len() == FORWARDED.len() && name.eq_ignore_ascii_case(FORWARDED)
+    })?;
+    let last = value
+        .in_(request.buffer)
+        .rsplit(|byte| *byte == b',')
+        .next()?;
+    std::str::from_utf8(last).ok()?.trim().parse().ok()
+}
+
 /// Serves a connection to its end.
 pub(super) async fn serve(worker: &Worker, stream: TcpStream, peer: IpAddr) {
     // Our writes are whole messages: none is to wait for the next.
@@ -74,6 +97,7 @@ pub(super) async fn serve(worker: &Worker, stream: TcpStream, peer: IpAddr) {
     let mut connection = Connection {
         stream,
         peer,
+        visitor: peer,
         input: Vec::with_capacity(8 * 1024),
         output: Vec::with_capacity(8 * 1024),
         head: RequestHead::default(),
@@ -81,6 +105,9 @@ pub(super) async fn serve(worker: &Worker, stream: TcpStream, peer: IpAddr) {
         id: Vec::with_capacity(32),
         slot: worker.wheel.slot(),
         consumed: 0,
+        head_length: 0,
+        is_kept: true,
+        unsent: false,
         due: Instant::now(),
     };
     while connection.request(worker).await {}
@@ -99,7 +126,9 @@ impl Connection {
         let service = worker.service();
         let begun = Instant::now();
         let time = worker.moment.get().micros(begun);
+        self.visitor = self.peer;
         self.id.clear();
+        self.unsent = false;
         worker.request_id(&mut self.id);
         worker.counters.begin();
         let outcome = match read {
@@ -177,7 +206,12 @@ impl Connection {
             buffer: &self.input,
             now: begun,
         };
-        if service.trusts(self.peer)
+        self.visitor = self.peer;
+        let trusted = service.trusts(self.peer);
+        if trusted && let Some(visitor) = forwarded_for(&request) {
+            self.visitor = visitor;
+        }
+        if trusted
             && let Some(id) = request.field(b"x-request-id")
             && (1..=128).contains(&id.len())
             && id.iter().all(u8::is_ascii_graphic)
@@ -220,6 +254,15 @@ impl Connection {
         self.due.min(self.slot.after(limit))
     }
 
+    /// What it was, when a wait ended late.
+    pub(super) fn late(&self, phase: Phase) -> Phase {
+        if Instant::now() >= self.due {
+            Phase::Total
+        } else {
+            phase
+        }
+    }
+
     /// Sends an answer of our own.
     pub(super) async fn answer(
         &mut self,
@@ -234,13 +277,14 @@ impl Connection {
             output,
             head,
             slot,
+            unsent,
             ..
         } = self;
-        let sending = answer::send(worker, stream, output, answer, head, !keep);
+        let sending = answer::send(worker, stream, output, answer, head, !keep, *unsent);
         match slot.within(service.timeouts().total, sending).await {
             Ok(Ok(bytes)) => Outcome::answered(answer.status, bytes, end, keep),
             Ok(Err(_)) => Outcome::answered(answer.status, 0, End::Gone, false),
-            Err(_) => Outcome::answered(answer.status, 0, End::Late, false),
+            Err(_) => Outcome::answered(answer.status, 0, End::Late(Phase::Idle), false),
         }
     }
 
@@ -253,7 +297,11 @@ impl Connection {
         why: &str,
     ) -> Outcome {
         let page = service.trouble(status, why, &self.id_text(), self.wants_html());
-        let end = if status == 408 { End::Late } else { End::Bad };
+        let end = if status == 408 {
+            End::Late(Phase::Visitor)
+        } else {
+            End::Bad
+        };
         self.answer(worker, service, &page, false, end).await
     }
 
@@ -277,7 +325,8 @@ impl Connection {
     }
 
     fn note(&self, worker: &Worker, outcome: &Outcome, time: u64, took: u64) {
-        let failed = outcome.status >= 500 || matches!(outcome.end, End::Cut | End::Down);
+        let failed =
+            outcome.status >= 500 || matches!(outcome.end, End::Cut | End::Down | End::Silent);
         worker
             .counters
             .end(took, outcome.bytes, failed && outcome.end != End::Gone);
@@ -285,7 +334,7 @@ impl Connection {
         let part = |span: crate::head::Span| if whole { span.in_(&self.input) } else { b"" };
         worker.log.borrow_mut().line(&Entry {
             time,
-            visitor: self.peer,
+            visitor: self.visitor,
             id: &self.id,
             method: part(self.head.method_text),
             host: part(self.head.authority),

@@ -1,42 +1,66 @@
-//! A request that goes on to an upstream; how its answer comes back is in `back`.
+//! A request that goes on: to whom, and to whom next when that fails. How it is sent is in `exchange`, how its
+//! answer comes back in `back`.
 //!
-//! A request is sent again only when nothing of it was sent, or when repeating it does no harm and there is
-//! nothing of it but its head.
+//! Whether a request may be sent again is the group's policy to say; what it needs to know for that is found out
+//! here: what of the request may have been seen, and whether all of it is still at hand.
 
-use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
 use super::back::back;
 use super::connection::{Connection, Outcome};
-use super::heads::request_head;
+use super::exchange::{Failure, exchange};
+use super::heads::is_unsent;
 use super::{Service, Worker, write};
-use crate::body::{Framing, Transfer};
-use crate::head::{Method, Parsed};
-use crate::log::End;
+use crate::body::Framing;
+use crate::head::Method;
+use crate::log::{End, Phase};
 use crate::upstream::check::plainly;
+use crate::upstream::policy::{Again, Ended, Failed, Next, Why};
 use crate::upstream::pool::Connection as Upstream;
 use crate::upstream::{Group, Instance, Transport, micros};
 
-/// The most that is held of an answer's head.
-const LONGEST_HEAD: usize = 256 * 1024;
+/// Where a request goes, and who serves it.
+struct Way<'a> {
+    worker: &'a Worker,
+    service: &'a dyn Service,
+    group: &'a Group,
+    begun: Instant,
+    /// Whom it was brought to, in vain.
+    tried: Vec<usize>,
+    tries: u32,
+    /// Somebody behind us may have seen it.
+    sent: bool,
+    /// The last one that it was brought to.
+    last: Option<usize>,
+}
 
-/// Why an upstream did not answer.
-enum Failure {
-    /// It closed a connection that it had kept, before a byte of the answer: most likely not about this request.
-    Stale,
-    /// It broke off, or sent what is no answer.
-    Broken(String),
-    /// It did not answer in time.
-    Late,
-    /// The visitor's body is no body, too large or too slow.
-    Visitor(u16),
-    /// The visitor left.
-    Gone,
+/// A place at an instance, given back when it is dropped.
+struct Place<'a> {
+    worker: &'a Worker,
+    group: &'a Group,
+    index: usize,
+    how: Ended,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let now = self.worker.now();
+        self.group.policy.ended(self.index, self.how, now);
+    }
+}
+
+/// How one try came out.
+enum Try {
+    /// There is an answer: the connection that it comes over, and whether all of the request was sent.
+    Answered(Upstream, bool),
+    /// In vain: why, and what it comes to if that was the last.
+    Failed(Why, End),
+    /// In vain, and another try would be no better.
+    Hopeless(Failure),
 }
 
 /// Sends a request on and its answer back.
@@ -48,313 +72,290 @@ pub(super) async fn forward(
     begun: Instant,
 ) -> Outcome {
     connection.due = begun + group.timeouts.total;
-    let mut tried = Vec::new();
-    let mut tries = 0;
-    let mut fresh = false;
-    loop {
-        let Some(index) = group.choose(&tried) else {
-            let outcome = trouble(connection, worker, service, group, 503, End::Down).await;
-            return Outcome { tries, ..outcome };
+    connection.head_length = connection.consumed;
+    connection.is_kept = true;
+    let mut way = Way {
+        worker,
+        service,
+        group,
+        begun,
+        tried: Vec::new(),
+        tries: 0,
+        sent: false,
+        last: None,
+    };
+    let outcome = way.go(connection).await;
+    let last = way.last.map(|index| Arc::clone(&group.instances[index]));
+    Outcome {
+        tries: way.tries,
+        instance: last,
+        ..outcome
+    }
+}
+
+impl Way<'_> {
+    /// One instance after the other, until one answers or there is none left.
+    async fn go(&mut self, connection: &mut Connection) -> Outcome {
+        let mut end = End::Down;
+        loop {
+            let index = match self.next(connection).await {
+                Ok(index) => index,
+                // What the last try came to says more than that there is nobody left.
+                Err(End::Down) => return self.give_up(connection, end).await,
+                Err(other) => return self.give_up(connection, other).await,
+            };
+            let mut place = Place {
+                worker: self.worker,
+                group: self.group,
+                index,
+                how: Ended::Aside,
+            };
+            match self.at(connection, &mut place).await {
+                Ok(outcome) => return outcome,
+                Err(failed) => end = failed,
+            }
+            self.tried.push(index);
+        }
+    }
+
+    /// The instance for the next try.
+    async fn next(&self, connection: &Connection) -> Result<usize, End> {
+        let now = if self.tried.is_empty() {
+            self.begun
+        } else {
+            self.worker.now()
         };
-        let instance = &group.instances[index];
-        tries += 1;
+        match self.group.policy.next(&self.tried, now) {
+            Next::Go(index) => Ok(index),
+            Next::Nobody => Err(End::Down),
+            Next::Full => Err(End::Full),
+            Next::Wait(turn, within) => {
+                let waits = async {
+                    tokio::select! {
+                        biased;
+                        index = turn => Some(index),
+                        () = write::left(&connection.stream) => None,
+                    }
+                };
+                match connection.slot.by(connection.within(within), waits).await {
+                    Ok(Some(index)) => Ok(index),
+                    Ok(None) => Err(End::Gone),
+                    Err(_) => Err(End::Late(Phase::Queue)),
+                }
+            }
+        }
+    }
+
+    /// Everything at one instance. `Err`: it is to go elsewhere.
+    async fn at(
+        &mut self,
+        connection: &mut Connection,
+        place: &mut Place<'_>,
+    ) -> Result<Outcome, End> {
+        let group = self.group;
+        let instance = &group.instances[place.index];
+        self.last = Some(place.index);
+        let mut fresh = false;
+        loop {
+            self.tries += 1;
+            connection.consumed = connection.head_length;
+            let came = self.once(connection, instance, fresh).await;
+            connection.slot.unwatch();
+            let (why, end) = match came {
+                Try::Answered(upstream, whole) => {
+                    let status = connection.response.status;
+                    place.how = Ended::Answered(status);
+                    let unsent = is_unsent(connection, &upstream);
+                    if !unsent || self.again(connection, place, Why::Unsent) == Again::No {
+                        return Ok(self.answer(connection, place, upstream, whole).await);
+                    }
+                    (Why::Unsent, End::Down)
+                }
+                Try::Failed(why, end) => (why, end),
+                Try::Hopeless(failure) => return Ok(self.fail(connection, place, &failure).await),
+            };
+            if why != Why::Unsent {
+                place.how = match why {
+                    Why::Unreachable => Ended::Unreachable,
+                    Why::Stale => Ended::Aside,
+                    _ => Ended::Broken,
+                };
+                self.sent |= why != Why::Unreachable;
+            }
+            if why != Why::Stale {
+                instance.errors.fetch_add(1, Ordering::Relaxed);
+            }
+            let again = match why {
+                // That was asked above.
+                Why::Unsent => Again::Elsewhere,
+                why => self.again(connection, place, why),
+            };
+            match again {
+                Again::No => return Ok(self.give_up(connection, end).await),
+                Again::Elsewhere => {
+                    instance.retries.fetch_add(1, Ordering::Relaxed);
+                    return Err(end);
+                }
+                Again::Fresh => instance.retries.fetch_add(1, Ordering::Relaxed),
+            };
+            fresh = true;
+        }
+    }
+
+    fn again(&self, connection: &Connection, place: &Place<'_>, why: Why) -> Again {
+        let failed = Failed {
+            index: place.index,
+            sent: !matches!(why, Why::Unreachable | Why::Unsent),
+            idempotent: connection.head.method != Method::Other,
+            replayable: connection.is_kept,
+            bodiless: connection.head.framing == Framing::None,
+            why,
+        };
+        let now = self.worker.now();
+        self.group.policy.again(&failed, &self.tried, now)
+    }
+
+    /// One connection, one request, up to the head of the answer.
+    async fn once(&self, connection: &mut Connection, instance: &Instance, fresh: bool) -> Try {
+        connection.slot.watch(instance.deaths());
         let kept = if fresh {
             None
         } else {
-            worker.pool.borrow_mut().take(instance)
+            self.worker.pool.borrow_mut().take(instance)
         };
         let mut upstream = match kept {
             Some(kept) => kept,
-            None => match connect(connection, group, instance).await {
+            None => match connect(connection, self.group, instance).await {
                 Ok(made) => made,
-                Err(why) => {
+                Err((why, end)) => {
                     instance.unreachable(&why);
-                    instance.errors.fetch_add(1, Ordering::Relaxed);
-                    tried.push(index);
-                    continue;
+                    return Try::Failed(Why::Unreachable, end);
                 }
             },
         };
         instance.requests.fetch_add(1, Ordering::Relaxed);
-        match exchange(connection, service, group, &mut upstream).await {
-            Ok(body_sent) => {
-                let waited = micros(begun);
-                let outcome = back(connection, worker, group, instance, upstream, body_sent).await;
-                return Outcome {
-                    waited,
-                    tries,
-                    instance: Some(Arc::clone(instance)),
-                    ..outcome
-                };
+        match exchange(connection, self.service, self.group, &mut upstream).await {
+            Ok(whole) => Try::Answered(upstream, whole),
+            Err(Failure::Stale) => Try::Failed(Why::Stale, End::Cut),
+            Err(Failure::Lost(why)) => {
+                tracing::debug!(instance = instance.id, why, "an upstream broke off");
+                Try::Failed(Why::Lost, End::Cut)
             }
-            Err(Failure::Stale) if is_repeatable(connection) => {
-                instance.retries.fetch_add(1, Ordering::Relaxed);
-                fresh = true;
-            }
-            Err(failure) => {
-                let failed = fail(connection, worker, service, group, instance, failure).await;
-                let instance = Some(Arc::clone(instance));
-                return Outcome {
-                    tries,
-                    instance,
-                    ..failed
-                };
-            }
+            Err(Failure::Silent) => Try::Failed(Why::Silent, End::Silent),
+            Err(failure) => Try::Hopeless(failure),
+        }
+    }
+
+    async fn answer(
+        &self,
+        connection: &mut Connection,
+        place: &mut Place<'_>,
+        upstream: Upstream,
+        whole: bool,
+    ) -> Outcome {
+        let waited = micros(self.begun);
+        let instance = &self.group.instances[place.index];
+        let came = back(
+            connection,
+            self.worker,
+            self.group,
+            instance,
+            upstream,
+            whole,
+        )
+        .await;
+        if matches!(came.end, End::Cut) {
+            place.how = Ended::Broken;
+        }
+        Outcome { waited, ..came }
+    }
+
+    /// Another try would be no better: the visitor is told, if it is still there.
+    async fn fail(
+        &mut self,
+        connection: &mut Connection,
+        place: &mut Place<'_>,
+        failure: &Failure,
+    ) -> Outcome {
+        self.sent = true;
+        let (status, end) = failure.answer();
+        if !matches!(failure, Failure::Visitor(..) | Failure::Gone) {
+            place.how = Ended::Broken;
+            let instance = &self.group.instances[place.index];
+            instance.errors.fetch_add(1, Ordering::Relaxed);
+        }
+        self.tell(connection, status, end).await
+    }
+
+    /// There is nobody to ask, or nobody left.
+    async fn give_up(&self, connection: &mut Connection, end: End) -> Outcome {
+        let status = match end {
+            End::Cut => 502,
+            End::Silent | End::Late(Phase::Total) => 504,
+            _ => 503,
+        };
+        self.tell(connection, status, end).await
+    }
+
+    async fn tell(&self, connection: &mut Connection, status: u16, end: End) -> Outcome {
+        if end == End::Gone {
+            return Outcome::answered(0, 0, end, false);
+        }
+        connection.unsent =
+            !self.sent && matches!(status, 502 | 503) && self.service.trusts(connection.peer);
+        let page = self.service.trouble(
+            status,
+            &self.words(status),
+            &connection.id_text(),
+            connection.wants_html(),
+        );
+        let keep =
+            connection.head.keep_alive && connection.head.framing == Framing::None && status >= 500;
+        connection
+            .answer(self.worker, self.service, &page, keep, end)
+            .await
+    }
+
+    fn words(&self, status: u16) -> String {
+        let name = &self.group.name;
+        match status {
+            503 => format!("{name} does not take requests at this moment"),
+            504 => format!("{name} did not answer in time"),
+            408 => "the request's body did not come in time".to_owned(),
+            413 => "the request's body is larger than this site takes".to_owned(),
+            400 => "the request's body is not framed as it says".to_owned(),
+            _ => format!("{name} broke off without an answer"),
         }
     }
 }
 
-/// Tells the visitor that there is no answer, if it is still there.
-async fn fail(
-    connection: &mut Connection,
-    worker: &Worker,
-    service: &dyn Service,
-    group: &Group,
-    instance: &Instance,
-    failure: Failure,
-) -> Outcome {
-    if !matches!(failure, Failure::Visitor(_) | Failure::Gone) {
-        instance.errors.fetch_add(1, Ordering::Relaxed);
-    }
-    let (status, end) = match failure {
-        Failure::Stale => (502, End::Cut),
-        Failure::Broken(why) => {
-            tracing::debug!(instance = instance.id, why, "an upstream broke off");
-            (502, End::Cut)
-        }
-        Failure::Late => (504, End::Late),
-        Failure::Visitor(408) => (408, End::Late),
-        Failure::Visitor(status) => (status, End::Bad),
-        Failure::Gone => return Outcome::answered(0, 0, End::Gone, false),
-    };
-    trouble(connection, worker, service, group, status, end).await
-}
-
-/// Repeating it does no harm, and there is nothing of it but its head.
-fn is_repeatable(connection: &Connection) -> bool {
-    connection.head.method != Method::Other && connection.head.framing == Framing::None
-}
-
-async fn trouble(
-    connection: &mut Connection,
-    worker: &Worker,
-    service: &dyn Service,
-    group: &Group,
-    status: u16,
-    end: End,
-) -> Outcome {
-    let why = match status {
-        503 => format!("{} does not take requests at this moment", group.name),
-        504 => format!("{} did not answer in time", group.name),
-        408 => "the request's body did not come in time".to_owned(),
-        413 => "the request's body is larger than this site takes".to_owned(),
-        400 => "the request's body is not framed as it says".to_owned(),
-        _ => format!("{} broke off without an answer", group.name),
-    };
-    let page = service.trouble(status, &why, &connection.id_text(), connection.wants_html());
-    let keep =
-        connection.head.keep_alive && connection.head.framing == Framing::None && status >= 500;
-    connection.answer(worker, service, &page, keep, end).await
-}
+/// A peer that acknowledges nothing for this long, or for as long as a connection may take, is gone.
+const SHORTEST_SILENCE: Duration = Duration::from_secs(2);
 
 async fn connect(
     connection: &Connection,
     group: &Group,
     instance: &Instance,
-) -> Result<Upstream, String> {
+) -> Result<Upstream, (String, End)> {
     let Transport::Tcp(address) = instance.transport;
-    match connection
-        .slot
-        .within(group.timeouts.connect, TcpStream::connect(address))
-        .await
-    {
+    let connecting = TcpStream::connect(address);
+    let due = connection.within(group.timeouts.connect);
+    match connection.slot.by(due, connecting).await {
         Ok(Ok(stream)) => {
             let _ = stream.set_nodelay(true);
+            let silence = group.timeouts.connect.max(SHORTEST_SILENCE).as_millis();
+            let silence = u32::try_from(silence).unwrap_or(u32::MAX);
+            let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, silence);
             Ok(Upstream {
                 stream,
                 buffer: Vec::with_capacity(16 * 1024),
                 used: false,
             })
         }
-        Ok(Err(error)) => Err(plainly(&error)),
-        Err(_) => Err("no connection in time".to_owned()),
-    }
-}
-
-/// Sends the request and reads the head of the answer; returns whether all of the request was sent.
-async fn exchange(
-    connection: &mut Connection,
-    service: &dyn Service,
-    group: &Group,
-    upstream: &mut Upstream,
-) -> Result<bool, Failure> {
-    request_head(connection, service);
-    let mut body = Transfer::new(
-        connection.head.framing,
-        connection.head.framing == Framing::Chunked,
-    );
-    pass_body(connection, &mut body)?;
-    let goes_on = send_on(connection, group, upstream).await?;
-    if goes_on && !body.is_done() {
-        if connection.head.expects_continue {
-            let go_on =
-                write::send(&connection.stream, b"HTTP/1.1 100 Continue\r\n\r\n", false).await;
-            go_on.map_err(|_| Failure::Gone)?;
-        }
-        stream_body(connection, service, group, upstream, &mut body).await?;
-    }
-    answer_head(connection, group, upstream).await?;
-    Ok(goes_on && body.is_done())
-}
-
-/// Sends the output on; `false`: the upstream answers before it has taken everything.
-async fn send_on(
-    connection: &Connection,
-    group: &Group,
-    upstream: &mut Upstream,
-) -> Result<bool, Failure> {
-    let due = connection.within(group.timeouts.idle);
-    let Upstream { stream, buffer, .. } = &mut *upstream;
-    let sent = {
-        let mut sending = pin!(write::send(stream, &connection.output, false));
-        let step = async {
-            tokio::select! {
-                biased;
-                sent = &mut sending => sent.map(|()| true),
-                come = write::come(stream, buffer) => come.map(|()| false),
-            }
-        };
-        connection.slot.by(due, step).await
-    };
-    match sent {
-        Ok(Ok(whole)) => Ok(whole),
-        Ok(Err(error)) => Err(lost(upstream, &error)),
-        Err(_) => Err(Failure::Late),
-    }
-}
-
-fn lost(upstream: &Upstream, error: &io::Error) -> Failure {
-    if upstream.used && upstream.buffer.is_empty() {
-        Failure::Stale
-    } else {
-        Failure::Broken(plainly(error))
-    }
-}
-
-/// Moves what has come of the body to the output.
-fn pass_body(connection: &mut Connection, body: &mut Transfer) -> Result<(), Failure> {
-    let Connection {
-        input,
-        output,
-        consumed,
-        ..
-    } = connection;
-    let taken = body
-        .pass(&input[*consumed..], output)
-        .map_err(|_| Failure::Visitor(400))?;
-    *consumed += taken;
-    Ok(())
-}
-
-/// Sends the rest of the body as it comes, until it is whole or the upstream answers before.
-async fn stream_body(
-    connection: &mut Connection,
-    service: &dyn Service,
-    group: &Group,
-    upstream: &mut Upstream,
-    body: &mut Transfer,
-) -> Result<(), Failure> {
-    let head = connection.consumed;
-    while !body.is_done() {
-        if body.passed() > service.limits().body {
-            return Err(Failure::Visitor(413));
-        }
-        // What has been sent on is not needed any more; the head stays for the log.
-        let kept = connection.consumed.min(head);
-        connection.input.drain(kept..connection.consumed);
-        connection.consumed = kept;
-        connection.output.clear();
-        let due = connection.within(group.timeouts.idle);
-        let Connection {
-            stream,
-            input,
-            slot,
-            ..
-        } = &mut *connection;
-        let step = async {
-            tokio::select! {
-                biased;
-                come = write::come(&upstream.stream, &mut upstream.buffer) => Side::Upstream(come),
-                read = write::read(stream, input) => Side::Visitor(read),
-            }
-        };
-        match slot.by(due, step).await {
-            Ok(Side::Visitor(Ok(0) | Err(_))) => return Err(Failure::Gone),
-            Ok(Side::Visitor(Ok(_))) => {
-                pass_body(connection, body)?;
-                if !send_on(connection, group, upstream).await? {
-                    return Ok(());
-                }
-            }
-            // It answers before it has everything: so be it.
-            Ok(Side::Upstream(Ok(()))) => return Ok(()),
-            Ok(Side::Upstream(Err(error))) => return Err(lost(upstream, &error)),
-            Err(_) => return Err(Failure::Visitor(408)),
-        }
-    }
-    Ok(())
-}
-
-/// Who does something first.
-enum Side {
-    Visitor(io::Result<usize>),
-    Upstream(io::Result<()>),
-}
-
-/// Reads the head of the answer, past interim ones; it stays at the beginning of the upstream's buffer.
-async fn answer_head(
-    connection: &mut Connection,
-    group: &Group,
-    upstream: &mut Upstream,
-) -> Result<(), Failure> {
-    let due = connection.within(group.timeouts.first_byte);
-    loop {
-        match connection
-            .response
-            .parse(&upstream.buffer, connection.head.method)
-        {
-            Ok(Parsed::Whole(taken)) if connection.response.status >= 200 => {
-                connection.response.length = taken;
-                return Ok(());
-            }
-            // We asked for no other protocol.
-            Ok(Parsed::Whole(_)) if connection.response.status == 101 => {
-                return Err(Failure::Broken(
-                    "it wants to change the protocol".to_owned(),
-                ));
-            }
-            Ok(Parsed::Whole(taken)) => drop(upstream.buffer.drain(..taken)),
-            Ok(Parsed::Partial) if upstream.buffer.len() < LONGEST_HEAD => {
-                let Upstream { stream, buffer, .. } = &mut *upstream;
-                let step = async {
-                    tokio::select! {
-                        biased;
-                        read = write::read(stream, buffer) => Some(read),
-                        () = write::left(&connection.stream) => None,
-                    }
-                };
-                match connection.slot.by(due, step).await {
-                    Ok(None) => return Err(Failure::Gone),
-                    Ok(Some(Ok(0))) => {
-                        return Err(lost(upstream, &io::ErrorKind::UnexpectedEof.into()));
-                    }
-                    Ok(Some(Ok(_))) => {}
-                    Ok(Some(Err(error))) => return Err(lost(upstream, &error)),
-                    Err(_) => return Err(Failure::Late),
-                }
-            }
-            Ok(Parsed::Partial) => return Err(Failure::Broken("its head does not end".to_owned())),
-            Err(bad) => return Err(Failure::Broken(bad.to_string())),
+        Ok(Err(error)) => Err((plainly(&error), End::Down)),
+        Err(_) => {
+            let end = End::Late(connection.late(Phase::Connect));
+            Err(("no connection in time".to_owned(), end))
         }
     }
 }

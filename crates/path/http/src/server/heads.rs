@@ -1,6 +1,6 @@
 //! Heads on their way through: what goes on, what stays between neighbours, and what we add.
 
-use super::answer::finish_head;
+use super::answer::{UNSENT, finish_head};
 use super::connection::Connection;
 use super::{Service, Worker};
 use crate::body::Framing;
@@ -26,17 +26,13 @@ pub(super) fn request_head(connection: &mut Connection, service: &dyn Service) {
     output.extend_from_slice(b" HTTP/1.1\r\nHost: ");
     output.extend_from_slice(head.authority.in_(input));
     output.extend_from_slice(b"\r\n");
-    let mut forwarded: &[u8] = b"";
     for (name_span, value_span) in &head.fields {
         let (name, value) = (name_span.in_(input), value_span.in_(input));
         if is_hop_by_hop(name) || is_named_by_connection(name, &head.connection, input) {
             continue;
         }
         match name.len() {
-            15 if name.eq_ignore_ascii_case(b"x-forwarded-for") => {
-                forwarded = if trusted { value } else { b"" };
-                continue;
-            }
+            15 if name.eq_ignore_ascii_case(FORWARDED) => continue,
             _ if is_replaced(name, trusted) => continue,
             _ => {}
         }
@@ -46,8 +42,13 @@ pub(super) fn request_head(connection: &mut Connection, service: &dyn Service) {
         output.extend_from_slice(b"\r\n");
     }
     output.extend_from_slice(b"X-Forwarded-For: ");
-    if !forwarded.is_empty() {
-        output.extend_from_slice(forwarded);
+    // Several lines are one list (RFC 9110 §5.3).
+    let lines = head
+        .fields
+        .iter()
+        .filter(|(name, _)| trusted && name.in_(input).eq_ignore_ascii_case(FORWARDED));
+    for (_, value) in lines {
+        output.extend_from_slice(value.in_(input));
         output.extend_from_slice(b", ");
     }
     log::address(output, *peer);
@@ -66,6 +67,9 @@ pub(super) fn request_head(connection: &mut Connection, service: &dyn Service) {
     output.extend_from_slice(b"\r\n");
 }
 
+/// Who asked, from the visitor to whoever is before us.
+pub(super) const FORWARDED: &[u8] = b"x-forwarded-for";
+
 /// A field that we write ourselves, or that a visitor may not say of itself.
 fn is_replaced(name: &[u8], trusted: bool) -> bool {
     match name.len() {
@@ -77,6 +81,16 @@ fn is_replaced(name: &[u8], trusted: bool) -> bool {
         // Programs that get fields as variables (CGI, WSGI) take `X_Forwarded_For` for `X-Forwarded-For`.
         _ => name.contains(&b'_'),
     }
+}
+
+/// Whether the answer says that nobody has seen the request: 502 or 503 of a server of ours.
+pub(super) fn is_unsent(connection: &Connection, upstream: &Upstream) -> bool {
+    let response = &connection.response;
+    matches!(response.status, 502 | 503)
+        && response.fields.iter().any(|(name, _)| {
+            let name = name.in_(&upstream.buffer);
+            name.eq_ignore_ascii_case(UNSENT)
+        })
 }
 
 /// The head that the visitor gets: the upstream's, without what is between neighbours.
@@ -106,7 +120,8 @@ pub(super) fn response_head(
     for (name_span, value_span) in &response.fields {
         let (name, value) = (name_span.in_(buffer), value_span.in_(buffer));
         let ours = (name.len() == 4 && name.eq_ignore_ascii_case(b"date"))
-            || (name.len() == 6 && name.eq_ignore_ascii_case(b"server"));
+            || (name.len() == 6 && name.eq_ignore_ascii_case(b"server"))
+            || (name.len() == UNSENT.len() && name.eq_ignore_ascii_case(UNSENT));
         if ours || is_hop_by_hop(name) || is_named_by_connection(name, &response.connection, buffer)
         {
             continue;

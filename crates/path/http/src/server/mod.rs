@@ -1,13 +1,17 @@
 //! A worker: one thread that accepts, reads, asks its service what to do, and does it.
 //!
 //! What is served is the [`Service`]'s to say; a connection's life is in `connection`, an answer of our own in
-//! `answer`, a request that goes on to an upstream in `forward`.
+//! `answer`, a request that goes on to an upstream in `forward`; [`pages`] are what a visitor sees when something is
+//! wrong.
 
 mod answer;
 mod back;
 mod connection;
+mod exchange;
 mod forward;
 mod heads;
+mod network;
+pub mod pages;
 mod write;
 
 use std::cell::{Cell, RefCell};
@@ -32,6 +36,7 @@ use crate::upstream::Group;
 use crate::upstream::pool::Pool;
 
 pub use answer::{Answer, Body};
+pub use network::holds;
 
 /// A request, as a service sees it.
 pub struct Request<'a> {
@@ -194,6 +199,7 @@ async fn obey(
                 worker.moment.set(Moment::now());
                 worker.date.borrow_mut().turn(clock::unix_millis() / 1_000);
                 worker.log.borrow_mut().flush();
+                worker.pool.borrow_mut().sweep(now);
                 if end.is_some_and(|end| now >= end || worker.open.get() == 0) {
                     return;
                 }
@@ -228,6 +234,11 @@ impl Worker {
     /// The service of this moment: a request is served by one to its end.
     fn service(&self) -> Rc<dyn Service> {
         Rc::clone(&self.service.borrow())
+    }
+
+    /// The time, to within a tick: reading the clock costs more than it is worth for most.
+    fn now(&self) -> Instant {
+        self.moment.get().instant
     }
 
     /// A new request id, appended to `out`.

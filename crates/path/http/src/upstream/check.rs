@@ -8,6 +8,7 @@ use terrace_site::plan::HealthPlan;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::health::Check;
 use super::{Instance, Transport};
 
 /// One that is out is asked this often, so that it is used again as soon as it answers.
@@ -19,15 +20,15 @@ const LINE: usize = 1024;
 pub async fn keep_checking(instance: Arc<Instance>, plan: HealthPlan, host: String) {
     loop {
         let begun = Instant::now();
-        let (good, reason) =
+        let (check, reason) =
             match tokio::time::timeout(plan.within, ask(instance.transport, &plan, &host)).await {
                 Err(_) => (
-                    false,
+                    Check::Silent,
                     format!("no answer within {} ms", plan.within.as_millis()),
                 ),
-                Ok(Err(error)) => (false, plainly(&error)),
+                Ok(Err(error)) => (refusal(&error), plainly(&error)),
                 Ok(Ok(None)) => (
-                    true,
+                    Check::Good,
                     format!("connected in {} ms", begun.elapsed().as_millis()),
                 ),
                 Ok(Ok(Some(status))) => {
@@ -35,12 +36,12 @@ pub async fn keep_checking(instance: Arc<Instance>, plan: HealthPlan, host: Stri
                         .expect
                         .map_or((200..400).contains(&status), |expected| status == expected);
                     (
-                        good,
+                        if good { Check::Good } else { Check::Bad },
                         format!("{status} in {} ms", begun.elapsed().as_millis()),
                     )
                 }
             };
-        instance.checked(good, reason);
+        instance.checked(check, reason);
         let pause = if instance.is_healthy() {
             plan.every
         } else {
@@ -72,6 +73,16 @@ async fn ask(transport: Transport, plan: &HealthPlan, host: &str) -> io::Result<
     status
         .map(Some)
         .ok_or_else(|| io::Error::other("it does not answer in HTTP"))
+}
+
+/// A machine that is gone is silent even when our own kernel says so at last.
+fn refusal(error: &io::Error) -> Check {
+    match error.kind() {
+        io::ErrorKind::TimedOut
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable => Check::Silent,
+        _ => Check::Bad,
+    }
 }
 
 /// An error in the words of a person.

@@ -1,13 +1,20 @@
 //! Connections to upstreams that wait for their next request: a worker's own, the last used first.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
-use super::{Instance, Transport};
+use super::Instance;
 
 /// Idle connections to one instance; more are closed.
 const MOST: usize = 256;
+/// Idle for longer, a connection is closed: before the other side does so, as it might at the very moment when the
+/// next request is on its way.
+const LONGEST: Duration = Duration::from_secs(20);
+/// Between two looks for those.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// A connection to an upstream, with the buffer for what it answers.
 pub struct Connection {
@@ -23,12 +30,14 @@ pub struct Connection {
 #[derive(Default)]
 pub struct Pool {
     by_instance: HashMap<String, Idle>,
+    swept: Option<Instant>,
 }
 
 /// Those to one instance. One that has moved is reached by new ones.
 struct Idle {
-    transport: Transport,
-    connections: Vec<Connection>,
+    instance: Arc<Instance>,
+    /// Each with when it was put here: the last at the end.
+    connections: Vec<(Connection, Instant)>,
 }
 
 impl Pool {
@@ -37,8 +46,8 @@ impl Pool {
         let idle = self
             .by_instance
             .get_mut(&instance.id)
-            .filter(|idle| idle.transport == instance.transport)?;
-        while let Some(connection) = idle.connections.pop() {
+            .filter(|idle| idle.instance.transport == instance.transport)?;
+        while let Some((connection, _)) = idle.connections.pop() {
             // Without an event from the kernel this makes no system call.
             let mut byte = [0];
             match connection.stream.try_read(&mut byte) {
@@ -53,21 +62,37 @@ impl Pool {
     }
 
     /// Keeps a connection that is clean: everything asked on it has been answered.
-    pub fn put(&mut self, instance: &Instance, mut connection: Connection) {
+    pub fn put(&mut self, instance: &Arc<Instance>, mut connection: Connection, now: Instant) {
+        if instance.is_leaving() {
+            return;
+        }
         connection.used = true;
         match self.by_instance.get_mut(&instance.id) {
-            Some(idle) if idle.transport == instance.transport => {
+            Some(idle) if idle.instance.transport == instance.transport => {
                 if idle.connections.len() < MOST {
-                    idle.connections.push(connection);
+                    idle.connections.push((connection, now));
                 }
             }
             _ => {
                 let idle = Idle {
-                    transport: instance.transport,
-                    connections: vec![connection],
+                    instance: Arc::clone(instance),
+                    connections: vec![(connection, now)],
                 };
                 self.by_instance.insert(instance.id.clone(), idle);
             }
+        }
+    }
+
+    /// Closes what waits for instances that are being emptied, as nothing more goes there, and what has waited long.
+    pub fn sweep(&mut self, now: Instant) {
+        if self.swept.is_some_and(|before| now < before + SWEEP) {
+            return;
+        }
+        self.swept = Some(now);
+        for idle in self.by_instance.values_mut() {
+            let leaving = idle.instance.is_leaving();
+            idle.connections
+                .retain(|(_, since)| !leaving && now.saturating_duration_since(*since) < LONGEST);
         }
     }
 }

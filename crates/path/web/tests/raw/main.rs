@@ -1,11 +1,15 @@
 //! Raw bytes over sockets: what is refused, what passes and how, and what ends when it takes too long.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
+mod connections;
 mod drain;
 mod harness;
 mod passing;
 mod refused;
 mod retries;
 mod times;
+mod unsent;
+#[allow(dead_code, reason = "the balancer's tests use all of it")]
 mod upstream;
 mod upstreams;
+mod visitor;

@@ -148,7 +148,20 @@ fn a_front_that_is_trusted_says_who_the_visitor_is() {
     );
     assert_eq!(field(&head, "x-forwarded-proto"), Some("https"));
     assert_eq!(field(&head, "x-request-id"), Some("abc"));
-    web.log_line(&[" abc GET "]);
+    web.log_line(&["203.0.113.9", " abc GET "]);
+
+    // Several lines are one list; its last element was added by the front itself.
+    let lines = "X-Forwarded-For: 203.0.113.1\r\nX-Forwarded-For: 203.0.113.2, 203.0.113.3\r\n";
+    let answer = web.ask(&format!(
+        "GET /two HTTP/1.1\r\nHost: a.example\r\n{lines}\r\n"
+    ));
+    assert_eq!(answer.status, 200);
+    let head = upstream.requests()[1].head.clone();
+    assert_eq!(
+        field(&head, "x-forwarded-for"),
+        Some("203.0.113.1, 203.0.113.2, 203.0.113.3, 127.0.0.1")
+    );
+    web.log_line(&["203.0.113.3", " /two "]);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! An upstream that does what a case says.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::harness::{Visitor, field, find};
+use crate::visitor::{Visitor, field, find};
 
 /// What an upstream does about a request.
 pub enum Reply {
@@ -55,6 +56,9 @@ pub struct Upstream {
     pub seen: Arc<Mutex<Vec<Seen>>>,
     /// Connections that a request came on and that the other side has closed.
     pub left: Arc<AtomicUsize>,
+    dead: Arc<AtomicBool>,
+    /// Those that are open, to be broken.
+    streams: Arc<Mutex<BTreeMap<usize, TcpStream>>>,
 }
 
 impl Upstream {
@@ -78,19 +82,41 @@ impl Upstream {
             address: listener.local_addr().unwrap(),
             seen: Arc::default(),
             left: Arc::default(),
+            dead: Arc::default(),
+            streams: Arc::default(),
         };
         let (seen, left) = (Arc::clone(&upstream.seen), Arc::clone(&upstream.left));
         let (script, connections) = (Arc::new(script), Arc::new(AtomicUsize::new(0)));
+        let (dead, streams) = (Arc::clone(&upstream.dead), Arc::clone(&upstream.streams));
         std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
+            for (number, stream) in listener.incoming().map_while(Result::ok).enumerate() {
+                let copy = stream.try_clone().unwrap();
+                streams.lock().unwrap().insert(number, copy);
+                if dead.load(Ordering::SeqCst) {
+                    return;
+                }
                 let (seen, left) = (Arc::clone(&seen), Arc::clone(&left));
                 let (script, connections) = (Arc::clone(&script), Arc::clone(&connections));
+                let streams = Arc::clone(&streams);
                 std::thread::spawn(move || {
                     converse(stream, hasty, &seen, &left, &*script, &connections);
+                    streams.lock().unwrap().remove(&number);
                 });
             }
         });
         upstream
+    }
+
+    /// Refuses new connections and breaks all that it has, as when its process dies.
+    pub fn kill(&self) {
+        self.dead.store(true, Ordering::SeqCst);
+        drop(TcpStream::connect(self.address));
+        crate::visitor::wait_for("the end of the listener", || {
+            TcpStream::connect(self.address).is_err().then_some(())
+        });
+        for stream in self.streams.lock().unwrap().values() {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
     }
 
     pub fn requests(&self) -> Vec<Seen> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::model::{self, App, Server, Site};
-use crate::wiring::{DATABASE, Peer, Preference, Wiring, app_id};
+use crate::wiring::{DATABASE, Peer, Preference, Wiring, app_id, router_id};
 
 use super::super::{
     AppPlan, CopyPlan, DatabaseAccess, DatabasePlan, DatabaseUser, HealthPlan, KeepPlan, Launch,
@@ -132,7 +132,7 @@ fn app_role(
             .map(|command| command.as_str().to_owned()),
         env: variables.collect(),
         secrets: secrets.collect::<BTreeMap<_, _>>(),
-        database: database_access(site, wiring, &id),
+        database: database_access(site, wiring, server, &id),
         keep: keep.collect(),
         copies: copies.collect(),
         health: health(app.health()),
@@ -145,11 +145,22 @@ fn app_role(
     })
 }
 
-/// The primary at birth, until the SQL router stands between.
-fn database_access(site: &Site, wiring: &Wiring, id: &str) -> Option<DatabaseAccess> {
+/// The primary at birth, as the SQL router reaches it, until that stands between.
+fn database_access(
+    site: &Site,
+    wiring: &Wiring,
+    server: &Server,
+    id: &str,
+) -> Option<DatabaseAccess> {
     let database = site.database()?;
     let primary = format!("{}/database", database.servers().first()?);
-    let from = Peer::Instance(id.to_owned());
+    let router = router_id(server.name());
+    let dials = if wiring.instance(&router).is_some() {
+        router
+    } else {
+        id.to_owned()
+    };
+    let from = Peer::Instance(dials);
     let flow = wiring
         .flows
         .iter()
@@ -263,7 +274,7 @@ fn route(wiring: &Wiring, web: &str, app: &App) -> Option<RoutePlan> {
     })
 }
 
-fn health(health: &model::Health) -> HealthPlan {
+pub(super) fn health(health: &model::Health) -> HealthPlan {
     HealthPlan {
         path: health.path().map(|path| path.to_string()),
         expect: health.expect(),
@@ -274,7 +285,7 @@ fn health(health: &model::Health) -> HealthPlan {
     }
 }
 
-fn timeouts(timeouts: model::Timeouts) -> Timeouts {
+pub(super) fn timeouts(timeouts: model::Timeouts) -> Timeouts {
     let usual = Timeouts::default();
     Timeouts {
         connect: timeouts.connect().unwrap_or(usual.connect),

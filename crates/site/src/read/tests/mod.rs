@@ -211,3 +211,11 @@ fn spans_name_exactly_what_they_are_about() {
     assert_eq!(slice(node.children.as_ref().unwrap().span), "{ health; }");
     assert_eq!(slice(node.span), "web web-01 static=\"a\" { health; }");
 }
+
+#[test]
+fn an_unclosed_text_with_an_unknown_escape_is_read_to_its_end() {
+    // The escape is in the file and not in the text: a place in one is none in the other.
+    for source in ["\"\u{feff}{\\λ\t", "a \" {\\λ \nb", "a \"x\\λ {\n}"] {
+        assert!(!super::read(source).problems.is_empty(), "{source:?}");
+    }
+}

@@ -76,7 +76,12 @@ pub(crate) fn table(status: &Status, now: u64) -> Table {
     for server in &status.servers {
         match &server.report {
             Some(report) if server.up => {
-                for role in &report.roles {
+                // An agent is of interest when something is wrong with it.
+                let shown = report
+                    .roles
+                    .iter()
+                    .filter(|role| role.role != "agent" || role.state != State::Serving);
+                for role in shown {
                     table.row(row(server, role, now));
                 }
             }

@@ -1,7 +1,7 @@
 //! What a visitor sees when something is wrong: what it is, in words, and the request's id, by which the log
 //! knows it.
 
-use terrace_http::server::Answer;
+use super::{Answer, Body};
 
 /// The standard words of a status.
 fn reason(status: u16) -> &'static str {
@@ -27,7 +27,7 @@ fn reason(status: u16) -> &'static str {
 }
 
 /// A page for people, or a line for programs.
-pub(crate) fn trouble(status: u16, why: &str, id: &str, html: bool) -> Answer {
+pub fn trouble(status: u16, why: &str, id: &str, html: bool) -> Answer {
     let words = reason(status);
     let line = format!("{status} {words}");
     let more = match status {
@@ -61,14 +61,14 @@ pub(crate) fn trouble(status: u16, why: &str, id: &str, html: bool) -> Answer {
 }
 
 /// To the same page at another address.
-pub(crate) fn moved(location: &[u8]) -> Answer {
+pub fn moved(location: &[u8]) -> Answer {
     let mut head = b"HTTP/1.1 308 Permanent Redirect\r\nLocation: ".to_vec();
     head.extend_from_slice(location);
     head.extend_from_slice(b"\r\nContent-Length: 0\r\n");
     Answer {
         status: 308,
         head: head.into(),
-        body: terrace_http::server::Body::Empty,
+        body: Body::Empty,
     }
 }
 
@@ -78,8 +78,6 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use terrace_http::server::Body;
-
     use super::*;
 
     #[test]

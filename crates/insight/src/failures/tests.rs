@@ -1,0 +1,153 @@
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by panicking"
+)]
+
+use super::*;
+
+const BACK: fn(&str) -> Fate = |server| Fate::FailsUntilOperator(Act::BringBack(server.into()));
+
+fn design(inside: &str) -> Design {
+    let loaded = terrace_site::load(&format!("site \"www.foobar.com\" {{\n{inside}\n}}"));
+    let site = loaded.site;
+    Design::of(&site.unwrap_or_else(|| panic!("{:?}", loaded.problems)))
+}
+
+/// Two servers of the same kind behind a balancer, with `database` as given.
+fn pair(database: &str) -> Design {
+    design(&format!(
+        "server lb \"10.0.0.1\"\nserver a \"10.0.0.2\"\nserver b \"10.0.0.3\"\nload-balancer lb\n\
+         web a b static=\"p\"\napp a b code=\"x\" {{ run \"x\"; }}\n{database}"
+    ))
+}
+
+fn fate(design: &Design, fault: Fault, function: Function) -> Fate {
+    predict(design, fault).fate(function).unwrap().clone()
+}
+
+#[test]
+fn a_site_without_an_app_has_files_alone() {
+    let design = design("server a \"10.0.0.1\"\nweb a static=\"p\"");
+    assert_eq!(Function::of(&design), [Function::Files]);
+    let lost = fate(&design, Fault::PowerOff("a".into()), Function::Files);
+    assert_eq!(lost, BACK("a"));
+    assert_eq!(
+        predict(&design, Fault::Crash("a".into())).fate(Function::Reads),
+        None
+    );
+}
+
+#[test]
+fn how_a_write_is_acknowledged_decides_what_the_last_replica_takes_along() {
+    let lost = |database: &str, fault: fn(String) -> Fault| {
+        // On servers of their own, so that no web server fails along.
+        let inside = format!(
+            "server a \"10.0.0.2\"\nserver d \"10.0.0.3\"\nserver e \"10.0.0.4\"\nweb a static=\"p\"\n\
+             app a code=\"x\" {{ run \"x\"; }}\n{database}"
+        );
+        fate(&design(&inside), fault("e".into()), Function::Writes)
+    };
+    assert_eq!(
+        lost("database d e", Fault::PowerOff),
+        Fate::Delayed(Recovery::Alone)
+    );
+    assert_eq!(lost("database d e ack=always", Fault::PowerOff), BACK("e"));
+    assert_eq!(
+        lost("database d e ack=none", Fault::PowerOff),
+        Fate::Unaffected
+    );
+    assert_eq!(
+        lost("database d e", Fault::Crash),
+        Fate::Delayed(Recovery::Return)
+    );
+}
+
+#[test]
+fn a_failover_is_an_operators_word_unless_a_majority_decides() {
+    let lost = |design: &Design| fate(design, Fault::PowerOff("a".into()), Function::Writes);
+    let failover = Fate::FailsUntilOperator(Act::Failover("b".into()));
+    assert_eq!(lost(&pair("database a b")), failover);
+    assert_eq!(
+        lost(&pair("database a b\nquorum a b lb")),
+        Fate::FailsUntilRecovered(Recovery::Failover)
+    );
+    // One voice that is lost is no majority.
+    assert_eq!(lost(&pair("database a b\nquorum a")), BACK("a"));
+}
+
+#[test]
+fn the_record_of_who_is_primary_must_not_be_lost_with_the_primary() {
+    let lost = |more: &str| {
+        let inside = format!(
+            "server a \"10.0.0.2\"\nserver b \"10.0.0.3\"\n{more}web b static=\"p\"\n\
+             app b code=\"x\" {{ run \"x\"; }}\ndatabase a b"
+        );
+        fate(
+            &design(&inside),
+            Fault::PowerOff("a".into()),
+            Function::Writes,
+        )
+    };
+    assert_eq!(lost(""), BACK("a"));
+    assert_eq!(
+        lost("server c \"10.0.0.4\"\n"),
+        Fate::FailsUntilOperator(Act::Failover("b".into()))
+    );
+}
+
+#[test]
+fn without_a_balancer_nobody_else_answers_at_an_address() {
+    let design = design("server a \"10.0.0.2\"\nserver b \"10.0.0.3\"\nweb a b static=\"p\"");
+    assert_eq!(single_points(&design), ["a", "b"]);
+}
+
+#[test]
+fn reads_of_the_primary_alone_are_lost_with_it() {
+    let lost = |database: &str| {
+        let design = pair(database);
+        fate(&design, Fault::PowerOff("a".into()), Function::Reads)
+    };
+    assert_eq!(lost("database a b"), Fate::Delayed(Recovery::Others));
+    assert_eq!(
+        lost("database a b reads=primary"),
+        Fate::FailsUntilOperator(Act::Failover("b".into()))
+    );
+}
+
+/// What is predicted of one server holds whatever its neighbours are called.
+#[test]
+fn a_second_app_of_another_name_is_no_stand_in() {
+    let design = design(
+        "server lb \"10.0.0.1\"\nserver a \"10.0.0.2\"\nserver b \"10.0.0.3\"\nload-balancer lb\nweb a b static=\"p\"\n\
+         app a code=\"x\" { run \"x\"; }\napp b code=\"y\" path=\"/y\" { run \"y\"; }",
+    );
+    let lost = fate(&design, Fault::PowerOff("a".into()), Function::Pages);
+    assert_eq!(lost, BACK("a"));
+}
+
+#[test]
+fn every_fault_of_a_server_is_at_least_as_bad_as_its_crash() {
+    let rank = |fate: &Fate| match fate {
+        Fate::Unaffected => 0,
+        Fate::Delayed(_) => 1,
+        Fate::FailsUntilRecovered(_) => 2,
+        Fate::FailsUntilOperator(_) => 3,
+    };
+    for database in [
+        "",
+        "database a",
+        "database a b",
+        "database a b\nquorum a b lb",
+    ] {
+        let design = pair(database);
+        for server in ["lb", "a", "b"] {
+            let crash = predict(&design, Fault::Crash(server.into()));
+            for kind in [Fault::PowerOff, Fault::Partition, Fault::Freeze] {
+                let other = predict(&design, kind(server.into()));
+                for ((_, one), (function, two)) in crash.fates.iter().zip(&other.fates) {
+                    assert!(rank(one) <= rank(two), "{} {function:?}", other.fault);
+                }
+            }
+        }
+    }
+}

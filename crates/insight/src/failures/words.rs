@@ -1,0 +1,179 @@
+//! Predictions in words: a cell of the table, and a sentence about a row.
+
+use std::time::Duration;
+
+use super::{Act, Fate, Fault, Function, Prediction, Recovery, predictions};
+use crate::design::{Design, Tier};
+use crate::explain::and;
+
+/// Fault by function, aligned for a terminal.
+pub fn table(design: &Design) -> String {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let functions = Function::of(design);
+    let titles = functions.iter().map(|function| function.title().to_owned());
+    rows.push(std::iter::once("fault".to_owned()).chain(titles).collect());
+    for Prediction { fault, fates } in predictions(design) {
+        let cells = fates.iter().map(|(_, fate)| fate.to_string());
+        rows.push(std::iter::once(fault.to_string()).chain(cells).collect());
+    }
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..=functions.len()).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths);
+        let cells: Vec<String> = cells.map(|(cell, wide)| format!("{cell:wide$}")).collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+/// As short as it can be said: `delayed: restart`.
+pub(super) fn cell(fate: &Fate) -> String {
+    let by = |recovery: &Recovery| match recovery {
+        Recovery::Restart => "restart",
+        Recovery::Return => "return",
+        Recovery::Others => "others",
+        Recovery::Takeover => "takeover",
+        Recovery::Failover => "failover",
+        Recovery::Alone => "alone",
+    };
+    match fate {
+        Fate::Unaffected => "unaffected".to_owned(),
+        Fate::Delayed(recovery) => format!("delayed: {}", by(recovery)),
+        Fate::FailsUntilRecovered(recovery) => format!("fails: {}", by(recovery)),
+        Fate::FailsUntilOperator(Act::BringBack(server)) => format!("operator: {server}"),
+        Fate::FailsUntilOperator(Act::Failover(to)) => format!("operator: failover {to}"),
+    }
+}
+
+/// What is lost, in a sentence without its full stop: `writing fails until …; the rest is unaffected`.
+pub fn lose(design: &Design, prediction: &Prediction) -> String {
+    let mut fates: Vec<&Fate> = Vec::new();
+    for (_, fate) in &prediction.fates {
+        if !fates.contains(&fate) {
+            fates.push(fate);
+        }
+    }
+    fates.sort_by_key(|fate| match fate {
+        Fate::FailsUntilOperator(_) => 0,
+        Fate::FailsUntilRecovered(_) => 1,
+        Fate::Delayed(_) => 2,
+        Fate::Unaffected => 3,
+    });
+    if fates == [&Fate::Unaffected] {
+        return "nobody notices".to_owned();
+    }
+    let part = |fate: &&Fate| {
+        let having = prediction.fates.iter().filter(|(_, other)| other == *fate);
+        let having: Vec<&str> = having.map(|(function, _)| function.title()).collect();
+        let some = concerns_some(design, &prediction.fault, fate);
+        let who = Who::of(&having, prediction.fates.len(), some);
+        clause(design, fate, &who)
+    };
+    fates.iter().map(part).collect::<Vec<_>>().join("; ")
+}
+
+/// Only the requests whose turn it was meet it; the others go elsewhere.
+fn concerns_some(design: &Design, fault: &Fault, fate: &Fate) -> bool {
+    match (fate, fault) {
+        (Fate::Delayed(recovery) | Fate::FailsUntilRecovered(recovery), Fault::Kill(id)) => {
+            let tier = design.element(id).map(|element| element.tier);
+            let turns = [Tier::Dns, Tier::Web, Tier::App, Tier::Router];
+            let taken = turns
+                .into_iter()
+                .find(|turn| Some(*turn) == tier)
+                .is_some_and(|tier| design.tier(tier).count() > 1);
+            taken || *recovery == Recovery::Others
+        }
+        (Fate::Delayed(recovery) | Fate::FailsUntilRecovered(recovery), _) => {
+            *recovery == Recovery::Others
+        }
+        _ => false,
+    }
+}
+
+/// The subject of a clause.
+struct Who {
+    name: String,
+    many: bool,
+}
+
+impl Who {
+    fn of(having: &[&str], of: usize, some: bool) -> Self {
+        let all = having.len() == of;
+        let (name, many) = match (some, all) {
+            (true, true) => ("some requests".to_owned(), true),
+            (true, false) => (format!("some requests ({})", and(having)), true),
+            (false, true) => ("the whole site".to_owned(), false),
+            (false, false) => (and(having), !matches!(having, ["reading" | "writing"])),
+        };
+        Self { name, many }
+    }
+
+    fn does(&self, one: &str, many: &str) -> String {
+        format!("{} {}", self.name, if self.many { many } else { one })
+    }
+}
+
+fn clause(design: &Design, fate: &Fate, who: &Who) -> String {
+    let up_to = |recovery: &Recovery| match recovery.within(design) {
+        Some(time) => format!("up to {}", seconds(time)),
+        None => "a moment".to_owned(),
+    };
+    match fate {
+        Fate::Unaffected => who.does("stays up", "stay up"),
+        Fate::Delayed(recovery @ (Recovery::Others | Recovery::Alone)) => format!(
+            "{} {}, then {}",
+            who.does("waits", "wait"),
+            up_to(recovery),
+            then(*recovery)
+        ),
+        Fate::Delayed(Recovery::Restart) => {
+            format!("{} a moment, for its restart", who.does("waits", "wait"))
+        }
+        Fate::Delayed(recovery) => {
+            format!("{} until {}", who.does("waits", "wait"), until(*recovery))
+        }
+        Fate::FailsUntilRecovered(recovery @ Recovery::Others) => format!(
+            "{} for {}, until {}",
+            who.does("fails", "fail"),
+            up_to(recovery),
+            until(*recovery)
+        ),
+        Fate::FailsUntilRecovered(recovery) => {
+            format!("{} until {}", who.does("fails", "fail"), until(*recovery))
+        }
+        Fate::FailsUntilOperator(act) => {
+            format!("{} until {}", who.does("fails", "fail"), done(act))
+        }
+    }
+}
+
+fn then(recovery: Recovery) -> &'static str {
+    match recovery {
+        Recovery::Alone => "the primary goes on without a replica",
+        _ => "another server answers",
+    }
+}
+
+fn until(recovery: Recovery) -> &'static str {
+    match recovery {
+        Recovery::Restart => "it is started again, at once and by itself",
+        Recovery::Return => "the server has come back by itself",
+        Recovery::Others => "its silence is noticed and the others get everything",
+        Recovery::Takeover => "another balancer has taken the address over, by itself",
+        Recovery::Failover => "a replica has become the primary, by itself",
+        Recovery::Alone => "the primary goes on without a replica",
+    }
+}
+
+fn done(act: &Act) -> String {
+    match act {
+        Act::BringBack(server) => format!("somebody brings {server} back"),
+        Act::Failover(to) => format!("somebody says `terrace failover {to}`"),
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    format!("{seconds} s")
+}

@@ -1,0 +1,133 @@
+//! Breaking a server or a process of the rehearsal, and mending it.
+
+use std::time::Instant;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use terrace_protocol::control::{Fault, Reply};
+use terrace_service::clock;
+
+use super::Coordinator;
+use super::bring_up::refused;
+use crate::fault::{self, Lasting};
+
+impl Coordinator {
+    /// Injects a fault; the answer says when it was there.
+    pub(super) async fn break_down(&mut self, wanted: &Fault) -> Reply {
+        let broken = match wanted {
+            Fault::Kill { role } => self.kill_role(role),
+            Fault::Crash { server } => self.crash(server),
+            Fault::PowerOff { server } => self.last(server, Lasting::Off).await,
+            Fault::Partition { server } => self.last(server, Lasting::Cut).await,
+            Fault::Freeze { server } => self.last(server, Lasting::Frozen).await,
+        };
+        match broken {
+            Ok(()) => Reply::Broken {
+                at: clock::unix_micros(),
+            },
+            Err(error) => refused(format!("the fault was not injected: {error:#}"), None),
+        }
+    }
+
+    fn kill_role(&self, id: &str) -> anyhow::Result<()> {
+        let name = id.split('/').next().unwrap_or_default();
+        let server = self
+            .servers
+            .get(name)
+            .ok_or_else(|| anyhow::anyhow!("there is no server {name}"))?;
+        let roles = server.report.iter().flat_map(|(report, _)| &report.roles);
+        let number = roles
+            .into_iter()
+            .find(|role| role.id == id)
+            .map(|role| role.pid);
+        let keeper = server.keeper.as_ref().map(|keeper| keeper.pid);
+        let pid = keeper.zip(number).filter(|(_, number)| *number != 0);
+        let pid = pid.and_then(|(keeper, number)| fault::named(keeper, number));
+        let pid = pid.ok_or_else(|| anyhow::anyhow!("{id} does not run"))?;
+        Ok(kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL)?)
+    }
+
+    fn crash(&self, name: &str) -> anyhow::Result<()> {
+        let keeper = self
+            .servers
+            .get(name)
+            .and_then(|server| server.keeper.as_ref());
+        keeper
+            .ok_or_else(|| anyhow::anyhow!("{name} is not up"))?
+            .kill();
+        Ok(())
+    }
+
+    async fn last(&mut self, name: &str, lasting: Lasting) -> anyhow::Result<()> {
+        let server = self
+            .servers
+            .get(name)
+            .ok_or_else(|| anyhow::anyhow!("there is no server {name}"))?;
+        if server.fault.is_some() {
+            anyhow::bail!("{name} is broken already");
+        }
+        let keeper = server
+            .keeper
+            .as_ref()
+            .ok_or_else(|| anyhow::anyhow!("{name} is not up"))?;
+        if lasting == Lasting::Frozen {
+            fault::freeze(keeper.pid, true)?;
+        } else {
+            self.cable(name, false).await?;
+        }
+        if lasting == Lasting::Off {
+            keeper.kill();
+        }
+        if let Some(server) = self.servers.get_mut(name) {
+            server.fault = Some(lasting);
+        }
+        Ok(())
+    }
+
+    async fn cable(&self, name: &str, up: bool) -> anyhow::Result<()> {
+        let number = self.order.iter().position(|server| server == name);
+        match (&self.wire, number) {
+            (Some(wire), Some(number)) => Ok(wire.cable(number, up).await?),
+            _ => anyhow::bail!("there is no network"),
+        }
+    }
+
+    /// Mends everything that lasts.
+    pub(super) async fn mend(&mut self) -> Reply {
+        for name in self.order.clone() {
+            let lasting = self
+                .servers
+                .get_mut(&name)
+                .and_then(|server| server.fault.take());
+            let mended = match lasting {
+                None => Ok(()),
+                Some(Lasting::Frozen) => self.thaw(&name),
+                Some(Lasting::Cut) => self.cable(&name, true).await,
+                Some(Lasting::Off) => {
+                    let mended = self.cable(&name, true).await;
+                    self.revive(&name).await;
+                    mended
+                }
+            };
+            if let Err(error) = mended {
+                return refused(format!("{name} cannot be mended: {error:#}"), None);
+            }
+        }
+        Reply::Broken {
+            at: clock::unix_micros(),
+        }
+    }
+
+    fn thaw(&mut self, name: &str) -> anyhow::Result<()> {
+        if let Some(server) = self.servers.get_mut(name) {
+            // It has said nothing meanwhile, which is no news of how it stands.
+            if let Some((_, at)) = &mut server.report {
+                *at = Instant::now();
+            }
+            if let Some(keeper) = &server.keeper {
+                fault::freeze(keeper.pid, false)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,201 @@
+//! One case: the load begins, something breaks, is mended where it must be, and the load ends.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::Context;
+use terrace_insight::failures::Function;
+use terrace_protocol::control::{Reply, Request, Status};
+use terrace_site::model::Site;
+use terrace_site::wiring::{HTTP, wire};
+
+use super::{Case, Row, row};
+use crate::Location;
+use crate::client::ask;
+use crate::load::{Kind, Load, Record, outage};
+
+/// What takes longer has failed: visitors do not wait for ever.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// From the start of the load to the fault: connections are warm then.
+const BEFORE: Duration = Duration::from_millis(1_500);
+/// How long a fault lasts that must be mended.
+const HELD: Duration = Duration::from_secs(6);
+/// From a fault, or its end, to the end of the load.
+const AFTER: Duration = Duration::from_secs(6);
+/// A site that is not well again by then has not recovered.
+const WELL_WITHIN: Duration = Duration::from_secs(90);
+
+/// What visitors do.
+#[derive(Clone, Debug)]
+pub struct Visits {
+    /// The page that reads the database.
+    pub read: String,
+    /// What is posted, and where: path and form. `None`: nobody writes.
+    pub write: Option<(String, String)>,
+}
+
+/// The load of a proof: the functions that it exercises, in the order of its kinds.
+pub fn load(site: &Site, base: &Path, visits: &Visits) -> anyhow::Result<(Load, Vec<Function>)> {
+    let wiring = wire(site);
+    let entry = wiring.addresses.first().context("the site has no entry")?;
+    let kind = |name: &str, path: &str, rate| Kind::reading(name, path, rate).kept_alive();
+    let mut kinds = Vec::new();
+    if let Some(path) = file(site, base) {
+        kinds.push((Function::Files, kind("files", &path, 40.0)));
+    }
+    if let Some(health) = site.apps().first().and_then(|app| app.health().path()) {
+        kinds.push((Function::Pages, kind("pages", &health.to_string(), 20.0)));
+    }
+    if site.database().is_some() && !site.apps().is_empty() {
+        kinds.push((Function::Reads, kind("reads", &visits.read, 20.0)));
+        if let Some((path, form)) = &visits.write {
+            let kind = Kind {
+                form: Some(form.clone()),
+                ..kind("writes", path, 10.0)
+            };
+            kinds.push((Function::Writes, kind));
+        }
+    }
+    let (functions, kinds) = kinds.into_iter().unzip();
+    let load = Load {
+        target: (*entry, HTTP).into(),
+        host: site.name().to_string(),
+        lasts: Duration::ZERO,
+        patience: PATIENCE,
+        kinds,
+    };
+    Ok((load, functions))
+}
+
+/// The path of some file that the web servers send.
+fn file(site: &Site, base: &Path) -> Option<String> {
+    let directory = base.join(site.web()?.files()?.as_path());
+    let mut names: Vec<PathBuf> = std::fs::read_dir(directory)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file())
+        .collect();
+    names.sort();
+    let sent = |path: &PathBuf| {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        matches!(extension, Some("css" | "js" | "svg" | "png" | "html"))
+    };
+    let name = names.into_iter().find(sent)?;
+    Some(format!("/{}", name.file_name()?.to_str()?))
+}
+
+/// Carries a case out. `program`: this binary; `jitter`: how much later than usual the fault comes.
+///
+/// # Errors
+/// When the load or the fault cannot be started, or the site is not well before or after it.
+pub async fn round(
+    location: &Location,
+    program: &Path,
+    load: &(Load, Vec<Function>),
+    case: &Case,
+    jitter: Duration,
+) -> anyhow::Result<Vec<Row>> {
+    well(location).await?;
+    let lasts = BEFORE + jitter + AFTER + if case.lasts() { HELD } else { Duration::ZERO };
+    let (mut child, functions) = (
+        start(
+            location,
+            program,
+            &Load {
+                lasts,
+                ..load.0.clone()
+            },
+        )?,
+        &load.1,
+    );
+    tokio::time::sleep(BEFORE + jitter).await;
+    let at = broken(location, Request::Break(case.fault.clone())).await?;
+    let mended = if case.lasts() {
+        tokio::time::sleep(HELD).await;
+        Some(broken(location, Request::Mend).await?.saturating_sub(at))
+    } else {
+        None
+    };
+    let records = tokio::task::spawn_blocking(move || records(&mut child)).await??;
+    well(location).await?;
+    let judged = functions.iter().enumerate().filter_map(|(kind, function)| {
+        let (_, predicted) = case.expected.iter().find(|(known, _)| known == function)?;
+        let outage = outage::since(&records, at, Some(kind));
+        Some(row(case, *function, predicted.clone(), outage, mended))
+    });
+    Ok(judged.collect())
+}
+
+/// From the visitor's host: the program enters it by itself.
+fn start(location: &Location, program: &Path, load: &Load) -> anyhow::Result<Child> {
+    let mut command = Command::new(program);
+    command
+        .args(["exec", "internet", "--file"])
+        .arg(location.file())
+        .args(["--", "/proc/self/exe", "internal", "load"])
+        .arg(serde_json::to_string(load)?);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("the load cannot be started")
+}
+
+fn records(child: &mut Child) -> anyhow::Result<Vec<Record>> {
+    let mut text = String::new();
+    if let Some(output) = &mut child.stdout {
+        output.read_to_string(&mut text)?;
+    }
+    anyhow::ensure!(child.wait()?.success(), "the load failed");
+    Ok(serde_json::from_str(&text)?)
+}
+
+async fn broken(location: &Location, request: Request) -> anyhow::Result<u64> {
+    match ask(location, request).await? {
+        Reply::Broken { at } => Ok(at),
+        Reply::Failed { cause, .. } => anyhow::bail!(cause),
+        other => anyhow::bail!("the coordinator answered with something else: {other:?}"),
+    }
+}
+
+/// How the site stands.
+///
+/// # Errors
+/// When it is not up.
+pub async fn status(location: &Location) -> anyhow::Result<Status> {
+    match ask(location, Request::Status).await? {
+        Reply::Status(status) => Ok(status),
+        other => anyhow::bail!("the coordinator answered with something else: {other:?}"),
+    }
+}
+
+/// Waits until every role serves and finds those behind it well.
+async fn well(location: &Location) -> anyhow::Result<()> {
+    let begun = tokio::time::Instant::now();
+    loop {
+        let status = status(location).await?;
+        let ill: Vec<String> = status.servers.iter().flat_map(ills).collect();
+        if ill.is_empty() {
+            return Ok(());
+        }
+        anyhow::ensure!(
+            begun.elapsed() < WELL_WITHIN,
+            "the site did not recover: {}",
+            ill.join("; ")
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn ills(server: &terrace_protocol::control::ServerStatus) -> Vec<String> {
+    let Some(report) = server.report.as_ref().filter(|_| server.up) else {
+        return vec![format!("{} is down", server.name)];
+    };
+    let roles = report.roles.iter().filter(|role| !role.is_well());
+    roles
+        .map(|role| format!("{}: {}", role.id, role.reason))
+        .collect()
+}

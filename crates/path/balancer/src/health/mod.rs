@@ -1,0 +1,213 @@
+//! Whether a server gets requests: what its checks say, what it answers, whether it has just come back, whether it
+//! is being emptied. Pure: time is an argument, and who asks and checks is elsewhere.
+//!
+//! The checks' own machine is the engine's, `terrace_http::upstream::health`: web servers use it too.
+
+pub mod ejection;
+pub mod slow_start;
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use terrace_http::upstream::Instance;
+use terrace_protocol::report::{DrainReport, UpstreamReport};
+use terrace_site::plan::EjectionPlan;
+
+use crate::drain::{Drain, Progress, Refused};
+use ejection::Ejection;
+
+/// A server of the tier, as all workers know it, whatever the plan says of it. What is asked on every request is an
+/// atomic; the rest is behind a lock.
+pub struct Server {
+    /// The engine's side of it: its checks and counts.
+    pub instance: Arc<Instance>,
+    /// Where `millis` count from.
+    epoch: Instant,
+    judged: Mutex<Judged>,
+    /// It has failed since it last went well: only then is `judged` asked after an answer.
+    in_trouble: AtomicBool,
+    /// Out for what it answered until then, in `millis`; 0: in.
+    out_until: AtomicU64,
+    /// How often it had come in when that was last looked at.
+    arrivals: AtomicU32,
+    /// Came back then, in `millis`; 0: long ago.
+    back_since: AtomicU64,
+    /// Turns that it has had since.
+    turns: AtomicU32,
+    drain: Mutex<(Drain, Option<Refused>)>,
+}
+
+#[derive(Default)]
+struct Judged {
+    ejection: Ejection,
+    /// Why it is out, in words.
+    why: String,
+}
+
+impl Server {
+    /// A server that gets requests until something speaks against it.
+    pub fn new(instance: Arc<Instance>, now: Instant) -> Self {
+        Self {
+            arrivals: AtomicU32::new(instance.arrivals()),
+            instance,
+            epoch: now,
+            judged: Mutex::default(),
+            in_trouble: AtomicBool::new(false),
+            out_until: AtomicU64::new(0),
+            back_since: AtomicU64::new(0),
+            turns: AtomicU32::new(0),
+            drain: Mutex::default(),
+        }
+    }
+
+    /// Since the epoch and from 1, so that 0 can mean never.
+    fn millis(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.epoch).as_millis();
+        u64::try_from(since).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    fn judged(&self) -> MutexGuard<'_, Judged> {
+        // Every use leaves it whole.
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn drain(&self) -> MutexGuard<'_, (Drain, Option<Refused>)> {
+        self.drain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Its checks and its answers are well.
+    pub fn is_well(&self, now: Instant) -> bool {
+        if !self.instance.is_healthy() {
+            return false;
+        }
+        let until = self.out_until.load(Ordering::Relaxed);
+        if until != 0 {
+            if self.millis(now) < until {
+                return false;
+            }
+            if self.out_until.swap(0, Ordering::Relaxed) != 0 {
+                self.came_back(now);
+            }
+        }
+        let arrivals = self.instance.arrivals();
+        // Its very first arrival is no return: nobody has served in its place.
+        if arrivals != self.arrivals.load(Ordering::Relaxed)
+            && self.arrivals.swap(arrivals, Ordering::Relaxed) != 0
+        {
+            self.came_back(now);
+        }
+        true
+    }
+
+    fn came_back(&self, now: Instant) {
+        self.turns.store(0, Ordering::Relaxed);
+        self.back_since.store(self.millis(now), Ordering::Relaxed);
+    }
+
+    /// Of a hundred of its turns, how many it is to have: fewer, a while after it came back.
+    pub fn share(&self, over: Duration, now: Instant) -> u32 {
+        let since = self.back_since.load(Ordering::Relaxed);
+        if since == 0 {
+            return 100;
+        }
+        let since = self.epoch + Duration::from_millis(since - 1);
+        let share = slow_start::share(since, over, now);
+        if share == 100 {
+            self.back_since.store(0, Ordering::Relaxed);
+        }
+        share
+    }
+
+    /// It takes the turn that it has now.
+    pub fn takes_turn(&self, over: Duration, now: Instant) -> bool {
+        let share = self.share(over, now);
+        share == 100 || slow_start::takes(self.turns.fetch_add(1, Ordering::Relaxed), share)
+    }
+
+    /// A request went well.
+    pub fn succeeded(&self, now: Instant) {
+        if self.in_trouble.load(Ordering::Relaxed) {
+            let mut judged = self.judged();
+            judged.ejection.succeeded(now);
+            let out = judged.ejection.is_out(now);
+            self.in_trouble.store(out, Ordering::Relaxed);
+        }
+    }
+
+    /// A request failed, in these words.
+    pub fn failed(&self, plan: &EjectionPlan, what: &str, now: Instant) {
+        let mut judged = self.judged();
+        self.in_trouble.store(true, Ordering::Relaxed);
+        if let Some(out) = judged.ejection.failed(plan, now) {
+            judged.why = format!(
+                "out for {} ms after failures in a row, the last: {what}",
+                out.as_millis()
+            );
+            let until = self.millis(now + out);
+            self.out_until.store(until, Ordering::Relaxed);
+        }
+    }
+
+    /// It takes no new requests from now on.
+    ///
+    /// # Errors
+    /// [`Refused`], which is remembered for the next report.
+    pub fn close(
+        &self,
+        until: Instant,
+        others: usize,
+        all: usize,
+        force: bool,
+    ) -> Result<(), Refused> {
+        let mut drain = self.drain();
+        let begun = drain.0.begin(until, others, all, force);
+        drain.1 = begun.err();
+        self.instance.set_leaving(drain.0 != Drain::Open);
+        begun
+    }
+
+    /// It takes new requests again.
+    pub fn open(&self) {
+        let mut drain = self.drain();
+        drain.0.end();
+        drain.1 = None;
+        self.instance.set_leaving(false);
+    }
+
+    /// How it stands.
+    pub fn report(&self, weight: u32, backup: bool, now: Instant) -> UpstreamReport {
+        let report = self.instance.report();
+        let (drain, refused) = *self.drain();
+        let progress = drain.progress(self.instance.in_flight(), now);
+        let millis = |left: Duration| u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        let drain = match (progress, refused) {
+            (None, None) => None,
+            (None, Some(refused)) => Some(DrainReport {
+                refused: Some(refused.to_string()),
+                ..DrainReport::default()
+            }),
+            (Some(progress), _) => Some(DrainReport {
+                refused: None,
+                done: progress == Progress::Done,
+                left: match progress {
+                    Progress::InFlight(_, left) => millis(left).max(1),
+                    Progress::Overdue(_) | Progress::Done => 0,
+                },
+            }),
+        };
+        let well = self.is_well(now);
+        UpstreamReport {
+            healthy: well,
+            reason: if report.healthy && !well {
+                self.judged().why.clone()
+            } else {
+                report.reason
+            },
+            weight,
+            backup,
+            drain,
+            ..report
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Raw bytes over sockets: whom requests go to, what is tried again, and who waits.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
+
+mod balancing;
+mod harness;
+mod role;
+mod room;
+mod trying_again;
+#[allow(dead_code, reason = "the web server's tests use all of it")]
+#[path = "../../../web/tests/raw/upstream.rs"]
+mod upstream;
+#[allow(dead_code, reason = "the web server's tests use all of it")]
+#[path = "../../../web/tests/raw/visitor.rs"]
+mod visitor;

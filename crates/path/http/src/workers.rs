@@ -1,0 +1,148 @@
+//! The threads that serve, as the process that owns them sees them: started with their listeners, told what to
+//! serve, drained, and asked what they have done.
+
+use std::io;
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use terrace_protocol::report::Traffic;
+use tokio::sync::mpsc;
+
+use crate::counters::{Counters, Sum};
+use crate::server::{self, Order, Service};
+
+/// Over how many reports latency is shown.
+const WINDOW: usize = 10;
+/// How often a report is due, when nothing happens.
+const REPORT: Duration = Duration::from_secs(1);
+
+/// Makes a service on the thread that will use it.
+pub type Make = Box<dyn FnOnce() -> Rc<dyn Service> + Send>;
+
+/// All workers of a process.
+pub struct Workers {
+    /// Those of each worker, until the first service comes: then they are its own.
+    listeners: Vec<Vec<TcpListener>>,
+    access: Option<OwnedFd>,
+    running: Vec<Worker>,
+    /// The sums at the last reports, the oldest first.
+    past: Vec<(Instant, Sum)>,
+}
+
+struct Worker {
+    tell: mpsc::UnboundedSender<Order>,
+    counters: Arc<Counters>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Workers {
+    /// As many as there are lists of listeners; they begin with the first [`Workers::serve`].
+    pub fn new(listeners: Vec<Vec<TcpListener>>, access: Option<OwnedFd>) -> Self {
+        Self {
+            listeners,
+            access,
+            running: Vec::new(),
+            past: Vec::new(),
+        }
+    }
+
+    /// Listeners by the number of the worker that they are for: `8.8.8.8:80 #0`.
+    pub fn by_number(named: Vec<(String, OwnedFd)>) -> Vec<Vec<TcpListener>> {
+        let mut all: Vec<Vec<TcpListener>> = Vec::new();
+        for (name, listener) in named {
+            let worker = name
+                .rsplit_once('#')
+                .and_then(|(_, number)| number.parse::<usize>().ok())
+                .unwrap_or(0);
+            // The node numbers them from 0, a handful at most.
+            if all.len() <= worker.min(1024) {
+                all.resize_with(worker.min(1024) + 1, Vec::new);
+            }
+            if let Some(own) = all.get_mut(worker) {
+                own.push(TcpListener::from(listener));
+            }
+        }
+        all.retain(|own| !own.is_empty());
+        all
+    }
+
+    /// Serves what is made from the next request on.
+    ///
+    /// # Errors
+    /// When it cannot be made, or a thread cannot be started.
+    pub fn serve(&mut self, make: impl Fn() -> io::Result<Make>) -> io::Result<()> {
+        for worker in &self.running {
+            // A worker that has ended takes the whole process with it in a moment.
+            let _ = worker.tell.send(Order::Serve(make()?));
+        }
+        for (number, listeners) in std::mem::take(&mut self.listeners).into_iter().enumerate() {
+            let service = make()?;
+            let access = self.access.as_ref().map(OwnedFd::try_clone).transpose()?;
+            let counters = Arc::new(Counters::default());
+            let (tell, told) = mpsc::unbounded_channel();
+            let of_worker = Arc::clone(&counters);
+            let thread = std::thread::Builder::new()
+                .name(format!("worker {number}"))
+                .spawn(move || server::run(listeners, access, of_worker, service, told))?;
+            self.running.push(Worker {
+                tell,
+                counters,
+                thread,
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes no new connections, finishes what is in flight within this time, and waits for that.
+    ///
+    /// # Errors
+    /// What a worker ended with.
+    pub fn drain(self, within: Duration) -> io::Result<()> {
+        for worker in &self.running {
+            let _ = worker.tell.send(Order::Drain(within));
+        }
+        for worker in self.running {
+            // A worker that panicked has nothing left to drain.
+            if let Ok(ended) = worker.thread.join() {
+                ended?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A report is due, whether anything has happened or not.
+    pub fn is_due(&self) -> bool {
+        let last = self.past.last();
+        last.is_none_or(|(at, _)| at.elapsed() >= REPORT)
+    }
+
+    /// What they have done, for a report; `None` in the first.
+    pub fn traffic(&mut self) -> Option<Traffic> {
+        let mut sum = Sum::default();
+        self.running
+            .iter()
+            .for_each(|worker| worker.counters.add_to(&mut sum));
+        let now = Instant::now();
+        let traffic = self.past.first().map(|(then, before)| {
+            let seconds = now.duration_since(*then).as_secs_f64().max(0.001);
+            Traffic {
+                requests: sum.requests,
+                failed: sum.failed,
+                in_flight: sum.in_flight(),
+                bytes: sum.bytes,
+                rate: (sum.requests - before.requests) as f64 / seconds,
+                p50: sum.quantile_since(before, 0.5),
+                p99: sum.quantile_since(before, 0.99),
+            }
+        });
+        self.past.push((now, sum));
+        if self.past.len() > WINDOW {
+            self.past.remove(0);
+        }
+        traffic
+    }
+}

@@ -1,0 +1,223 @@
+//! `terrace prove`: every predicted fault is injected, under load, and the outage stands beside the prediction.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use terrace_insight::Design;
+use terrace_insight::failures::Effect;
+use terrace_lab::client::{self, Start};
+use terrace_lab::proof::{Case, Row, cases, round};
+use terrace_protocol::control::{Reply, Request};
+use terrace_site::model::Site;
+
+use super::client::{runtime, unexpected};
+use super::output::{self, Table};
+use super::site_file::{SiteFile, running};
+use super::up::is_refused;
+use super::{FELL_SHORT, Outcome, WRONG_CALL, WrongCall};
+
+/// Proves the design: brings the site up where it is not, loads it, injects every single fault, and prints what
+/// was predicted beside what visitors had of it. Exit code 1: a prediction was wrong.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  terrace prove\n  terrace prove --fault 'kill web-01/web' --fault 'power-off web-01'\n  \
+                  terrace prove site.kdl --write '/ name=Prove&message=entry+{n}'"
+)]
+pub(crate) struct Prove {
+    /// The site's file.
+    file: Option<PathBuf>,
+    /// Only faults whose title contains this: `kill`, `web-02`, `power-off web-01`.
+    #[arg(long)]
+    fault: Vec<String>,
+    /// The page that reads the database.
+    #[arg(long, default_value = "/")]
+    read: String,
+    /// What visitors post: a path and a form; {n} becomes a number.
+    #[arg(long, value_name = "PATH FORM")]
+    write: Option<String>,
+    /// The order and the moments of the faults follow from this number.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print facts for a program, one a line.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Prove {
+    pub(super) fn run(self) -> Outcome {
+        let file = SiteFile::read_or_running(self.file.as_deref())?;
+        let Some(site) = file.site() else {
+            return Ok(ExitCode::from(WRONG_CALL));
+        };
+        if is_refused(&file, &site) {
+            return Ok(ExitCode::from(WRONG_CALL));
+        }
+        let write = self.write.as_deref().map(written).transpose()?;
+        let visits = round::Visits {
+            read: self.read.clone(),
+            write,
+        };
+        runtime()?.block_on(self.prove(&file, &site, &visits))
+    }
+
+    async fn prove(&self, file: &SiteFile, site: &Site, visits: &round::Visits) -> Outcome {
+        let started = match start(file, site).await? {
+            Ok(started) => started,
+            Err(refused) => return unexpected(refused),
+        };
+        let location = running(Some(&file.path))?;
+        let load = round::load(site, location.base(), visits)?;
+        let status = round::status(&location).await?;
+        let mut cases = cases(&Design::of(site), &status);
+        cases.retain(|case| self.wants(case));
+        let mut dice = Dice(self.seed);
+        dice.shuffle(&mut cases);
+        let mut rows = Vec::new();
+        let program = std::env::current_exe()?;
+        for (number, case) in cases.iter().enumerate() {
+            eprintln!("{} of {}: {}", number + 1, cases.len(), case.title());
+            let jitter = Duration::from_millis(dice.below(1_000));
+            let found = round::round(&location, &program, &load, case, jitter).await?;
+            if self.json {
+                for row in &found {
+                    println!("{}", serde_json::to_string(row)?);
+                }
+            }
+            rows.extend(found);
+        }
+        if started {
+            stop(&location).await?;
+        }
+        if !self.json {
+            print!("{}", table(&rows));
+            println!("{}", sentence(&rows, self.seed));
+        }
+        let agree = rows.iter().all(|row| row.agree);
+        Ok(ExitCode::from(if agree { 0 } else { FELL_SHORT }))
+    }
+
+    fn wants(&self, case: &Case) -> bool {
+        self.fault.is_empty()
+            || self
+                .fault
+                .iter()
+                .any(|wanted| case.title().contains(wanted))
+    }
+}
+
+/// `/path form`.
+fn written(text: &str) -> anyhow::Result<(String, String)> {
+    match text.split_once(' ') {
+        Some((path, form)) if path.starts_with('/') => Ok((path.to_owned(), form.to_owned())),
+        _ => Err(WrongCall(format!(
+            "--write takes a path and a form, `/ name=Prove&message=entry+{{n}}`, and not `{text}`"
+        ))
+        .into()),
+    }
+}
+
+/// Brings the site up where it is not; `true`: it was not.
+async fn start(file: &SiteFile, site: &Site) -> anyhow::Result<Result<bool, Reply>> {
+    let start = Start {
+        file: file.path.clone(),
+        site: site.name().to_string(),
+        port: 8080,
+    };
+    let location = terrace_lab::Location::of(&file.path, &start.site)?;
+    if client::connect(&location).await?.is_some() {
+        return Ok(Ok(false));
+    }
+    let mut connection = client::start(&start).await?;
+    connection
+        .sender
+        .send(&Request::Up { detach: true })
+        .await?;
+    loop {
+        match connection.receiver.receive().await?.message {
+            Reply::Step(_) => {}
+            Reply::Ready(_) => return Ok(Ok(true)),
+            refused => return Ok(Err(refused)),
+        }
+    }
+}
+
+async fn stop(location: &terrace_lab::Location) -> anyhow::Result<()> {
+    if let Some(mut connection) = client::connect(location).await? {
+        connection.sender.send(&Request::Down).await?;
+        // It ends with the coordinator.
+        while connection.receiver.receive().await.is_ok() {}
+    }
+    Ok(())
+}
+
+fn table(rows: &[Row]) -> Table {
+    let headings = [
+        "FAULT",
+        "FUNCTION",
+        "PREDICTED",
+        "MEASURED",
+        "FAILED",
+        "OF",
+        "IN FLIGHT",
+        "BACK AFTER",
+        "AGREE",
+    ];
+    let mut table = Table::new(&headings, &[4, 5, 6, 7]);
+    let mut sorted: Vec<&Row> = rows.iter().collect();
+    sorted.sort_by(|one, other| one.fault.cmp(&other.fault));
+    for row in sorted {
+        table.row(vec![
+            row.fault.clone(),
+            row.function.title().to_owned(),
+            row.predicted.to_string(),
+            word(row.seen).to_owned(),
+            row.outage.failed.to_string(),
+            row.outage.requests.to_string(),
+            row.outage.in_flight.to_string(),
+            row.outage
+                .back
+                .map_or_else(|| "never".to_owned(), output::latency),
+            if row.agree { "yes" } else { "NO" }.to_owned(),
+        ]);
+    }
+    table
+}
+
+fn word(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Kept => "kept",
+        Effect::Pause => "a pause",
+        Effect::Lost => "lost",
+    }
+}
+
+fn sentence(rows: &[Row], seed: u64) -> String {
+    let agree = rows.iter().filter(|row| row.agree).count();
+    format!(
+        "{agree} of {} predictions agree with what was measured (seed {seed})",
+        rows.len()
+    )
+}
+
+/// Numbers that follow from the seed: a small generator of Marsaglia's, xorshift64*.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        // Its only forbidden state is zero.
+        self.0 = self.0.max(1);
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit.max(1)
+    }
+
+    fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            let chosen = self.below(last as u64 + 1) as usize;
+            items.swap(last, chosen);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! A site that runs takes over another file, or refuses it whole.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use terrace_lab::load::{Kind, Load};
+
+use crate::harness::{self, Site, both};
+use crate::visits::Underway;
+
+fn with(site: &Site, from: &str, to: &str) {
+    let before = fs::read_to_string(&site.file).unwrap();
+    assert!(before.contains(from), "{from} is not in the file");
+    fs::write(&site.file, before.replace(from, to)).unwrap();
+}
+
+#[test]
+fn a_changed_setting_is_taken_over_and_a_bad_file_changes_nothing() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = Site::stage0();
+    site.up();
+    let nothing = site.terrace(&["apply"]);
+    assert!(nothing.status.success(), "{}", both(&nothing));
+    assert!(both(&nothing).contains("nothing to change"));
+
+    // Another path to be asked for: both the app and the web server before it take it over.
+    with(&site, "health=\"/health\"", "health=\"/health?deep=no\"");
+    let applied = site.terrace(&["apply"]);
+    let said = both(&applied);
+    assert!(applied.status.success(), "{said}");
+    for change in [
+        "~ web-01/app  health.path: \"/health\" → \"/health?deep=no\"",
+        "~ web-01/web  routes.0.health.path",
+    ] {
+        assert!(said.contains(change), "{said}");
+    }
+    harness::wait_until("every role runs the new plan", || {
+        let status = site.status();
+        let generation = &status["generation"];
+        status["servers"].as_array().unwrap().iter().all(|server| {
+            let roles = server["report"]["roles"].as_array().unwrap();
+            server["report"]["generation"] == *generation
+                && roles.iter().all(|role| role["state"] == "serving")
+        })
+    });
+    let page = site.on("internet", &["curl", "-s", "http://www.foobar.com/"]);
+    assert!(page.contains("<form"), "{page}");
+
+    with(&site, "database web-01", "database web-01 name=\"other\"");
+    let refused = site.terrace(&["apply"]);
+    assert_eq!(refused.status.code(), Some(1), "{}", both(&refused));
+    assert!(
+        both(&refused).contains("`database` of web-01/database"),
+        "{}",
+        both(&refused)
+    );
+
+    with(&site, "database web-01", "databse web-01");
+    let wrong = site.terrace(&["apply"]);
+    assert_eq!(wrong.status.code(), Some(2), "{}", both(&wrong));
+    assert!(
+        both(&wrong).contains("keeps its last good file"),
+        "{}",
+        both(&wrong)
+    );
+    let page = site.on("internet", &["curl", "-s", "http://www.foobar.com/"]);
+    assert!(page.contains("<form"), "{page}");
+}
+
+#[test]
+fn nobody_notices_that_a_changed_file_is_taken_over() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = Site::stage0();
+    site.up();
+    let load = Load {
+        target: SocketAddr::from(([8, 8, 8, 8], 80)),
+        host: "www.foobar.com".to_owned(),
+        lasts: Duration::from_secs(4),
+        patience: Duration::from_secs(10),
+        kinds: vec![
+            Kind::reading("static", "/style.css", 200.0).kept_alive(),
+            Kind::reading("static, new connections", "/style.css", 100.0),
+            Kind::reading("page", "/", 50.0).kept_alive(),
+        ],
+    };
+    let mut visits = Underway::start(&site, &load);
+    let mut times = 0;
+    while visits.goes_on() {
+        let (from, to) = [
+            ("health=\"/health\"", "health=\"/health?a\""),
+            ("health=\"/health?a\"", "health=\"/health\""),
+        ][times % 2];
+        with(&site, from, to);
+        let applied = site.terrace(&["apply"]);
+        assert!(applied.status.success(), "{}", both(&applied));
+        times += 1;
+    }
+    let records = visits.records();
+    let failed: Vec<_> = records
+        .iter()
+        .filter(|record| !record.outcome.is_fine() || record.again)
+        .collect();
+    assert!(
+        failed.is_empty(),
+        "of {} requests, with {times} changes: {failed:?}",
+        records.len()
+    );
+    assert!(
+        times >= 5 && records.len() == 1_400,
+        "{times} changes, {} requests",
+        records.len()
+    );
+}

@@ -1,0 +1,136 @@
+//! A load balancer before two servers: requests are spread, and what goes away is not missed.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use terrace_lab::load::{Kind, Load, Outcome, Record};
+
+use crate::harness::{self, Site, both, wait_until};
+use crate::visits::Underway;
+
+/// Two servers behind a balancer; the data is on the first.
+const FILE: &str = r#"site "www.foobar.com" {
+    server lb-01  "10.0.0.10" { public "8.8.8.8"; }
+    server web-01 "10.0.0.21"
+    server web-02 "10.0.0.22"
+
+    load-balancer lb-01 balance=round-robin
+    web      web-01 web-02 static="foobar/public"
+    app      web-01 web-02 code="foobar" health="/health" {
+        build "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"
+        run   ".venv/bin/granian --interface wsgi --host $HOST --port $PORT foobar:app"
+    }
+    database web-01
+}
+"#;
+
+fn up() -> Site {
+    let site = Site::with_file("spread", FILE);
+    site.up();
+    site
+}
+
+/// A file over kept and over new connections, and a page that reads.
+fn visits(seconds: u64) -> Load {
+    Load {
+        target: SocketAddr::from(([8, 8, 8, 8], 80)),
+        host: "www.foobar.com".to_owned(),
+        lasts: Duration::from_secs(seconds),
+        patience: Duration::from_secs(10),
+        kinds: vec![
+            Kind::reading("static", "/style.css", 100.0).kept_alive(),
+            Kind::reading("static, new connections", "/style.css", 50.0),
+            Kind::reading("page", "/", 50.0).kept_alive(),
+        ],
+    }
+}
+
+/// Fails when anybody noticed anything.
+fn nobody_noticed(records: &[Record]) {
+    let noticed: Vec<_> = records
+        .iter()
+        .filter(|record| !matches!(record.outcome, Outcome::Answered(200)) || record.again)
+        .collect();
+    assert!(noticed.is_empty(), "of {}: {noticed:?}", records.len());
+}
+
+/// Which app server made a page.
+fn server(page: &str) -> &str {
+    let names = ["web-01", "web-02"];
+    // The page names the app server first.
+    let found = names
+        .iter()
+        .filter_map(|name| Some((page.find(name)?, *name)));
+    found.min().expect("a page names its server").1
+}
+
+#[test]
+fn requests_alternate_between_two_servers_and_the_visitor_is_known() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = up();
+    assert_eq!(
+        site.on("internet", &["dig", "+short", "www.foobar.com"]),
+        "8.8.8.8\n"
+    );
+    let pages: Vec<String> = (0..6)
+        .map(|_| site.on("internet", &["curl", "-s", "http://www.foobar.com/"]))
+        .collect();
+    let servers: Vec<&str> = pages.iter().map(|page| server(page)).collect();
+    assert!(
+        servers.windows(2).all(|pair| pair[0] != pair[1]),
+        "{servers:?}"
+    );
+    for server in ["lb-01", "web-01", "web-02"] {
+        let log = site
+            .state()
+            .join(format!("servers/{server}/logs/access.log"));
+        wait_until("the visitor is in every access log", || {
+            std::fs::read_to_string(&log).is_ok_and(|log| log.contains("198.51.100.10"))
+        });
+    }
+    let status = both(&site.terrace(&["status"]));
+    assert!(status.contains("load-balancer"), "{status}");
+}
+
+#[test]
+fn nobody_notices_that_a_web_server_is_killed() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = up();
+    let under_way = Underway::start(&site, &visits(4));
+    let log = site.state().join("servers/web-02/logs/access.log");
+    wait_until("the load is under way", || {
+        std::fs::read_to_string(&log).is_ok_and(|log| log.lines().count() > 50)
+    });
+    let victim = site.pid("web-02", "web-02/web");
+    kill(Pid::from_raw(victim.cast_signed()), Signal::SIGKILL).unwrap();
+    nobody_noticed(&under_way.records());
+}
+
+#[test]
+fn nobody_notices_that_a_server_is_drained_and_used_again() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = up();
+    let refused = both(&site.terrace(&["drain", "web-01"]));
+    assert!(refused.contains("primary"), "{refused}");
+    let mut under_way = Underway::start(&site, &visits(6));
+    let mut times = 0;
+    while under_way.goes_on() {
+        let drained = site.terrace(&["drain", "web-02", "--deadline", "5s"]);
+        assert!(drained.status.success(), "{}", both(&drained));
+        let last = site.terrace(&["drain", "web-01", "--deadline", "5s"]);
+        assert!(!last.status.success(), "{}", both(&last));
+        let back = site.terrace(&["undrain", "web-02"]);
+        assert!(back.status.success(), "{}", both(&back));
+        times += 1;
+    }
+    nobody_noticed(&under_way.records());
+    assert!(times >= 2, "drained {times} times");
+}
