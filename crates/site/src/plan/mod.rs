@@ -12,6 +12,7 @@ mod database;
 mod derive;
 mod difference;
 mod dns;
+mod router;
 mod web;
 
 use std::net::IpAddr;
@@ -28,6 +29,7 @@ pub use database::{
 pub use derive::{INTERNET, Inputs, REGISTRAR, VISITOR, plan};
 pub use difference::{Change, difference};
 pub use dns::{DnsPlan, RecordData, RecordPlan, ZonePlan};
+pub use router::{Reads, RouterPlan, TargetPlan};
 pub use web::{HEALTH_PATH, Limits, RoutePlan, Timeouts, UpstreamPlan, WebPlan};
 
 /// The version of the plan's format. A node refuses a plan of another one.

@@ -6,6 +6,7 @@ mod accounts;
 mod life;
 mod refusals;
 mod replication;
+mod router;
 mod support;
 
 use std::time::Duration;

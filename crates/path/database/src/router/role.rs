@@ -1,0 +1,235 @@
+//! The process: listeners and plans from the node, one thread, reports back.
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use terrace_protocol::report::{RoleReport, State, UpstreamReport};
+use terrace_service::{Order, Role, SecretStore, clock};
+use terrace_site::plan::RouterPlan;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::session;
+use super::shared::{Known, Shared};
+
+/// Clients that are served at once; more wait in the listener's queue.
+const CLIENTS: usize = 4096;
+
+/// Serves for as long as plans may come. When the sender of the plans is dropped, no new client is taken, and it
+/// returns when the last one has left.
+///
+/// # Errors
+/// When a listener cannot be used.
+pub async fn serve(
+    plans: watch::Receiver<Arc<Known>>,
+    listeners: Vec<TcpListener>,
+) -> io::Result<()> {
+    serve_shared(Arc::new(Shared::new(plans)), listeners).await
+}
+
+async fn serve_shared(shared: Arc<Shared>, listeners: Vec<TcpListener>) -> io::Result<()> {
+    let mut accepting = JoinSet::new();
+    let places = Arc::new(tokio::sync::Semaphore::new(CLIENTS));
+    for listener in listeners {
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        accepting.spawn(accept(Arc::clone(&shared), listener, Arc::clone(&places)));
+    }
+    let mut plans = shared.known.clone();
+    while plans.changed().await.is_ok() {}
+    accepting.abort_all();
+    // All places are free again when all clients have left.
+    let _all = places.acquire_many(CLIENTS as u32).await;
+    Ok(())
+}
+
+async fn accept(
+    shared: Arc<Shared>,
+    listener: tokio::net::TcpListener,
+    places: Arc<tokio::sync::Semaphore>,
+) {
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let shared = Arc::clone(&shared);
+                tokio::spawn(async move {
+                    session::serve(shared, stream).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                // Out of descriptors, most likely: those that are served free some.
+                tracing::warn!(%error, "a client cannot be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// Why the router cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A descriptor.
+    #[error("a descriptor cannot be used: {0}")]
+    Descriptor(#[from] io::Error),
+    /// It was given nothing to listen on.
+    #[error("no listener was inherited")]
+    NoListener,
+}
+
+struct Running {
+    plans: watch::Sender<Arc<Known>>,
+    shared: Arc<Shared>,
+    serving: tokio::task::JoinHandle<io::Result<()>>,
+}
+
+/// Serves until it is told to drain.
+///
+/// # Errors
+/// When what was inherited is of no use.
+pub async fn run(mut role: Role, secrets: SecretStore) -> Result<(), Error> {
+    let inherited = role.descriptors.take_all("listen ");
+    let mut listeners: Vec<_> = inherited
+        .into_iter()
+        .map(|(_, one)| TcpListener::from(one))
+        .collect();
+    if listeners.is_empty() {
+        return Err(Error::NoListener);
+    }
+    let mut running: Option<Running> = None;
+    let (mut generation, since) = (0, clock::unix_millis());
+    let mut every = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        let order = tokio::select! {
+            order = role.control.next() => order,
+            _ = every.tick() => {
+                role.control.report(report(&role.id, running.as_ref(), generation, since));
+                continue;
+            }
+        };
+        match order {
+            Order::Configure {
+                generation: number,
+                plan,
+            } => match configure(plan.get(), &secrets, &mut running, &mut listeners) {
+                Ok(()) => {
+                    generation = number;
+                    role.control
+                        .report(report(&role.id, running.as_ref(), generation, since));
+                }
+                Err(reason) => role.control.refuse(number, reason),
+            },
+            Order::Drain(within) => {
+                let state = State::Draining;
+                role.control.report(RoleReport {
+                    state,
+                    ..report(&role.id, running.as_ref(), generation, since)
+                });
+                if let Some(Running {
+                    plans,
+                    shared,
+                    serving,
+                }) = running
+                {
+                    drop((plans, shared));
+                    // Who is still in a session after this time is cut off with the process.
+                    let _ = tokio::time::timeout(within, serving).await;
+                }
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn configure(
+    plan: &str,
+    secrets: &SecretStore,
+    running: &mut Option<Running>,
+    listeners: &mut Vec<TcpListener>,
+) -> Result<(), String> {
+    let plan: RouterPlan = serde_json::from_str(plan)
+        .map_err(|error| format!("it is no plan of a router: {error}"))?;
+    let known = Known::new(plan, secrets).map_err(|error| error.to_string())?;
+    match running {
+        Some(running) => {
+            let now = running.shared.known().plan.epoch;
+            if known.plan.epoch < now {
+                return Err(format!(
+                    "epoch {} is over: this router is in epoch {now}",
+                    known.plan.epoch
+                ));
+            }
+            running.plans.send_replace(Arc::new(known));
+        }
+        None => {
+            let (plans, known) = watch::channel(Arc::new(known));
+            let shared = Arc::new(Shared::new(known));
+            let serving =
+                tokio::spawn(serve_shared(Arc::clone(&shared), std::mem::take(listeners)));
+            *running = Some(Running {
+                plans,
+                shared,
+                serving,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn report(id: &str, running: Option<&Running>, generation: u64, since: u64) -> RoleReport {
+    let known = running.map(|running| running.shared.known());
+    let upstream = |target: &terrace_site::plan::TargetPlan| {
+        let count = running
+            .map(|running| running.shared.count(&target.server))
+            .unwrap_or_default();
+        let primary = known
+            .as_ref()
+            .is_some_and(|known| known.plan.primary == target.server);
+        let reason = match (primary, target.lag) {
+            (true, _) => "primary".to_owned(),
+            (false, Some(lag)) => format!("replica, {lag} ms behind"),
+            (false, None) => "does not replicate".to_owned(),
+        };
+        UpstreamReport {
+            instance: format!("{}/database", target.server),
+            healthy: primary || target.lag.is_some(),
+            reason,
+            since,
+            requests: count.statements.load(Ordering::Relaxed),
+            errors: count.broken.load(Ordering::Relaxed),
+            retries: count.passed_over.load(Ordering::Relaxed),
+        }
+    };
+    let reason = match &known {
+        None => "waits for its plan".to_owned(),
+        Some(known) if known.plan.hold => "holds statements: the primary changes".to_owned(),
+        Some(known) => format!(
+            "writes to {}, epoch {}",
+            known.plan.primary, known.plan.epoch
+        ),
+    };
+    RoleReport {
+        id: id.to_owned(),
+        role: "router".to_owned(),
+        state: if known.is_some() {
+            State::Serving
+        } else {
+            State::Starting
+        },
+        reason,
+        since,
+        generation,
+        upstreams: known
+            .iter()
+            .flat_map(|known| &known.plan.targets)
+            .map(upstream)
+            .collect(),
+        ..RoleReport::default()
+    }
+}

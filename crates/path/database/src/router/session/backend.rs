@@ -1,0 +1,209 @@
+//! A session's connection to one database, and what that database has been told.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use terrace_site::plan::TargetPlan;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::router::shared::{Count, Shared, Token};
+use crate::router::wire::handshake::Answer;
+use crate::router::wire::{Ok as OkPacket, Response, Seen, Wire, capability, login, status};
+
+/// A database that does not let us in within this is away.
+const CONNECT: Duration = Duration::from_secs(2);
+/// A replica may need so long to have what was written here; then the primary is asked.
+const BEHIND: Duration = Duration::from_millis(100);
+
+/// A connection to a database.
+pub struct Backend {
+    /// The connection.
+    pub wire: Wire,
+    /// The server's name.
+    pub server: String,
+    /// The epoch in which it was made.
+    pub epoch: u64,
+    /// No two connections have the same: what one was told, another was not.
+    pub incarnation: u64,
+    /// Its last status.
+    pub status: u16,
+    /// How many remembered settings it was told.
+    pub told: usize,
+    /// The database in use.
+    pub schema: Vec<u8>,
+    /// What went to it, over all sessions.
+    pub count: Arc<Count>,
+    /// The number by which it knows this connection.
+    pub thread: u32,
+    /// The version of the position that it has reached.
+    reached: u64,
+    mariadb: bool,
+    deprecate_eof: bool,
+}
+
+/// What a question of our own came to.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// The last OK.
+    pub ok: Option<OkPacket>,
+    /// The first packet.
+    pub first: Vec<u8>,
+    /// The first field of the first row.
+    pub value: Option<Vec<u8>>,
+}
+
+impl Backend {
+    /// Connects and logs in.
+    pub async fn connect(
+        shared: &Shared,
+        target: &TargetPlan,
+        epoch: u64,
+        answer: &Answer,
+        password: &str,
+    ) -> Result<Self, login::Error> {
+        let mut answer = answer.clone();
+        answer.capabilities = (answer.capabilities & capability::PASSED)
+            | capability::SESSION_TRACK
+            | capability::MYSQL;
+        let schema = answer.database.clone();
+        let deprecate_eof = answer.capabilities & capability::DEPRECATE_EOF != 0;
+        let entering = async {
+            let mut wire = Wire::new(TcpStream::connect(target.address).await?)?;
+            let (greeting, ok) = login::log_in(&mut wire, answer, password).await?;
+            Ok::<_, login::Error>((wire, greeting, ok))
+        };
+        let entered = timeout(CONNECT, entering).await;
+        let (wire, greeting, ok) =
+            entered.map_err(|_| login::Error::Io(io::ErrorKind::TimedOut.into()))??;
+        let mut backend = Self {
+            wire,
+            server: target.server.clone(),
+            epoch,
+            incarnation: shared.incarnation(),
+            status: OkPacket::read(&ok).map_or(status::AUTOCOMMIT, |ok| ok.status),
+            told: 0,
+            schema,
+            count: shared.count(&target.server),
+            thread: greeting.thread,
+            reached: 0,
+            mariadb: greeting.version.windows(7).any(|part| part == b"MariaDB"),
+            deprecate_eof,
+        };
+        shared.set_greeting(greeting);
+        backend.track().await?;
+        Ok(backend)
+    }
+
+    /// Asks the server to say what it committed.
+    pub async fn track(&mut self) -> io::Result<()> {
+        let ask: &[u8] = if self.mariadb {
+            b"\x03SET SESSION session_track_schema=1, session_track_system_variables='autocommit,character_set_client,character_set_connection,character_set_results,time_zone,last_gtid'"
+        } else {
+            b"\x03SET SESSION session_track_schema=1, session_track_gtids=OWN_GTID"
+        };
+        match self.ask(ask).await?.ok {
+            Some(_) => Ok(()),
+            None => Err(io::Error::other("the server cannot track sessions")),
+        }
+    }
+
+    /// Asks something of our own; what comes back is not for the client.
+    pub async fn ask(&mut self, payload: &[u8]) -> io::Result<Told> {
+        let broken = || io::Error::from(io::ErrorKind::InvalidData);
+        let mut response = Response::to(payload[0], self.deprecate_eof).ok_or_else(broken)?;
+        self.wire.send_payload(0, payload).await?;
+        let mut told = Told::default();
+        let mut rows = false;
+        while !response.done() {
+            let (_, packet) = self.wire.take_packet().await?;
+            if told.first.is_empty() {
+                told.first.clone_from(&packet);
+            }
+            let before = response.in_rows();
+            match response.see(&packet, packet.len()).ok_or_else(broken)? {
+                Seen::Ok(ok) => {
+                    self.status = ok.status;
+                    told.ok = Some(ok);
+                }
+                Seen::Part if before && !rows => {
+                    rows = true;
+                    let mut reader = crate::router::wire::bytes::Reader(&packet);
+                    told.value = (packet.first() != Some(&0xfb))
+                        .then(|| reader.string().map(<[u8]>::to_vec))
+                        .flatten();
+                }
+                Seen::Part => {}
+                Seen::Error => break,
+                Seen::WantsFile => return Err(broken()),
+            }
+        }
+        Ok(told)
+    }
+
+    /// A transaction is open.
+    pub fn in_transaction(&self) -> bool {
+        self.status & status::IN_TRANSACTION != 0
+    }
+
+    /// Tells it the settings that it has not heard, and the database; false: it does not take them.
+    pub async fn follow(&mut self, settings: &[Vec<u8>], schema: &[u8]) -> io::Result<bool> {
+        while let Some(setting) = settings.get(self.told) {
+            if self.ask(setting).await?.ok.is_none() {
+                return Ok(false);
+            }
+            self.told += 1;
+        }
+        if self.schema != schema {
+            let payload = [&[2][..], schema].concat();
+            if self.ask(&payload).await?.ok.is_none() {
+                return Ok(false);
+            }
+            self.schema = schema.to_vec();
+        }
+        Ok(true)
+    }
+
+    /// Waits until everything that was written through this router is here; false: that takes too long.
+    pub async fn catch_up(&mut self, shared: &Shared) -> io::Result<bool> {
+        let Some(Token { version, gtid }) = shared.token_after(self.reached) else {
+            return Ok(true);
+        };
+        // A position holds digits, letters and `-:,` only; anything else is none.
+        if !gtid
+            .bytes()
+            .all(|c| c.is_ascii_alphanumeric() || b"-:,".contains(&c))
+        {
+            return Ok(false);
+        }
+        let seconds = BEHIND.as_secs_f64();
+        let function = if self.mariadb {
+            "MASTER_GTID_WAIT"
+        } else {
+            "WAIT_FOR_EXECUTED_GTID_SET"
+        };
+        let told = self
+            .ask(format!("\x03SELECT {function}('{gtid}', {seconds})").as_bytes())
+            .await?;
+        let here = told.value.as_deref() == Some(b"0");
+        if here {
+            self.reached = version;
+        }
+        Ok(here)
+    }
+
+    /// Makes it ready for a read. `None`: it does not take this session's settings.
+    pub async fn prepare(
+        &mut self,
+        shared: &Shared,
+        settings: &[Vec<u8>],
+        schema: &[u8],
+        own_writes: bool,
+    ) -> io::Result<Option<bool>> {
+        if !self.follow(settings, schema).await? {
+            return Ok(None);
+        }
+        Ok(Some(!own_writes || self.catch_up(shared).await?))
+    }
+}

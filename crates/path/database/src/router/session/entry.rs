@@ -1,0 +1,182 @@
+//! How a client comes in, and how it becomes another user.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustix::rand::{GetRandomFlags, getrandom};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::{AWAY, End, Session, Side, Statements};
+use crate::router::shared::Shared;
+use crate::router::wire::handshake::{Answer, Greeting};
+use crate::router::wire::{Ok as OkPacket, Wire, capability, error_packet, login};
+
+/// A client that does not say who it is within this is closed.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+impl Session {
+    /// Greets a client, checks who it is and logs in for it. `None`: it did not get in, and was told.
+    pub(super) async fn enter(shared: Arc<Shared>, mut client: Wire) -> Option<Self> {
+        let theirs = match shared.greeting() {
+            Some(greeting) => greeting,
+            None => match first_greeting(&shared).await {
+                Some(greeting) => greeting,
+                None => {
+                    let error = error_packet(
+                        1053,
+                        "08S01",
+                        "no primary database can be reached: see `terrace status`",
+                    );
+                    let _ = client.send_payload(0, &error).await;
+                    return None;
+                }
+            },
+        };
+        let presence = shared.enter();
+        let greeting = greet(&theirs, presence.id)?;
+        client.send_payload(0, &greeting.write()).await.ok()?;
+        let (sequence, payload) = timeout(PATIENCE, client.take_packet()).await.ok()?.ok()?;
+        let mut answer = Answer::read(&payload)?;
+        answer.capabilities &= greeting.capabilities;
+        let schema = answer.database.clone();
+        let mut session = Self {
+            shared,
+            presence,
+            client,
+            greeting,
+            answer,
+            primary: None,
+            replica: None,
+            no_replica: false,
+            settings: Vec::new(),
+            schema,
+            pinned: None,
+            last: Side::Primary,
+            statements: Statements(HashMap::new()),
+        };
+        let entered = session.authenticate(sequence.wrapping_add(1), true).await;
+        matches!(entered, Ok(true)).then_some(session)
+    }
+
+    /// Checks the answer, logs in at the primary, and tells the client. `Ok(false)`: it is not let in.
+    async fn authenticate(&mut self, sequence: u8, fresh: bool) -> Result<bool, End> {
+        let known = self.shared.known();
+        let password = known.password(&self.answer.user);
+        let checking = login::check(
+            &mut self.client,
+            &self.greeting,
+            &self.answer,
+            password,
+            sequence,
+            fresh,
+        );
+        let checked = timeout(PATIENCE, checking).await.map_err(|_| End::Client)?;
+        let (sequence, proven) = checked?;
+        if !proven {
+            let user = String::from_utf8_lossy(&self.answer.user).into_owned();
+            let error = error_packet(
+                1045,
+                "28000",
+                &format!("Access denied for user '{user}' at the router"),
+            );
+            self.client.send_payload(sequence, &error).await?;
+            return Ok(false);
+        }
+        match self.connect_held(sequence).await? {
+            false => Ok(false),
+            true => {
+                let status = self.primary.as_ref().map_or(2, |one| one.status);
+                let mut ok = vec![0, 0, 0];
+                ok.extend_from_slice(&status.to_le_bytes());
+                ok.extend_from_slice(&[0, 0]);
+                let plain = OkPacket::read(&ok).map_or(ok, |ok| ok.plain);
+                self.client.send_payload(sequence, &plain).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Logs in at the primary; while writes are held, when they are released.
+    async fn connect_held(&mut self, sequence: u8) -> Result<bool, End> {
+        let mut plans = self.shared.known.clone();
+        let released = plans.wait_for(|known| !known.plan.hold);
+        let Ok(Ok(known)) = timeout(super::HOLD, released)
+            .await
+            .map(|one| one.map(|one| Arc::clone(&one)))
+        else {
+            let error = error_packet(
+                1053,
+                "08S01",
+                "no primary database: a switchover has not ended in time",
+            );
+            self.client.send_payload(sequence, &error).await?;
+            return Ok(false);
+        };
+        let begun = tokio::time::Instant::now();
+        let error = loop {
+            match self.connect_primary(&known).await {
+                Ok(()) => return Ok(true),
+                Err(login::Error::Refused(error)) => break error,
+                Err(error) if begun.elapsed() > AWAY => {
+                    break error_packet(
+                        1053,
+                        "08S01",
+                        &format!("the primary database cannot be reached: {error}"),
+                    );
+                }
+                Err(_) => tokio::time::sleep(super::AGAIN).await,
+            }
+        };
+        self.client.send_payload(sequence, &error).await?;
+        Ok(false)
+    }
+
+    /// COM_CHANGE_USER: a new session on the same connection.
+    pub(super) async fn change_user(&mut self, payload: &[u8]) -> Result<bool, End> {
+        let answer = Answer::read_change_user(&self.answer, &payload[1..]).ok_or(End::Client)?;
+        self.answer = answer;
+        self.forget();
+        self.primary = None;
+        self.schema.clone_from(&self.answer.database);
+        // The nonce has been used: another one is sent with the question.
+        self.greeting.nonce = nonce().ok_or(End::Client)?;
+        self.authenticate(1, false).await
+    }
+}
+
+/// Our greeting: the server's own version, and of its capabilities those that we can pass on.
+fn greet(theirs: &Greeting, id: u32) -> Option<Greeting> {
+    let always = capability::MYSQL
+        | capability::SESSION_TRACK
+        | capability::PLUGIN_AUTH
+        | capability::AUTH_LENENC;
+    Some(Greeting {
+        thread: id,
+        nonce: nonce()?,
+        capabilities: (theirs.capabilities & capability::PASSED) | always,
+        ..theirs.clone()
+    })
+}
+
+/// 20 random bytes, none of them zero: some clients read a string.
+fn nonce() -> Option<Vec<u8>> {
+    let mut bytes = vec![0; 20];
+    let filled = getrandom(&mut bytes[..], GetRandomFlags::empty()).ok()?;
+    bytes.iter_mut().for_each(|byte| *byte = *byte % 94 + 33);
+    (filled == bytes.len()).then_some(bytes)
+}
+
+/// Asks the primary how it greets.
+async fn first_greeting(shared: &Shared) -> Option<Greeting> {
+    let known = shared.known();
+    let address = known.plan.primary()?.address;
+    let asking = async {
+        let mut wire = Wire::new(TcpStream::connect(address).await?)?;
+        wire.take_packet().await
+    };
+    let (_, payload) = timeout(AWAY, asking).await.ok()?.ok()?;
+    let greeting = Greeting::read(&payload)?;
+    shared.set_greeting(greeting.clone());
+    Some(greeting)
+}

@@ -1,0 +1,64 @@
+//! What a client is told when a database went away in the middle of its command.
+//!
+//! A statement that may have happened is never sent again: its client learns that nobody knows.
+
+use super::{Backend, Broken, End, Session, Side};
+use crate::router::wire::error_packet;
+
+/// What the broken command was.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    /// Where it went.
+    pub side: Side,
+    /// It only reads: it may be asked again elsewhere.
+    pub reads: bool,
+    /// It ends a transaction: whether it did is not known.
+    pub ends: bool,
+    /// A transaction was open, or the session could not go on elsewhere.
+    pub in_transaction: bool,
+}
+
+/// The session cannot go on: what it held is gone.
+pub fn session() -> Vec<u8> {
+    let message = "the connection to the primary is lost, and with it what this session held there: connect again";
+    error_packet(1927, "08S01", message)
+}
+
+impl Session {
+    /// A connection broke in the middle of a command. `Ok(true)`: try it again; `Ok(false)`: the client was told.
+    pub(super) async fn broke(&mut self, broken: Broken, sent: Sent) -> Result<bool, End> {
+        let Broken::Server { begun } = broken else {
+            return Err(End::Client);
+        };
+        let slot = match sent.side {
+            Side::Primary => &mut self.primary,
+            Side::Replica => &mut self.replica,
+        };
+        if let Some(Backend { count, .. }) = slot.take() {
+            count
+                .broken
+                .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        if begun {
+            // Half an answer cannot be taken back.
+            return Err(End::Client);
+        }
+        if sent.side == Side::Primary && self.pinned.is_some() {
+            return Err(End::Told(session()));
+        }
+        if sent.in_transaction && !sent.ends {
+            self.refuse(
+                1213,
+                "40001",
+                "the database is lost: run the transaction again",
+            )
+            .await?;
+            return Ok(false);
+        }
+        if sent.reads && !sent.in_transaction {
+            return Ok(true);
+        }
+        let message = "the primary is lost before it answered: whether the statement was carried out is not known";
+        Err(End::Told(error_packet(1053, "08S01", message)))
+    }
+}

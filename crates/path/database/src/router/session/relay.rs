@@ -1,0 +1,160 @@
+//! Passing an answer on, packet boundaries read in place, nothing copied between the two sockets' buffers.
+
+use crate::router::wire::bytes::put_packets;
+use crate::router::wire::{Ok as OkPacket, Response, Seen, WHOLE, Wire, payload_length};
+
+/// What broke, and how far it had come.
+#[derive(Debug)]
+pub enum Broken {
+    /// The client is gone.
+    Client,
+    /// The database is gone.
+    Server {
+        /// The client has seen a part of the answer.
+        begun: bool,
+    },
+}
+
+/// What an answer came to.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The first bytes of its first packet.
+    pub first: Vec<u8>,
+    /// It ended with an error.
+    pub refused: bool,
+}
+
+/// Sends on what the first of the client's packets, of this length, continues with.
+pub async fn pass_rest(
+    client: &mut Wire,
+    server: &mut Wire,
+    mut length: usize,
+) -> Result<(), Broken> {
+    while length == WHOLE {
+        length = client.packet().await.map_err(|_| Broken::Client)?;
+        let sent = server.send(&client.data()[..4 + length]).await;
+        client.consume(4 + length);
+        sent.map_err(|_| Broken::Server { begun: false })?;
+    }
+    Ok(())
+}
+
+/// What to do after a run of packets that go on as they are.
+enum Next {
+    More,
+    /// The next packet, of this length, is replaced by this payload.
+    Replace(usize, Vec<u8>),
+    File,
+}
+
+/// Passes an answer on. `plain`: trackers are left out. `on_ok` hears of each OK before the client does.
+pub async fn relay(
+    client: &mut Wire,
+    server: &mut Wire,
+    mut response: Response,
+    plain: bool,
+    on_ok: &mut (dyn FnMut(&OkPacket) + Send),
+) -> Result<Outcome, Broken> {
+    let mut outcome = Outcome::default();
+    let mut begun = false;
+    let mut left = 0;
+    loop {
+        let (length, next) = scan(
+            server.data(),
+            &mut response,
+            &mut left,
+            &mut outcome,
+            plain,
+            on_ok,
+        )
+        .ok_or(Broken::Server { begun })?;
+        if length > 0 {
+            client
+                .send(&server.data()[..length])
+                .await
+                .map_err(|_| Broken::Client)?;
+            server.consume(length);
+            begun = true;
+        }
+        match next {
+            Next::Replace(length, payload) => {
+                let mut out = Vec::with_capacity(payload.len() + 4);
+                put_packets(&mut out, server.data()[3], &payload);
+                client.send(&out).await.map_err(|_| Broken::Client)?;
+                server.consume(4 + length);
+                begun = true;
+            }
+            Next::File => upload(client, server).await?,
+            Next::More if response.done() && left == 0 => {}
+            Next::More => server.fill().await.map_err(|_| Broken::Server { begun })?,
+        }
+        if response.done() && left == 0 {
+            return Ok(outcome);
+        }
+    }
+}
+
+/// How many bytes go on as they are. `None`: that is not the protocol.
+fn scan(
+    data: &[u8],
+    response: &mut Response,
+    left: &mut usize,
+    outcome: &mut Outcome,
+    plain: bool,
+    on_ok: &mut (dyn FnMut(&OkPacket) + Send),
+) -> Option<(usize, Next)> {
+    let mut at = 0;
+    loop {
+        let now = (*left).min(data.len() - at);
+        at += now;
+        *left -= now;
+        let rest = &data[at..];
+        if *left > 0 || response.done() || rest.len() < 4 {
+            return Some((at, Next::More));
+        }
+        let length = payload_length(rest);
+        let Some(first) = rest.get(4).or((length == 0).then_some(&0)) else {
+            return Some((at, Next::More));
+        };
+        if !response.may_pass_in_parts(*first, length) && rest.len() < 4 + length {
+            return Some((at, Next::More));
+        }
+        let payload = &rest[4..rest.len().min(4 + length)];
+        if outcome.first.is_empty() {
+            outcome
+                .first
+                .extend_from_slice(&payload[..payload.len().min(16)]);
+        }
+        let seen = if length == 0 {
+            response.see(&[0], 0)
+        } else {
+            response.see(payload, length)
+        };
+        *left = 4 + length;
+        match seen? {
+            Seen::Part => {}
+            Seen::Error => outcome.refused = true,
+            Seen::WantsFile => return Some((at + std::mem::take(left), Next::File)),
+            Seen::Ok(ok) => {
+                on_ok(&ok);
+                if plain && payload.len() != ok.plain.len() {
+                    *left = 0;
+                    return Some((at, Next::Replace(length, ok.plain)));
+                }
+            }
+        }
+    }
+}
+
+/// LOAD DATA LOCAL: the client sends its file, and an empty packet.
+async fn upload(client: &mut Wire, server: &mut Wire) -> Result<(), Broken> {
+    loop {
+        let length = client.packet().await.map_err(|_| Broken::Client)?;
+        let sent = server.send(&client.data()[..4 + length]).await;
+        client.consume(4 + length);
+        sent.map_err(|_| Broken::Server { begun: true })?;
+        if length == 0 {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What all sessions of a router share: the plan, the newest position written, who is connected, counters.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use terrace_service::{Secret, SecretStore, secret};
+use terrace_site::plan::RouterPlan;
+use tokio::sync::{Semaphore, watch};
+
+use super::wire::handshake::Greeting;
+
+/// Statements that may wait for a primary at once; more are refused at once.
+const QUEUE: usize = 1024;
+/// Where the router's own connection numbers begin: no server counts that far, so the two are told apart.
+const FIRST: u32 = 0x4000_0000;
+
+/// A plan with the passwords that it names.
+pub struct Known {
+    /// The plan.
+    pub plan: RouterPlan,
+    passwords: HashMap<String, Secret>,
+}
+
+impl Known {
+    /// Reads the passwords.
+    ///
+    /// # Errors
+    /// When one is missing.
+    pub fn new(plan: RouterPlan, secrets: &SecretStore) -> Result<Self, secret::Error> {
+        let read = |user: &terrace_site::plan::DatabaseUser| {
+            Ok((user.name.clone(), secrets.read(&user.password.0)?))
+        };
+        let passwords = plan.users.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Self { plan, passwords })
+    }
+
+    /// The password of a user; `None`: there is no such user.
+    pub fn password(&self, user: &[u8]) -> Option<&str> {
+        let user = std::str::from_utf8(user).ok()?;
+        self.passwords.get(user).map(Secret::expose)
+    }
+}
+
+/// How much went to one database.
+#[derive(Debug, Default)]
+pub struct Count {
+    /// Statements sent.
+    pub statements: AtomicU64,
+    /// Of those: the connection broke before the answer was whole.
+    pub broken: AtomicU64,
+    /// Reads that went to the primary because this replica was behind or away.
+    pub passed_over: AtomicU64,
+}
+
+/// The newest position that was written through this router.
+#[derive(Clone, Debug, Default)]
+pub struct Token {
+    /// Counts positions.
+    pub version: u64,
+    /// The position, as the server writes it.
+    pub gtid: String,
+}
+
+/// Shared by all sessions.
+pub struct Shared {
+    /// The newest plan.
+    pub known: watch::Receiver<Arc<Known>>,
+    /// Places in the queue for a primary.
+    pub queue: Semaphore,
+    greeting: Mutex<Option<Greeting>>,
+    token: Mutex<Token>,
+    version: AtomicU64,
+    threads: Mutex<HashMap<u32, u32>>,
+    next: AtomicU32,
+    incarnation: AtomicU64,
+    counts: Mutex<HashMap<String, Arc<Count>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that is guarded here can be left half done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    /// For this sequence of plans.
+    pub fn new(known: watch::Receiver<Arc<Known>>) -> Self {
+        Self {
+            known,
+            queue: Semaphore::new(QUEUE),
+            greeting: Mutex::default(),
+            token: Mutex::default(),
+            version: AtomicU64::new(0),
+            threads: Mutex::default(),
+            next: AtomicU32::new(FIRST),
+            incarnation: AtomicU64::new(1),
+            counts: Mutex::default(),
+        }
+    }
+
+    /// The newest plan.
+    pub fn known(&self) -> Arc<Known> {
+        Arc::clone(&self.known.borrow())
+    }
+
+    /// The greeting of the last server that gave one.
+    pub fn greeting(&self) -> Option<Greeting> {
+        lock(&self.greeting).clone()
+    }
+
+    /// Remembers a server's greeting.
+    pub fn set_greeting(&self, greeting: Greeting) {
+        *lock(&self.greeting) = Some(greeting);
+    }
+
+    /// Something was committed here.
+    pub fn wrote(&self, gtid: &[u8]) {
+        let Ok(gtid) = std::str::from_utf8(gtid) else {
+            return;
+        };
+        let mut token = lock(&self.token);
+        if follows(&token.gtid, gtid) {
+            token.version += 1;
+            gtid.clone_into(&mut token.gtid);
+            self.version.store(token.version, Ordering::Release);
+        }
+    }
+
+    /// The newest position; `None`: it is no newer than this version.
+    pub fn token_after(&self, version: u64) -> Option<Token> {
+        (self.version.load(Ordering::Acquire) > version).then(|| lock(&self.token).clone())
+    }
+
+    /// A number for a client, which leaves with the guard.
+    pub fn enter(self: &Arc<Self>) -> Presence {
+        let id = FIRST | (self.next.fetch_add(1, Ordering::Relaxed) & (FIRST - 1));
+        Presence {
+            id,
+            shared: Arc::clone(self),
+        }
+    }
+
+    /// The number by which the primary knows this client.
+    pub fn thread(&self, id: u64) -> Option<u32> {
+        lock(&self.threads).get(&u32::try_from(id).ok()?).copied()
+    }
+
+    /// A number that no other connection to a database has.
+    pub fn incarnation(&self) -> u64 {
+        self.incarnation.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The counter of a database.
+    pub fn count(&self, server: &str) -> Arc<Count> {
+        Arc::clone(lock(&self.counts).entry(server.to_owned()).or_default())
+    }
+}
+
+/// A client that is connected.
+pub struct Presence {
+    /// Its number.
+    pub id: u32,
+    shared: Arc<Shared>,
+}
+
+impl Presence {
+    /// The primary knows it by this number.
+    pub fn known_as(&self, thread: u32) {
+        lock(&self.shared.threads).insert(self.id, thread);
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        lock(&self.shared.threads).remove(&self.id);
+    }
+}
+
+/// Commits are told in any order: of one server's positions the highest counts.
+fn follows(before: &str, gtid: &str) -> bool {
+    let split = |text: &str| {
+        let at = text.rfind(['-', ':'])?;
+        Some((text[..at].to_owned(), text[at + 1..].parse::<u64>().ok()?))
+    };
+    match (split(before), split(gtid)) {
+        (Some((one, before)), Some((other, now))) if one == other => now > before,
+        _ => before != gtid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::follows;
+
+    #[test]
+    fn the_highest_position_of_a_server_counts_and_a_new_server_always_does() {
+        assert!(follows("", "0-1-5") && follows("0-1-5", "0-1-10") && follows("0-1-99", "0-2-100"));
+        assert!(!follows("0-1-10", "0-1-9") && !follows("0-1-10", "0-1-10"));
+    }
+}

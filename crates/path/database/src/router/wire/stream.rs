@@ -1,0 +1,123 @@
+//! One connection and what was read from it.
+
+use std::io;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// The payload of a packet that another one continues.
+pub const WHOLE: usize = 0xff_ffff;
+/// What a buffer begins with, and shrinks to.
+const SMALL: usize = 16 * 1024;
+/// What is read at once while a result passes through.
+const LARGE: usize = 1 << 20;
+
+/// A connection with the bytes that were read and not yet used.
+pub struct Wire {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Wire {
+    /// Takes a connection over.
+    pub fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        let buffer = vec![0; SMALL];
+        Ok(Self {
+            stream,
+            buffer,
+            start: 0,
+            end: 0,
+        })
+    }
+
+    /// What was read and not used.
+    pub fn data(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// The same, to be changed in place.
+    pub fn data_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer[self.start..self.end]
+    }
+
+    /// These bytes are used.
+    pub fn consume(&mut self, length: usize) {
+        self.start = (self.start + length).min(self.end);
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+            if self.buffer.len() > LARGE {
+                self.buffer = vec![0; SMALL];
+            }
+        }
+    }
+
+    /// Reads more. The end of the connection is an error.
+    pub async fn fill(&mut self) -> io::Result<()> {
+        if self.end == self.buffer.len() {
+            if self.start > 0 {
+                self.buffer.copy_within(self.start..self.end, 0);
+                (self.start, self.end) = (0, self.end - self.start);
+            }
+            if self.end == self.buffer.len() {
+                self.buffer.resize(self.buffer.len() * 2, 0);
+            }
+        }
+        let read = self.stream.read(&mut self.buffer[self.end..]).await?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.end += read;
+        Ok(())
+    }
+
+    /// Waits until so many bytes are there.
+    pub async fn need(&mut self, length: usize) -> io::Result<()> {
+        while self.data().len() < length {
+            self.fill().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the next packet, whole: the length of its payload, which begins 4 bytes into [`data`](Self::data).
+    pub async fn packet(&mut self) -> io::Result<usize> {
+        self.need(4).await?;
+        let length = payload_length(self.data());
+        self.need(4 + length).await?;
+        Ok(length)
+    }
+
+    /// Waits for the next packet, and takes its payload out.
+    pub async fn take_packet(&mut self) -> io::Result<(u8, Vec<u8>)> {
+        let length = self.packet().await?;
+        let taken = (self.data()[3], self.data()[4..4 + length].to_vec());
+        self.consume(4 + length);
+        Ok(taken)
+    }
+
+    /// Sends all of it.
+    pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await
+    }
+
+    /// Sends a payload as one packet, or several.
+    pub async fn send_payload(&mut self, sequence: u8, payload: &[u8]) -> io::Result<()> {
+        let mut out = Vec::with_capacity(payload.len() + 8);
+        super::bytes::put_packets(&mut out, sequence, payload);
+        self.send(&out).await
+    }
+
+    /// The other side has closed, or has spoken out of turn: nothing can be asked any more.
+    pub fn is_stale(&self) -> bool {
+        let mut byte = [0];
+        !self.data().is_empty()
+            || !matches!(self.stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+/// The length that a packet's header says.
+pub fn payload_length(header: &[u8]) -> usize {
+    usize::from(header[0]) | usize::from(header[1]) << 8 | usize::from(header[2]) << 16
+}

@@ -1,0 +1,177 @@
+//! Reads from a replica: which ones go there, and that nobody misses what they wrote.
+
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Error};
+use terrace_site::plan::Reads;
+
+use super::support::{Routed, control};
+
+/// Where the answer came from: a table that differs on the two sides.
+async fn side(app: &mut Conn) -> u32 {
+    app.query_first("SELECT id FROM side")
+        .await
+        .unwrap()
+        .unwrap()
+}
+
+async fn marked(routed: &Routed) -> Conn {
+    let mut app = routed.app().await;
+    app.query_drop("CREATE TABLE side (id INT)").await.unwrap();
+    app.query_drop("INSERT INTO side VALUES (1)").await.unwrap();
+    assert_eq!(side(&mut app).await, 1);
+    let mut replica = control(routed.replica.as_ref().unwrap()).await;
+    let at: Option<String> = control(&routed.primary)
+        .await
+        .query_first("SELECT @@gtid_binlog_pos")
+        .await
+        .unwrap();
+    let at = at.unwrap();
+    let here: Option<i32> = replica
+        .query_first(format!("SELECT MASTER_GTID_WAIT('{at}', 20)"))
+        .await
+        .unwrap();
+    assert_eq!(here, Some(0));
+    replica.query_drop("SET sql_log_bin=0").await.unwrap();
+    replica
+        .query_drop("UPDATE my_site.side SET id = 2")
+        .await
+        .unwrap();
+    app
+}
+
+#[tokio::test]
+async fn reads_go_to_the_replica_until_the_session_needs_the_primary() {
+    let Some(routed) = Routed::with_replica().await else {
+        return;
+    };
+    let mut app = marked(&routed).await;
+    assert_eq!(side(&mut app).await, 2);
+    app.query_drop("SET NAMES latin1").await.unwrap();
+    let charset: Option<String> = app.query_first("SELECT CHARSET('x')").await.unwrap();
+    assert_eq!(charset.as_deref(), Some("latin1"), "the replica was told");
+    for _ in 0..3 {
+        let prepared: Option<u32> = app
+            .exec_first("SELECT id FROM side WHERE id < ?", (9,))
+            .await
+            .unwrap();
+        assert_eq!(prepared, Some(2), "a prepared read goes to the replica");
+    }
+    app.query_drop("BEGIN").await.unwrap();
+    assert_eq!(side(&mut app).await, 1, "in a transaction");
+    app.query_drop("COMMIT").await.unwrap();
+    assert_eq!(side(&mut app).await, 2);
+    app.query_drop("START TRANSACTION READ ONLY").await.unwrap();
+    assert_eq!(side(&mut app).await, 2, "in a transaction that only reads");
+    let version: Option<String> = app.query_first("SELECT @@version").await.unwrap();
+    assert!(version.is_some());
+    assert_eq!(side(&mut app).await, 1, "it went on where the variable is");
+    app.query_drop("COMMIT").await.unwrap();
+    app.query_drop("SET autocommit=0").await.unwrap();
+    assert_eq!(side(&mut app).await, 1);
+    app.query_drop("ROLLBACK").await.unwrap();
+    app.query_drop("SET autocommit=1").await.unwrap();
+    assert_eq!(side(&mut app).await, 2);
+    app.query_drop("CREATE TEMPORARY TABLE own (a INT)")
+        .await
+        .unwrap();
+    assert_eq!(side(&mut app).await, 1, "pinned");
+    let mut other = routed.app().await;
+    routed.change(|plan| plan.reads = Reads::Primary);
+    assert_eq!(side(&mut other).await, 1, "switched off");
+    routed.change(|plan| {
+        plan.reads = Reads::Any;
+        plan.targets[1].lag = Some(60_000);
+    });
+    assert_eq!(side(&mut other).await, 1, "too far behind");
+}
+
+#[tokio::test]
+async fn everyone_reads_what_was_written_even_while_the_replica_stands_still() {
+    let Some(routed) = Routed::with_replica().await else {
+        return;
+    };
+    let mut writer = routed.app().await;
+    let mut reader = routed.app().await;
+    writer
+        .query_drop("CREATE TABLE entries (id INT PRIMARY KEY)")
+        .await
+        .unwrap();
+    let mut replica = control(routed.replica.as_ref().unwrap()).await;
+    for id in 0..200_u32 {
+        match id {
+            100 => replica.query_drop("STOP SLAVE SQL_THREAD").await.unwrap(),
+            110 => replica.query_drop("START SLAVE SQL_THREAD").await.unwrap(),
+            _ => {}
+        }
+        writer
+            .query_drop(format!("INSERT INTO entries VALUES ({id})"))
+            .await
+            .unwrap();
+        let newest: Option<u32> = reader
+            .query_first("SELECT MAX(id) FROM entries")
+            .await
+            .unwrap();
+        assert_eq!(newest, Some(id));
+    }
+}
+
+#[tokio::test]
+async fn statements_wait_while_the_primary_changes_and_open_transactions_are_told() {
+    let Some(routed) = Routed::with_replica().await else {
+        return;
+    };
+    let mut app = routed.app().await;
+    let mut open = routed.app().await;
+    app.query_drop("CREATE TABLE t (a INT)").await.unwrap();
+    app.query_drop("SET NAMES latin1").await.unwrap();
+    open.query_drop("BEGIN").await.unwrap();
+    open.query_drop("INSERT INTO t VALUES (1)").await.unwrap();
+    routed.change(|plan| plan.hold = true);
+    let held = tokio::spawn(async move {
+        app.query_drop("INSERT INTO t VALUES (2)").await.unwrap();
+        let charset: Option<String> = app
+            .query_first("SELECT @@character_set_client")
+            .await
+            .unwrap();
+        charset
+    });
+    // The one that was told to wait has to wait: only what is already open goes on.
+    open.query_drop("INSERT INTO t VALUES (3)").await.unwrap();
+    let mut replica = control(routed.replica.as_ref().unwrap()).await;
+    let at: Option<String> = control(&routed.primary)
+        .await
+        .query_first("SELECT @@gtid_binlog_pos")
+        .await
+        .unwrap();
+    let waiting = format!("SELECT MASTER_GTID_WAIT('{}', 20)", at.unwrap());
+    assert_eq!(
+        replica.query_first::<i32, _>(waiting).await.unwrap(),
+        Some(0)
+    );
+    for statement in ["STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only=0"] {
+        replica.query_drop(statement).await.unwrap();
+    }
+    assert!(!held.is_finished());
+    routed.change(|plan| {
+        (plan.hold, plan.epoch, plan.primary) = (false, 2, "web-02".into());
+        plan.targets[0].lag = None;
+    });
+    let charset = tokio::time::timeout(Duration::from_secs(10), held)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        charset.as_deref(),
+        Some("latin1"),
+        "the new primary was told"
+    );
+    let told = open.query_drop("INSERT INTO t VALUES (4)").await.err();
+    assert!(
+        matches!(&told, Some(Error::Server(error)) if error.code == 1213),
+        "{told:?}"
+    );
+    let written: Vec<u32> = replica.query("SELECT a FROM my_site.t").await.unwrap();
+    assert_eq!(written, [2]);
+}

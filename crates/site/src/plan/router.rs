@@ -1,0 +1,68 @@
+//! The plan of an SQL router.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DatabaseUser, millis};
+
+/// A router: one address for the app, the primary for its writes, replicas for its reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouterPlan {
+    /// Where it listens. The node makes the sockets and hands them over.
+    pub listen: Vec<SocketAddr>,
+    /// The databases, the nearest first.
+    pub targets: Vec<TargetPlan>,
+    /// Counts the primaries of the site: a router never goes back to an older one.
+    pub epoch: u64,
+    /// The server that is primary in this epoch.
+    pub primary: String,
+    /// A switchover or failover is under way: statements wait.
+    pub hold: bool,
+    /// Who may come in, and as whom the router goes on.
+    pub users: Vec<DatabaseUser>,
+    /// What a replica may answer.
+    pub reads: Reads,
+    /// A replica further behind is not read from.
+    #[serde(with = "millis")]
+    pub lag_limit: Duration,
+}
+
+/// One database, as the node knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetPlan {
+    /// Its server's name: `web-02`.
+    pub server: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Milliseconds that it was behind when last asked; `None`: it does not replicate.
+    pub lag: Option<u64>,
+}
+
+/// Which reads may go to a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reads {
+    /// From a replica that has everything that was written through this router.
+    OwnWrites,
+    /// From any replica within the lag limit.
+    Any,
+    /// None: the off switch.
+    Primary,
+}
+
+impl RouterPlan {
+    /// Where the primary listens; `None`: it is not among the targets.
+    pub fn primary(&self) -> Option<&TargetPlan> {
+        self.targets.iter().find(|one| one.server == self.primary)
+    }
+
+    /// The replica to read from: the nearest that is not too far behind.
+    pub fn replica(&self) -> Option<&TargetPlan> {
+        let limit = self.lag_limit.as_millis();
+        let near = |one: &&TargetPlan| one.lag.is_some_and(|lag| u128::from(lag) <= limit);
+        let mut replicas = self.targets.iter().filter(|one| one.server != self.primary);
+        replicas.find(near).filter(|_| self.reads != Reads::Primary)
+    }
+}
