@@ -13,6 +13,8 @@ pub const DNS: User = User { id: 70_002 };
 pub const AGENT: User = User { id: 70_003 };
 /// Load balancers.
 pub const BALANCER: User = User { id: 70_004 };
+/// SQL routers.
+pub const ROUTER: User = User { id: 70_005 };
 /// MariaDB and MySQL.
 pub const DATABASE: User = User { id: 70_010 };
 

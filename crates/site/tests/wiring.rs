@@ -223,6 +223,13 @@ proptest! {
                         prop_assert!(known.contains(&member.address), "{}", member.instance);
                     }
                 }
+                Part::Router(router) => {
+                    let targets = router.targets.iter().map(|target| &target.server);
+                    let servers = site.database().map(|database| database.servers().len());
+                    prop_assert_eq!(Some(targets.count()), servers);
+                    prop_assert!(router.targets.iter().any(|target| target.server == router.primary));
+                }
+                Part::Controller(controller) => prop_assert!(controller.members.len() > 1),
                 Part::Dns(dns) => prop_assert_eq!(dns.zones.len(), 1),
                 Part::Agent(agent) => prop_assert!(agent.listen.iter().all(|place| !place.ip().is_unspecified())),
             }

@@ -270,9 +270,11 @@ impl Node {
             reports: parts::Reports::new(report, self.changed.0.clone()),
         };
         let task = match role.part {
-            Part::LoadBalancer(_) | Part::Web(_) | Part::Dns(_) | Part::Agent(_) => {
-                tokio::task::spawn_local(parts::own::run(part))
-            }
+            Part::LoadBalancer(_)
+            | Part::Web(_)
+            | Part::Router(_)
+            | Part::Dns(_)
+            | Part::Agent(_) => tokio::task::spawn_local(parts::own::run(part)),
             Part::App(_) => tokio::task::spawn_local(parts::app::run(part)),
             Part::Database(_) => tokio::task::spawn_local(parts::database::run(part)),
             Part::Controller(_) => tokio::task::spawn_local(parts::controller::run(part)),

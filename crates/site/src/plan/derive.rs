@@ -74,6 +74,7 @@ fn server_plan(site: &Site, wiring: &Wiring, inputs: &Inputs, server: &Server) -
     let mut roles = vec![agent(wiring, server)];
     roles.extend(database::controller(site, wiring, server));
     roles.extend(database::database(site, wiring, inputs, server));
+    roles.extend(database::router(site, wiring, server));
     roles.extend(roles::apps(site, wiring, inputs, server));
     roles.extend(roles::web(site, wiring, inputs, server));
     roles.extend(balancer::load_balancer(site, wiring, inputs, server));

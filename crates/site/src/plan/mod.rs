@@ -23,13 +23,11 @@ use serde::{Deserialize, Serialize};
 pub use agent::AgentPlan;
 pub use app::{AppPlan, CopyPlan, DatabaseAccess, HealthPlan, KeepPlan, Launch};
 pub use balancer::{Algorithm, BalancerPlan, EjectionPlan, MemberPlan, QueuePlan, TierPlan};
-pub use database::{
-    ClusterPlan, ControllerPlan, DatabasePlan, DatabaseUser, Engine, PeerPlan,
-};
+pub use database::{ClusterPlan, ControllerPlan, DatabasePlan, DatabaseUser, Engine, PeerPlan};
 pub use derive::{INTERNET, Inputs, REGISTRAR, VISITOR, plan};
 pub use difference::{Change, difference};
 pub use dns::{DnsPlan, RecordData, RecordPlan, ZonePlan};
-pub use router::{Reads, RouterPlan, TargetPlan};
+pub use router::{RouterPlan, TargetPlan};
 pub use web::{HEALTH_PATH, Limits, RoutePlan, Timeouts, UpstreamPlan, WebPlan};
 
 /// The version of the plan's format. A node refuses a plan of another one.
@@ -74,6 +72,8 @@ pub enum Part {
     Web(WebPlan),
     /// The site's own program.
     App(AppPlan),
+    /// An SQL router of ours.
+    Router(RouterPlan),
     /// MariaDB or MySQL.
     Database(DatabasePlan),
     /// Says which of several databases takes writes.
@@ -85,13 +85,14 @@ pub enum Part {
 }
 
 impl Part {
-    /// The word of the file for this part: `load-balancer`, `web`, `app`, `database`, `dns`; `agent` and
-    /// `controller`, which have none.
+    /// The word of the file for this part: `load-balancer`, `web`, `app`, `database`, `dns`; `agent`,
+    /// `router` and `controller`, which have none.
     pub fn word(&self) -> &'static str {
         match self {
             Part::LoadBalancer(_) => "load-balancer",
             Part::Web(_) => "web",
             Part::App(_) => "app",
+            Part::Router(_) => "router",
             Part::Database(_) => "database",
             Part::Controller(_) => "controller",
             Part::Dns(_) => "dns",

@@ -6,12 +6,17 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{DatabaseUser, millis};
+use crate::model::Reads;
 
-/// A router: one address for the app, the primary for its writes, replicas for its reads.
+/// A router: one address for the app, the primary for its writes, replicas for its reads. Epoch, primary, hold and lags
+/// are those of a site's birth; a node that knows better fills in its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouterPlan {
     /// Where it listens. The node makes the sockets and hands them over.
     pub listen: Vec<SocketAddr>,
+    /// The server whose controller says who is primary, how far replicas are behind and when statements wait; `None`:
+    /// there is one database, and what stands here holds.
+    pub controller: Option<String>,
     /// The databases, the nearest first.
     pub targets: Vec<TargetPlan>,
     /// Counts the primaries of the site: a router never goes back to an older one.
@@ -38,18 +43,6 @@ pub struct TargetPlan {
     pub address: SocketAddr,
     /// Milliseconds that it was behind when last asked; `None`: it does not replicate.
     pub lag: Option<u64>,
-}
-
-/// Which reads may go to a replica.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reads {
-    /// From a replica that has everything that was written through this router.
-    OwnWrites,
-    /// From any replica within the lag limit.
-    Any,
-    /// None: the off switch.
-    Primary,
 }
 
 impl RouterPlan {

@@ -140,13 +140,10 @@ fn apps(site: &Site, found: &mut Vec<Instance>) {
     }
 }
 
-/// One on every app server, however many apps stand there. Its role is still to be built: until then a database that
-/// stands alone, where there is nothing to choose, is dialled without it.
+/// One on every app server, however many apps stand there, and also where there is one database and nothing to choose:
+/// what apps dial never changes.
 fn routers(site: &Site, found: &mut Vec<Instance>) {
-    let Some(database) = site
-        .database()
-        .filter(|database| database.servers().len() > 1)
-    else {
+    let Some(database) = site.database() else {
         return;
     };
     for member in site.apps().iter().flat_map(App::members) {

@@ -100,6 +100,7 @@ fn role(word: &str, id: String) -> Outcome {
         match word {
             "load-balancer" => terrace_balancer::run(role).await?,
             "web" => terrace_web::run(role).await?,
+            "router" => terrace_database::router::run(role).await?,
             "dns" => terrace_dns::run(role).await?,
             "agent" => terrace_monitor::agent::run(role).await?,
             other => bail!("no role is called {other}"),

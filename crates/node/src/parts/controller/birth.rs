@@ -93,8 +93,16 @@ mod tests {
     #[test]
     fn a_doubt_opens_nobody() {
         let two = heard(&[("web-01", true, false), ("web-02", true, false)]);
-        assert!(primary(&members(), &two).unwrap_err().contains("were primary"));
+        assert!(
+            primary(&members(), &two)
+                .unwrap_err()
+                .contains("were primary")
+        );
         let lost = heard(&[("web-01", true, true), ("web-02", false, false)]);
-        assert!(primary(&members(), &lost).unwrap_err().contains("was a replica"));
+        assert!(
+            primary(&members(), &lost)
+                .unwrap_err()
+                .contains("was a replica")
+        );
     }
 }

@@ -99,7 +99,8 @@ impl Controller {
             return;
         };
         let before = self.plan.replace(plan.clone());
-        let same = |before: ControllerPlan| before.members == plan.members && before.ack == plan.ack;
+        let same =
+            |before: ControllerPlan| before.members == plan.members && before.ack == plan.ack;
         if before.is_some_and(same) {
             return;
         }
@@ -258,7 +259,10 @@ impl Controller {
             let link = standing.link.as_ref()?;
             let follows = link.running && link.source == *primary && heard.at.elapsed() < SILENT;
             let lag = link.lag.filter(|_| follows)?;
-            Some((name.clone(), u64::try_from(lag.as_millis()).unwrap_or(u64::MAX)))
+            Some((
+                name.clone(),
+                u64::try_from(lag.as_millis()).unwrap_or(u64::MAX),
+            ))
         };
         let routing = Routing {
             epoch: *epoch,

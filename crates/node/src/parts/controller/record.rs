@@ -69,9 +69,9 @@ impl Store {
     fn read(&self) -> io::Result<Option<Record>> {
         match fs::read(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            text => serde_json::from_slice(&text?).map(Some).map_err(|error| {
-                io::Error::other(format!("{}: {error}", self.path.display()))
-            }),
+            text => serde_json::from_slice(&text?)
+                .map(Some)
+                .map_err(|error| io::Error::other(format!("{}: {error}", self.path.display()))),
         }
     }
 }

@@ -65,7 +65,9 @@ impl Database {
                 let Received { from, letter } = letters::next(&mut self.letters).await;
                 match letter {
                     Letter::CopyAt(address, word) if from == donor => return Ok((address, word)),
-                    Letter::NoCopy(why) if from == donor => bail!("{donor} hands out no copy: {why}"),
+                    Letter::NoCopy(why) if from == donor => {
+                        bail!("{donor} hands out no copy: {why}")
+                    }
                     _ => {}
                 }
             }

@@ -124,17 +124,19 @@ impl Database {
                 }
                 _ => self.at(instance).await,
             },
-            Command::Reclone { donor, epoch } => match self.reclone(instance, &donor, epoch).await {
-                Ok(()) => self.at(instance).await,
-                Err(error) => {
-                    self.answer(token, Answer::Failed(format!("{error:#}")));
-                    return match instance.run() {
-                        Some(_) => Ok(None),
-                        // Its own data is what it was: it is started again on that.
-                        None => Ok(Some(Life::NeedsRestart)),
-                    };
+            Command::Reclone { donor, epoch } => {
+                match self.reclone(instance, &donor, epoch).await {
+                    Ok(()) => self.at(instance).await,
+                    Err(error) => {
+                        self.answer(token, Answer::Failed(format!("{error:#}")));
+                        return match instance.run() {
+                            Some(_) => Ok(None),
+                            // Its own data is what it was: it is started again on that.
+                            None => Ok(Some(Life::NeedsRestart)),
+                        };
+                    }
                 }
-            },
+            }
             command => self.obey(instance, &command).await,
         };
         tracing::info!(?token, ?answer, "done");

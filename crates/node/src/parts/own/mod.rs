@@ -1,21 +1,25 @@
-//! Roles of our own: balancers, web servers, name servers, agents. The node makes their sockets, the keeper keeps them, and
+//! Roles of our own: balancers, web servers, SQL routers, name servers, agents. The node makes their sockets, the keeper keeps them, and
 //! a role that dies is started again on the same sockets, so connections wait and none is refused.
 
 mod process;
+mod routes;
 mod sockets;
 mod words;
 
 use std::time::{Duration, Instant};
 
+use serde_json::value::RawValue;
+use terrace_database::router::Told;
 use terrace_protocol::keeper::Exit;
 use terrace_protocol::report::{RoleReport, State};
 use terrace_protocol::role::FromRole;
-use terrace_service::{Backoff, clock};
-use terrace_site::plan::RolePlan;
+use terrace_service::{Backoff, SecretStore, clock};
+use terrace_site::plan::{Part as Kind, RolePlan};
 
 use super::{Part, ended, seconds};
 use crate::logs;
 use process::Process;
+use routes::Routes;
 use sockets::Birth;
 
 /// How long a role may finish what is in flight.
@@ -37,11 +41,12 @@ pub(crate) async fn run(part: Part) -> String {
         ..RoleReport::default()
     };
     let mut role = Own {
-        part,
         report,
         failures: 0,
         is_balancer: word == "load-balancer",
         is_agent: word == "agent",
+        routes: Routes::of(&part),
+        part,
         told: false,
         log_from: 0,
         begun: Instant::now(),
@@ -87,6 +92,8 @@ enum Event {
     Diverted,
     /// How the server stands is told anew: for an agent.
     Facts,
+    /// Statements go elsewhere, or wait: for an SQL router.
+    Routed,
     Stop,
 }
 
@@ -99,6 +106,8 @@ struct Own {
     is_balancer: bool,
     /// It is to hear how everything stands.
     is_agent: bool,
+    /// It is to hear where statements go.
+    routes: Option<Routes>,
     /// Whoever waits has been told that it serves.
     told: bool,
     /// How long its log was when it was last started.
@@ -136,7 +145,7 @@ impl Own {
                     let facts = self.part.facts.borrow_and_update().clone();
                     process.inform(facts).await;
                 }
-                Event::Lost => {
+                Event::Lost | Event::Routed => {
                     event = self.told(process, plan).await?;
                     continue;
                 }
@@ -169,17 +178,35 @@ impl Own {
         let keeper = self.part.context.keeper.clone();
         let mut stopped = self.part.stopped.clone();
         let generation = *self.part.generation.borrow();
+        let text = self.text(plan)?;
         tokio::select! {
             biased;
             exit = keeper.exited(&self.part.id) => return Ok(Event::Exited(exit)),
             () = ended(&mut stopped) => return Ok(Event::Stop),
-            told = process.configure(plan, generation) => told?,
+            told = process.configure(text, generation) => told?,
         }
         if self.is_balancer {
             let wanted = self.part.diverted.borrow_and_update().clone();
             process.divert(wanted).await;
         }
         Ok(self.next(process).await)
+    }
+
+    /// Its plan, in the shape that belongs to the role.
+    fn text(&self, plan: &RolePlan) -> anyhow::Result<Box<RawValue>> {
+        let text = match (&plan.part, &self.routes) {
+            (Kind::LoadBalancer(plan), _) => serde_json::to_string(plan)?,
+            (Kind::Web(plan), _) => serde_json::to_string(plan)?,
+            (Kind::Dns(plan), _) => serde_json::to_string(plan)?,
+            (Kind::Agent(plan), _) => serde_json::to_string(plan)?,
+            (Kind::Router(plan), Some(routes)) => {
+                let secrets = SecretStore::new(&self.part.context.home.secrets);
+                let told = Told::new(routes.fill_in(plan), &secrets)?;
+                serde_json::to_string(&told)?
+            }
+            _ => anyhow::bail!("{} is no role of ours", plan.id),
+        };
+        Ok(RawValue::from_string(text)?)
     }
 
     async fn next(&mut self, process: &mut Process) -> Event {
@@ -190,6 +217,7 @@ impl Own {
             heard = process.hear() => heard.map_or(Event::Lost, |heard| Event::Heard(Box::new(heard))),
             changed = self.part.diverted.changed(), if self.is_balancer => if changed.is_ok() { Event::Diverted } else { Event::Stop },
             changed = self.part.facts.changed(), if self.is_agent => if changed.is_ok() { Event::Facts } else { Event::Stop },
+            () = routes::changed(&mut self.routes) => Event::Routed,
             changed = self.part.plans.changed() => if changed.is_ok() { Event::Planned } else { Event::Stop },
             () = ended(&mut stopped) => Event::Stop,
         }

@@ -68,17 +68,9 @@ impl Process {
     /// Waits until it has been told its plan.
     pub(super) async fn configure(
         &mut self,
-        plan: &RolePlan,
+        plan: Box<RawValue>,
         generation: u64,
     ) -> anyhow::Result<()> {
-        let text = match &plan.part {
-            Kind::LoadBalancer(plan) => serde_json::to_string(plan)?,
-            Kind::Web(plan) => serde_json::to_string(plan)?,
-            Kind::Dns(plan) => serde_json::to_string(plan)?,
-            Kind::Agent(plan) => serde_json::to_string(plan)?,
-            Kind::App(_) | Kind::Database(_) | Kind::Controller(_) => anyhow::bail!("{} is no role of ours", plan.id),
-        };
-        let plan = RawValue::from_string(text)?;
         let configure = ToRole::Configure(Configure { generation, plan });
         if self.connection.is_none() {
             self.connection = Some(connect(&self.control).await?);
@@ -190,6 +182,7 @@ fn user(plan: &RolePlan) -> User {
         Kind::LoadBalancer(_) => users::BALANCER,
         Kind::Dns(_) => users::DNS,
         Kind::Agent(_) => users::AGENT,
+        Kind::Router(_) => users::ROUTER,
         _ => users::WEB,
     }
 }

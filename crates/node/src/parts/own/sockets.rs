@@ -39,6 +39,7 @@ impl Birth {
             Kind::LoadBalancer(plan) => (&*plan.listen, plan.workers.max(1), false, None),
             Kind::Dns(plan) => (&*plan.listen, 1, true, None),
             Kind::Agent(plan) => (&*plan.listen, 1, false, None),
+            Kind::Router(plan) => (&*plan.listen, 1, false, None),
             Kind::App(_) | Kind::Database(_) | Kind::Controller(_) => (&[][..], 0, false, None),
         };
         let mut listen = Vec::new();

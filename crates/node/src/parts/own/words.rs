@@ -47,7 +47,11 @@ pub(super) fn serving(plan: &RolePlan, site: &str, server: &str) -> Option<(Stri
             )
         }
         // Nobody waits for an agent; apps and databases have words of their own.
-        Kind::Agent(_) | Kind::App(_) | Kind::Database(_) | Kind::Controller(_) => return None,
+        Kind::Agent(_)
+        | Kind::Router(_)
+        | Kind::App(_)
+        | Kind::Database(_)
+        | Kind::Controller(_) => return None,
     };
     Some(words)
 }

@@ -57,7 +57,15 @@ pub async fn send_copy(
         format!("--target-dir={}", directories.temporary().display()),
     ];
     let doing = "copy the live database";
-    let copied = run(settings, processes, doing, BACKUP, arguments, Some((socket, Way::Out))).await;
+    let copied = run(
+        settings,
+        processes,
+        doing,
+        BACKUP,
+        arguments,
+        Some((socket, Way::Out)),
+    )
+    .await;
     files::remove(&options).map_err(Error::io("remove", &options))?;
     copied
 }
@@ -89,7 +97,8 @@ impl Instance {
         let target = target.to_string_lossy().into_owned();
         let arguments = vec!["-x".into(), "-C".into(), target];
         let socket = Some((socket, Way::In));
-        self.use_program("unpack the copy", UNPACK, arguments, socket).await
+        self.use_program("unpack the copy", UNPACK, arguments, socket)
+            .await
     }
 
     async fn use_program(
@@ -99,7 +108,15 @@ impl Instance {
         arguments: Vec<String>,
         socket: Option<(OwnedFd, Way)>,
     ) -> Result<(), Error> {
-        run(&self.settings, &*self.processes, doing, name, arguments, socket).await
+        run(
+            &self.settings,
+            &*self.processes,
+            doing,
+            name,
+            arguments,
+            socket,
+        )
+        .await
     }
 
     /// Makes the copy that was laid in [`Self::clear_for_copy`]'s directory this server's data, and starts

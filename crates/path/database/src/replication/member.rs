@@ -105,10 +105,9 @@ impl Member {
     /// When the server does not carry it out.
     pub async fn make_accounts(&self) -> Result<(), Error> {
         let mut conn = self.connect().await?;
-        let there: Vec<String> = bounded(async {
-            Ok(conn.query("SELECT DISTINCT User FROM mysql.user").await?)
-        })
-        .await?;
+        let there: Vec<String> =
+            bounded(async { Ok(conn.query("SELECT DISTINCT User FROM mysql.user").await?) })
+                .await?;
         let own = std::iter::once(self.server_id);
         let ids = self.peers.values().map(|peer| peer.server_id).chain(own);
         for user in ids.map(statements::replica_user) {

@@ -159,6 +159,7 @@ fn read(tokens: &[Token<'_>]) -> Route {
     for (at, token) in tokens.iter().enumerate() {
         let called = tokens.get(at + 1) == Some(&Token::Symbol(b'('));
         match token {
+            Token::SystemVariable if names_the_server(tokens.get(at + 1)) => {}
             Token::UserVariable | Token::SystemVariable => route = Route::Primary,
             Token::Symbol(b'{' | b'}') => return Route::PrimaryPin(Reason::NotUnderstood),
             Token::Name(_) | Token::Text(_) if called && !is_cte(tokens, at) => {
@@ -177,6 +178,12 @@ fn read(tokens: &[Token<'_>]) -> Route {
         }
     }
     route
+}
+
+/// A variable that asks which server answers: whoever reads is told who read.
+fn names_the_server(name: Option<&Token<'_>>) -> bool {
+    let names = ["HOSTNAME", "REPORT_HOST", "SERVER_ID", "SERVER_UUID"];
+    name.is_some_and(|token| names.iter().any(|name| token.is(name)))
 }
 
 /// Names of a session's own facts, which stand with and without brackets.

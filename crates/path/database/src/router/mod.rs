@@ -13,5 +13,5 @@ mod settings;
 mod shared;
 pub mod wire;
 
-pub use role::serve;
-pub use shared::Known;
+pub use role::{run, serve};
+pub use shared::{Known, Told};

@@ -7,13 +7,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use terrace_protocol::report::{RoleReport, State, UpstreamReport};
-use terrace_service::{Order, Role, SecretStore, clock};
-use terrace_site::plan::RouterPlan;
+use terrace_service::{Order, Role, clock};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::session;
-use super::shared::{Known, Shared};
+use super::shared::{Known, Shared, Told};
 
 /// Clients that are served at once; more wait in the listener's queue.
 const CLIENTS: usize = 4096;
@@ -93,7 +92,7 @@ struct Running {
 ///
 /// # Errors
 /// When what was inherited is of no use.
-pub async fn run(mut role: Role, secrets: SecretStore) -> Result<(), Error> {
+pub async fn run(mut role: Role) -> Result<(), Error> {
     let inherited = role.descriptors.take_all("listen ");
     let mut listeners: Vec<_> = inherited
         .into_iter()
@@ -117,7 +116,7 @@ pub async fn run(mut role: Role, secrets: SecretStore) -> Result<(), Error> {
             Order::Configure {
                 generation: number,
                 plan,
-            } => match configure(plan.get(), &secrets, &mut running, &mut listeners) {
+            } => match configure(plan.get(), &mut running, &mut listeners) {
                 Ok(()) => {
                     generation = number;
                     role.control
@@ -125,6 +124,7 @@ pub async fn run(mut role: Role, secrets: SecretStore) -> Result<(), Error> {
                 }
                 Err(reason) => role.control.refuse(number, reason),
             },
+            Order::Divert(_) | Order::Facts(_) => {}
             Order::Drain(within) => {
                 let state = State::Draining;
                 role.control.report(RoleReport {
@@ -149,13 +149,12 @@ pub async fn run(mut role: Role, secrets: SecretStore) -> Result<(), Error> {
 
 fn configure(
     plan: &str,
-    secrets: &SecretStore,
     running: &mut Option<Running>,
     listeners: &mut Vec<TcpListener>,
 ) -> Result<(), String> {
-    let plan: RouterPlan = serde_json::from_str(plan)
+    let told: Told = serde_json::from_str(plan)
         .map_err(|error| format!("it is no plan of a router: {error}"))?;
-    let known = Known::new(plan, secrets).map_err(|error| error.to_string())?;
+    let known = Known::from(told);
     match running {
         Some(running) => {
             let now = running.shared.known().plan.epoch;
@@ -204,6 +203,7 @@ fn report(id: &str, running: Option<&Running>, generation: u64, since: u64) -> R
             requests: count.statements.load(Ordering::Relaxed),
             errors: count.broken.load(Ordering::Relaxed),
             retries: count.passed_over.load(Ordering::Relaxed),
+            ..UpstreamReport::default()
         }
     };
     let reason = match &known {

@@ -1,9 +1,10 @@
 //! What all sessions of a router share: the plan, the newest position written, who is connected, counters.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use terrace_service::{Secret, SecretStore, secret};
 use terrace_site::plan::RouterPlan;
 use tokio::sync::{Semaphore, watch};
@@ -15,6 +16,29 @@ const QUEUE: usize = 1024;
 /// Where the router's own connection numbers begin: no server counts that far, so the two are told apart.
 const FIRST: u32 = 0x4000_0000;
 
+/// What a node tells its router: the plan, and the passwords that it names. The router's process has no way to the
+/// site's secrets, and hears of these alone, over its own control socket. Neither Debug nor Display: never logged.
+#[derive(Serialize, Deserialize)]
+pub struct Told {
+    plan: RouterPlan,
+    passwords: BTreeMap<String, String>,
+}
+
+impl Told {
+    /// Reads the passwords; one that is missing is made, as the database makes it.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn new(plan: RouterPlan, secrets: &SecretStore) -> Result<Self, secret::Error> {
+        let read = |user: &terrace_site::plan::DatabaseUser| {
+            let password = secrets.read_or_generate(&user.password.0)?;
+            Ok((user.name.clone(), password.expose().to_owned()))
+        };
+        let passwords = plan.users.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Self { plan, passwords })
+    }
+}
+
 /// A plan with the passwords that it names.
 pub struct Known {
     /// The plan.
@@ -22,19 +46,19 @@ pub struct Known {
     passwords: HashMap<String, Secret>,
 }
 
-impl Known {
-    /// Reads the passwords.
-    ///
-    /// # Errors
-    /// When one is missing.
-    pub fn new(plan: RouterPlan, secrets: &SecretStore) -> Result<Self, secret::Error> {
-        let read = |user: &terrace_site::plan::DatabaseUser| {
-            Ok((user.name.clone(), secrets.read(&user.password.0)?))
-        };
-        let passwords = plan.users.iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { plan, passwords })
+impl From<Told> for Known {
+    fn from(told: Told) -> Self {
+        let passwords = told.passwords.into_iter();
+        Self {
+            plan: told.plan,
+            passwords: passwords
+                .map(|(user, password)| (user, Secret::new(password)))
+                .collect(),
+        }
     }
+}
 
+impl Known {
     /// The password of a user; `None`: there is no such user.
     pub fn password(&self, user: &[u8]) -> Option<&str> {
         let user = std::str::from_utf8(user).ok()?;

@@ -1,12 +1,14 @@
 //! The databases of a server, and who decides which of them takes writes.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::model::{self, Server, ServerName, Site};
-use crate::wiring::{self, DATABASE, Wiring};
+use crate::wiring::{self, DATABASE, Peer, Wiring, router_id};
 
 use super::super::{
-    ClusterPlan, ControllerPlan, DatabasePlan, DatabaseUser, Part, PeerPlan, RolePlan, SecretName,
+    ClusterPlan, ControllerPlan, DatabasePlan, DatabaseUser, Part, PeerPlan, RolePlan, RouterPlan,
+    SecretName, TargetPlan,
 };
 use super::Inputs;
 
@@ -80,6 +82,46 @@ pub(super) fn controller(site: &Site, wiring: &Wiring, server: &Server) -> Optio
     Some(RolePlan {
         id: format!("{}/controller", server.name()),
         part: Part::Controller(plan),
+    })
+}
+
+/// A replica that is further behind than this is not read from.
+const LAG_LIMIT: Duration = Duration::from_secs(10);
+
+/// The SQL router of the apps on this server.
+pub(super) fn router(site: &Site, wiring: &Wiring, server: &Server) -> Option<RolePlan> {
+    let database = site.database()?;
+    let id = router_id(server.name());
+    let listen = wiring.instance(&id)?.listens.clone();
+    let from = Peer::Instance(id.clone());
+    let mut targets: Vec<TargetPlan> = wiring
+        .flows
+        .iter()
+        .filter(|flow| flow.from == from)
+        .filter_map(|flow| {
+            Some(TargetPlan {
+                server: wiring.instance(&flow.to)?.server.to_string(),
+                address: SocketAddr::new(flow.address, DATABASE),
+                lag: None,
+            })
+        })
+        .collect();
+    targets.sort_by_key(|target| target.server != server.name().as_str());
+    let controller = wiring::controller(site).map(ToString::to_string);
+    let plan = RouterPlan {
+        listen,
+        targets,
+        epoch: 0,
+        primary: database.servers().first()?.to_string(),
+        hold: controller.is_some(),
+        controller,
+        users: users(database),
+        reads: database.reads(),
+        lag_limit: LAG_LIMIT,
+    };
+    Some(RolePlan {
+        id,
+        part: Part::Router(plan),
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::model::{self, App, Server, Site};
-use crate::wiring::{DATABASE, Peer, Preference, Wiring, app_id, router_id};
+use crate::wiring::{Peer, Preference, Wiring, app_id, router_id};
 
 use super::super::{
     AppPlan, CopyPlan, DatabaseAccess, HealthPlan, KeepPlan, Launch, Limits, Part, RolePlan,
@@ -75,7 +75,7 @@ fn app_role(
             .map(|command| command.as_str().to_owned()),
         env: variables.collect(),
         secrets: secrets.collect::<BTreeMap<_, _>>(),
-        database: database_access(site, wiring, server, &id),
+        database: database_access(site, wiring, server),
         keep: keep.collect(),
         copies: copies.collect(),
         health: health(app.health()),
@@ -88,29 +88,13 @@ fn app_role(
     })
 }
 
-/// The primary at birth, as the SQL router reaches it, until that stands between.
-fn database_access(
-    site: &Site,
-    wiring: &Wiring,
-    server: &Server,
-    id: &str,
-) -> Option<DatabaseAccess> {
+/// The SQL router beside it, whoever is primary.
+fn database_access(site: &Site, wiring: &Wiring, server: &Server) -> Option<DatabaseAccess> {
     let database = site.database()?;
-    let primary = format!("{}/database", database.servers().first()?);
-    let router = router_id(server.name());
-    let dials = if wiring.instance(&router).is_some() {
-        router
-    } else {
-        id.to_owned()
-    };
-    let from = Peer::Instance(dials);
-    let flow = wiring
-        .flows
-        .iter()
-        .find(|flow| flow.from == from && flow.to == primary)?;
+    let router = wiring.instance(&router_id(server.name()))?;
     let user = database.users().first()?;
     Some(DatabaseAccess {
-        address: SocketAddr::new(flow.address, DATABASE),
+        address: *router.listens.first()?,
         name: database.name().to_string(),
         user: user.name().to_string(),
         password: password(user),

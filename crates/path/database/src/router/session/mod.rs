@@ -251,7 +251,7 @@ impl Session {
         let Some(replica) = &mut self.replica else {
             return false;
         };
-        let own_writes = known.plan.reads == terrace_site::plan::Reads::OwnWrites;
+        let own_writes = known.plan.reads == terrace_site::model::Reads::OwnWrites;
         let preparing = replica.prepare(&self.shared, &self.settings, &self.schema, own_writes);
         match preparing.await {
             Ok(Some(ready)) => ready,

@@ -41,11 +41,10 @@ pub async fn check(
 ) -> io::Result<(u8, bool)> {
     let mut plugin = answer.plugin.clone();
     let mut proof = answer.proof.clone();
-    let known = |plugin: &[u8]| plugin == NATIVE.as_bytes() || plugin == SHA2.as_bytes();
-    if !known(&plugin) || !fresh {
-        if !known(&plugin) {
-            plugin.clone_from(&greeting.plugin);
-        }
+    // A client that prefers another plugin than the greeting's may not have proven anything with it: as the server
+    // itself would, we ask it with ours.
+    if plugin != greeting.plugin || !fresh {
+        plugin.clone_from(&greeting.plugin);
         let mut switch = vec![0xfe];
         switch.extend_from_slice(&plugin);
         switch.push(0);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
-use terrace_site::plan::Reads;
+use terrace_site::model::Reads;
 
 use super::support::{Routed, control};
 
@@ -32,7 +32,8 @@ async fn marked(routed: &Routed) -> Conn {
         .query_first(format!("SELECT MASTER_GTID_WAIT('{at}', 20)"))
         .await
         .unwrap();
-    assert_eq!(here, Some(0));
+    let row: Option<mysql_async::Row> = replica.query_first("SHOW SLAVE STATUS").await.unwrap();
+    assert_eq!(here, Some(0), "{row:?}");
     replica.query_drop("SET sql_log_bin=0").await.unwrap();
     replica
         .query_drop("UPDATE my_site.side SET id = 2")

@@ -8,8 +8,9 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use terrace_database::Instance;
-use terrace_database::router::{self, Known};
-use terrace_site::plan::{Reads, RouterPlan, TargetPlan};
+use terrace_database::router::{self, Known, Told};
+use terrace_site::model::Reads;
+use terrace_site::plan::{RouterPlan, TargetPlan};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -74,6 +75,7 @@ impl Routed {
             users: primary.plan.users.clone(),
             reads: Reads::OwnWrites,
             lag_limit: Duration::from_secs(10),
+            controller: None,
         };
         let (plans, known) = watch::channel(resolve(&primary, plan));
         let serving = tokio::spawn(router::serve(known, vec![listener]));
@@ -120,8 +122,8 @@ impl Routed {
 }
 
 fn resolve(bench: &Bench, plan: RouterPlan) -> Arc<Known> {
-    let known = Known::new(plan, &bench.settings.secrets);
-    Arc::new(known.unwrap_or_else(|error| panic!("{error}")))
+    let told = Told::new(plan, &bench.settings.secrets);
+    Arc::new(told.unwrap_or_else(|error| panic!("{error}")).into())
 }
 
 /// Terrace's own account, over the socket.
@@ -144,15 +146,12 @@ async fn attach(primary: &Bench, replica: &Bench) {
     ] {
         source.query_drop(statement).await.unwrap();
     }
-    let at: Option<String> = source
-        .query_first("SELECT @@gtid_binlog_pos")
-        .await
-        .unwrap();
-    let (at, port) = (at.unwrap(), primary.plan.port);
+    let port = primary.plan.port;
     let mut copy = control(replica).await;
     for statement in [
         "RESET MASTER".to_owned(),
-        format!("SET GLOBAL gtid_slave_pos='{at}'"),
+        // Everything that the primary ever did: the replica was born empty.
+        "SET GLOBAL gtid_slave_pos=''".to_owned(),
         format!(
             "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={port}, MASTER_USER='repl', \
              MASTER_PASSWORD='only-in-this-test', MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1"

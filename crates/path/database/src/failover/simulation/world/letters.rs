@@ -23,12 +23,12 @@ impl World {
             } else {
                 Report::Silent
             };
-            self.to_controller(&name, Event::Report(name.clone(), report));
+            self.tell_controller(&name, Event::Report(name.clone(), report));
         }
     }
 
     /// What comes from one member keeps its order.
-    pub(super) fn to_controller(&mut self, name: &str, event: Event) {
+    pub(super) fn tell_controller(&mut self, name: &str, event: Event) {
         let delay = if self.random.chance(100) {
             self.random.below(900)
         } else {
@@ -194,6 +194,6 @@ impl World {
         if self.now < TROUBLE && self.random.chance(30) {
             return;
         }
-        self.to_controller(name, Event::Answered(name.to_owned(), token, answer));
+        self.tell_controller(name, Event::Answered(name.to_owned(), token, answer));
     }
 }
