@@ -138,10 +138,6 @@ proptest! {
                 prop_assert!(to.is_empty());
                 continue;
             }
-            if databases == 1 {
-                prop_assert!(to.iter().all(|to| to.ends_with("/database")) && to.len() == 1);
-                continue;
-            }
             prop_assert_eq!(to, [router.as_str()]);
             prop_assert_eq!(asks(&router).len(), databases);
             prop_assert!(asks(&router).iter().all(|flow| flow.preference == Preference::Balanced));

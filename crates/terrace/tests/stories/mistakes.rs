@@ -102,7 +102,6 @@ fn a_bad_file_changes_nothing_and_every_mistake_is_named() {
 fn what_cannot_run_yet_is_refused_with_its_line() {
     let stacks = concat!(env!("CARGO_MANIFEST_DIR"), "/../../stacks");
     for (stack, word) in [
-        ("1-distributed_web_infrastructure.kdl", "database"),
         ("2-secured_and_monitored_web_infrastructure.kdl", "firewall"),
         ("3-scale_up.kdl", "quorum"),
     ] {

@@ -118,7 +118,7 @@ fn status_logs_and_exec_speak_of_what_runs() {
         .iter()
         .map(|role| role["state"].as_str().unwrap())
         .collect();
-    assert_eq!(states, ["serving"; 4], "{status:#}");
+    assert_eq!(states, ["serving"; 5], "{status:#}");
     let metrics = ["curl", "-sf", "http://127.0.0.1:9100/metrics"];
     wait_until("the agent shows what the web server counted", || {
         let output = site.terrace(&[&["exec", "web-01", "--"], &metrics[..]].concat());
