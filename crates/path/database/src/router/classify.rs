@@ -182,7 +182,13 @@ fn read(tokens: &[Token<'_>]) -> Route {
 
 /// A variable that asks which server answers: whoever reads is told who read.
 fn names_the_server(name: Option<&Token<'_>>) -> bool {
-    let names = ["HOSTNAME", "REPORT_HOST", "SERVER_ID", "SERVER_UUID"];
+    let names = [
+        "HOSTNAME",
+        "REPORT_HOST",
+        "SERVER_ID",
+        "SERVER_UUID",
+        "VERSION",
+    ];
     name.is_some_and(|token| names.iter().any(|name| token.is(name)))
 }
 

@@ -7,6 +7,7 @@
 pub mod classify;
 mod functions;
 pub mod lexer;
+mod newest;
 pub mod role;
 mod session;
 mod settings;

@@ -11,8 +11,8 @@ use terrace_service::{Order, Role, clock};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::session;
 use super::shared::{Known, Shared, Told};
+use super::{newest, session};
 
 /// Clients that are served at once; more wait in the listener's queue.
 const CLIENTS: usize = 4096;
@@ -31,6 +31,7 @@ pub async fn serve(
 
 async fn serve_shared(shared: Arc<Shared>, listeners: Vec<TcpListener>) -> io::Result<()> {
     let mut accepting = JoinSet::new();
+    accepting.spawn(newest::answer(Arc::clone(&shared)));
     let places = Arc::new(tokio::sync::Semaphore::new(CLIENTS));
     for listener in listeners {
         listener.set_nonblocking(true)?;

@@ -9,6 +9,7 @@ use terrace_service::{Secret, SecretStore, secret};
 use terrace_site::plan::RouterPlan;
 use tokio::sync::{Semaphore, watch};
 
+use super::newest::Newest;
 use super::wire::handshake::Greeting;
 
 /// Statements that may wait for a primary at once; more are refused at once.
@@ -59,6 +60,12 @@ impl From<Told> for Known {
 }
 
 impl Known {
+    /// Somebody who may log in, for questions of the router's own.
+    pub fn anybody(&self) -> Option<(&str, &str)> {
+        let user = &self.plan.users.first()?.name;
+        Some((user, self.passwords.get(user).map(Secret::expose)?))
+    }
+
     /// The password of a user; `None`: there is no such user.
     pub fn password(&self, user: &[u8]) -> Option<&str> {
         let user = std::str::from_utf8(user).ok()?;
@@ -90,6 +97,8 @@ pub struct Token {
 pub struct Shared {
     /// The newest plan.
     pub known: watch::Receiver<Arc<Known>>,
+    /// How far the primary is.
+    pub newest: Newest,
     /// Places in the queue for a primary.
     pub queue: Semaphore,
     greeting: Mutex<Option<Greeting>>,
@@ -111,6 +120,7 @@ impl Shared {
     pub fn new(known: watch::Receiver<Arc<Known>>) -> Self {
         Self {
             known,
+            newest: Newest::default(),
             queue: Semaphore::new(QUEUE),
             greeting: Mutex::default(),
             token: Mutex::default(),

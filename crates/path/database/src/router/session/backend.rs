@@ -165,7 +165,17 @@ impl Backend {
         Ok(true)
     }
 
-    /// Waits until everything that was written through this router is here; false: that takes too long.
+    /// How far this server is: everything that it has acknowledged, or is about to.
+    pub async fn position(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let question: &[u8] = if self.mariadb {
+            b"\x03SELECT @@GLOBAL.gtid_binlog_pos"
+        } else {
+            b"\x03SELECT @@GLOBAL.gtid_executed"
+        };
+        Ok(self.ask(question).await?.value)
+    }
+
+    /// Waits until all that the router knows to be written is here; false: that takes too long.
     pub async fn catch_up(&mut self, shared: &Shared) -> io::Result<bool> {
         let Some(Token { version, gtid }) = shared.token_after(self.reached) else {
             return Ok(true);

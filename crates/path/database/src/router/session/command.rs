@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use tokio::sync::watch;
+
 use super::backend::Backend;
 use super::lost::Sent;
 use super::relay::{Broken, Outcome, pass_rest, relay};
 use super::{End, Session, Side, statements};
 use crate::router::classify::{Reason, Route, classify};
 use crate::router::lexer::{Lexer, Token};
+use crate::router::shared::Known;
 use crate::router::wire::bytes::put_packets;
-use crate::router::wire::{Ok as OkPacket, Response, WHOLE, capability};
+use crate::router::wire::{Ok as OkPacket, Response, WHOLE, capability, status};
 
 /// Longer statements are not read to their end.
 const READ: usize = 1 << 20;
@@ -26,6 +29,8 @@ impl Session {
         };
         match command {
             0x01 => return Ok(false),
+            // Whoever pings wants to know whether it can go on, and here it can.
+            0x0e if self.is_free_of_primary() => return self.agree(length).await,
             0x11 => {
                 let payload = self.client.data()[4..4 + length].to_vec();
                 self.client.consume(4 + length);
@@ -44,6 +49,15 @@ impl Session {
             self.move_transaction().await?;
         }
         self.carry(command, length, route, response).await
+    }
+
+    /// Answers a command that asks nothing of a database.
+    async fn agree(&mut self, length: usize) -> Result<bool, End> {
+        self.client.consume(4 + length);
+        let [low, high] = status::AUTOCOMMIT.to_le_bytes();
+        let ok = [0, 0, 0, low, high, 0, 0];
+        self.client.send_payload(1, &ok).await?;
+        Ok(true)
     }
 
     /// Where this command may go, from what it is and says.
@@ -118,7 +132,14 @@ impl Session {
         route: Route,
         response: Response,
     ) -> Result<bool, End> {
-        let mut side = self.choose(command, route);
+        let without = self.goes_without_primary();
+        if without && command == 0x03 && ends_transaction(&self.client.data()[5..4 + length]) {
+            return self.agree(length).await;
+        }
+        let mut side = match route {
+            Route::Remember if without => Side::Replica,
+            _ => self.choose(command, route),
+        };
         // A read stays in the buffer until it is answered, so that it can be asked again.
         let kept = route == Route::Replica && length < WHOLE;
         let mut again = kept;
@@ -239,14 +260,20 @@ impl Session {
                 shared.wrote(gtid);
             }
         };
-        let outcome = relay(
-            &mut self.client,
-            &mut backend.wire,
-            response,
-            plain,
-            &mut on_ok,
-        )
-        .await?;
+        let mut begun = false;
+        let (server, epoch) = (&backend.server, backend.epoch);
+        let outcome = tokio::select! {
+            biased;
+            outcome = relay(
+                &mut self.client,
+                &mut backend.wire,
+                response,
+                plain,
+                &mut on_ok,
+                &mut begun,
+            ) => outcome?,
+            () = left(&mut self.plans, side, server, epoch) => return Err(Broken::Server { begun }),
+        };
         if kept {
             self.client.consume(4 + length);
         }
@@ -300,20 +327,24 @@ impl Session {
                     primary.track().await?;
                 }
             }
-            _ if route == Route::Remember && !outcome.refused => self.remember(payload),
+            _ if route == Route::Remember && !outcome.refused => self.remember(payload, side),
             _ => {}
         }
         Ok(())
     }
 
-    fn remember(&mut self, payload: &[u8]) {
+    fn remember(&mut self, payload: &[u8], side: Side) {
         self.settings.push(payload.to_vec());
         if self.settings.len() > SETTINGS {
             self.pinned.get_or_insert(Reason::Setting);
         }
-        // The primary has heard it from the client itself.
-        if let Some(primary) = &mut self.primary {
-            primary.told = self.settings.len();
+        // That side has heard it from the client itself.
+        let heard = match side {
+            Side::Primary => &mut self.primary,
+            Side::Replica => &mut self.replica,
+        };
+        if let Some(heard) = heard {
+            heard.told = self.settings.len();
         }
     }
 
@@ -339,6 +370,34 @@ impl Session {
             }
         }
     }
+}
+
+/// Waits until the plans no longer name this database for this side: it may never answer.
+async fn left(plans: &mut watch::Receiver<Arc<Known>>, side: Side, server: &str, epoch: u64) {
+    loop {
+        let stays = {
+            let known = plans.borrow_and_update();
+            let replica = known.plan.replica();
+            match side {
+                Side::Primary => known.plan.epoch == epoch,
+                Side::Replica => replica.is_some_and(|target| target.server == server),
+            }
+        };
+        if !stays {
+            return;
+        }
+        if plans.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// `COMMIT` or `ROLLBACK` and nothing else: without a transaction it asks for nothing.
+fn ends_transaction(sql: &[u8]) -> bool {
+    let mut tokens = Lexer::new(sql).filter(|token| *token != Token::Symbol(b';'));
+    let first = tokens.next();
+    let ends = first.is_some_and(|one| one.is("COMMIT") || one.is("ROLLBACK"));
+    ends && tokens.next().is_none_or(|token| token.is("WORK")) && tokens.next().is_none()
 }
 
 /// The packets that stand for this one at the database; `None`: itself.

@@ -40,6 +40,7 @@ impl Session {
         let mut answer = Answer::read(&payload)?;
         answer.capabilities &= greeting.capabilities;
         let schema = answer.database.clone();
+        let plans = shared.known.clone();
         let mut session = Self {
             shared,
             presence,
@@ -51,6 +52,7 @@ impl Session {
             no_replica: false,
             settings: Vec::new(),
             schema,
+            plans,
             pinned: None,
             last: Side::Primary,
             statements: Statements(HashMap::new()),
@@ -97,8 +99,14 @@ impl Session {
         }
     }
 
-    /// Logs in at the primary; while writes are held, when they are released.
+    /// Logs in at the primary; while writes are held, when they are released. Where there is a replica to read from, a
+    /// primary that cannot be reached keeps nobody out.
     async fn connect_held(&mut self, sequence: u8) -> Result<bool, End> {
+        let known = self.shared.known();
+        let readable = known.plan.replica().is_some();
+        if readable && (known.plan.hold || self.shared.newest.is_away()) {
+            return Ok(true);
+        }
         let mut plans = self.shared.known.clone();
         let released = plans.wait_for(|known| !known.plan.hold);
         let Ok(Ok(known)) = timeout(super::HOLD, released)
@@ -118,6 +126,10 @@ impl Session {
             match self.connect_primary(&known).await {
                 Ok(()) => return Ok(true),
                 Err(login::Error::Refused(error)) => break error,
+                Err(_) if readable => {
+                    self.shared.newest.set_away(true);
+                    return Ok(true);
+                }
                 Err(error) if begun.elapsed() > AWAY => {
                     break error_packet(
                         1053,
@@ -167,16 +179,23 @@ fn nonce() -> Option<Vec<u8>> {
     (filled == bytes.len()).then_some(bytes)
 }
 
-/// Asks the primary how it greets.
+/// Asks the primary how it greets; where it does not answer, another database, which greets alike.
 async fn first_greeting(shared: &Shared) -> Option<Greeting> {
     let known = shared.known();
-    let address = known.plan.primary()?.address;
-    let asking = async {
-        let mut wire = Wire::new(TcpStream::connect(address).await?)?;
-        wire.take_packet().await
-    };
-    let (_, payload) = timeout(AWAY, asking).await.ok()?.ok()?;
-    let greeting = Greeting::read(&payload)?;
-    shared.set_greeting(greeting.clone());
-    Some(greeting)
+    let others = known.plan.targets.iter();
+    let others = others.filter(|target| target.server != known.plan.primary);
+    for target in known.plan.primary().into_iter().chain(others) {
+        let asking = async {
+            let mut wire = Wire::new(TcpStream::connect(target.address).await?)?;
+            wire.take_packet().await
+        };
+        let Ok(Ok((_, payload))) = timeout(AWAY, asking).await else {
+            continue;
+        };
+        if let Some(greeting) = Greeting::read(&payload) {
+            shared.set_greeting(greeting.clone());
+            return Some(greeting);
+        }
+    }
+    None
 }

@@ -19,9 +19,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use self::backend::Backend;
+pub use self::backend::Backend;
 use self::choose::Side;
 use self::relay::Broken;
 use self::statements::Statements;
@@ -61,6 +62,8 @@ struct Session {
     answer: Answer,
     primary: Option<Backend>,
     replica: Option<Backend>,
+    /// The plans, for whoever waits for a database that leaves them.
+    plans: watch::Receiver<Arc<Known>>,
     /// The replica does not take this session's settings: it is not asked again.
     no_replica: bool,
     settings: Vec<Vec<u8>>,
@@ -170,7 +173,10 @@ impl Session {
                         self.client.send_payload(1, &error).await?;
                         return Ok(false);
                     }
-                    Err(error) => reason = error.to_string(),
+                    Err(error) => {
+                        self.shared.newest.set_away(true);
+                        reason = error.to_string();
+                    }
                 }
             }
             if Instant::now() >= deadline {
@@ -202,9 +208,25 @@ impl Session {
         if !fresh.follow(&self.settings, &self.schema).await? {
             return Err(login::Error::Settings);
         }
+        self.shared.newest.set_away(false);
         self.presence.known_as(fresh.thread);
         self.primary = Some(fresh);
         Ok(())
+    }
+
+    /// Nothing of this session is at the primary: what is said next may be said elsewhere.
+    fn is_free_of_primary(&self) -> bool {
+        let free = self.primary.as_ref().is_none_or(Backend::is_free);
+        free && self.pinned.is_none() && !self.reads_in_transaction()
+    }
+
+    /// The primary cannot be reached: a session that has nothing there goes on without it.
+    fn goes_without_primary(&mut self) -> bool {
+        let without = self.shared.newest.is_away() && self.is_free_of_primary();
+        if without {
+            self.primary = None;
+        }
+        without
     }
 
     /// A replica that may answer now.
@@ -248,10 +270,13 @@ impl Session {
                 }
             }
         }
+        let own_writes = known.plan.reads == terrace_site::model::Reads::OwnWrites;
+        if own_writes {
+            self.shared.newest.ask().await;
+        }
         let Some(replica) = &mut self.replica else {
             return false;
         };
-        let own_writes = known.plan.reads == terrace_site::model::Reads::OwnWrites;
         let preparing = replica.prepare(&self.shared, &self.settings, &self.schema, own_writes);
         match preparing.await {
             Ok(Some(ready)) => ready,

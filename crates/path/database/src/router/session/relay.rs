@@ -47,16 +47,16 @@ enum Next {
     File,
 }
 
-/// Passes an answer on. `plain`: trackers are left out. `on_ok` hears of each OK before the client does.
+/// Passes an answer on, and says when the client has `begun` to see it. `plain`: trackers are left out. `on_ok` hears of each OK before the client does.
 pub async fn relay(
     client: &mut Wire,
     server: &mut Wire,
     mut response: Response,
     plain: bool,
     on_ok: &mut (dyn FnMut(&OkPacket) + Send),
+    begun: &mut bool,
 ) -> Result<Outcome, Broken> {
     let mut outcome = Outcome::default();
-    let mut begun = false;
     let mut left = 0;
     loop {
         let (length, next) = scan(
@@ -67,14 +67,14 @@ pub async fn relay(
             plain,
             on_ok,
         )
-        .ok_or(Broken::Server { begun })?;
+        .ok_or(Broken::Server { begun: *begun })?;
         if length > 0 {
             client
                 .send(&server.data()[..length])
                 .await
                 .map_err(|_| Broken::Client)?;
             server.consume(length);
-            begun = true;
+            *begun = true;
         }
         match next {
             Next::Replace(length, payload) => {
@@ -82,11 +82,14 @@ pub async fn relay(
                 put_packets(&mut out, server.data()[3], &payload);
                 client.send(&out).await.map_err(|_| Broken::Client)?;
                 server.consume(4 + length);
-                begun = true;
+                *begun = true;
             }
             Next::File => upload(client, server).await?,
             Next::More if response.done() && left == 0 => {}
-            Next::More => server.fill().await.map_err(|_| Broken::Server { begun })?,
+            Next::More => server
+                .fill()
+                .await
+                .map_err(|_| Broken::Server { begun: *begun })?,
         }
         if response.done() && left == 0 {
             return Ok(outcome);

@@ -101,6 +101,22 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// One of the router's own, without a database.
+    pub fn of(user: &str) -> Self {
+        Self {
+            capabilities: cap::PROTOCOL_41
+                | cap::SECURE_CONNECTION
+                | cap::PLUGIN_AUTH
+                | cap::AUTH_LENENC
+                | cap::DEPRECATE_EOF,
+            max_packet: 1 << 24,
+            // utf8mb4_general_ci
+            charset: 45,
+            user: user.as_bytes().to_vec(),
+            ..Self::default()
+        }
+    }
+
     /// Reads one. `None`: it is none, or older than 4.1.
     pub fn read(payload: &[u8]) -> Option<Self> {
         let mut reader = Reader(payload);
