@@ -232,7 +232,7 @@ pub enum Action {
 }
 
 /// Why an order is not carried out.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// No such member.
     #[error("`{0}` carries no database of this site: name one of the servers of `database`")]
