@@ -84,7 +84,7 @@ impl Machine {
 
     /// Begins a failover by itself, where that is allowed and can lose nothing.
     fn suspect(&mut self, silent_for: Duration) {
-        if !self.settings.automatic || !self.record.is_safe() {
+        if !self.settings.automatic || !self.could_succeed() {
             return;
         }
         let broken = self.record.sync_set.keys().all(|name| {
@@ -99,6 +99,21 @@ impl Machine {
                 };
             });
         }
+    }
+
+    /// As far as is known: every voucher can be asked, and one of them has caught up. Where not, a primary
+    /// that is on its way back is better left alone than killed in vain.
+    fn could_succeed(&self) -> bool {
+        let Some(mark) = self.mark() else {
+            return false;
+        };
+        let mut caught_up = false;
+        let all_there = self.record.sync_set.iter().all(|(name, run)| {
+            let standing = self.standing(name).filter(|one| one.run == *run);
+            caught_up |= standing.is_some_and(|one| one.position.holds(mark));
+            standing.is_some()
+        });
+        all_there && caught_up
     }
 
     fn keep_replica(&mut self, name: &str, now: Instant) {

@@ -102,10 +102,10 @@ impl World {
                 };
                 self.post(self.now + delay, Letter::Command(name, token, command));
             }
-            Action::Reply(_, answer) => match answer {
-                Ok(_) => {}
-                Err(_) => self.totals.refused += 1,
-            },
+            Action::Reply(order, answer) => {
+                self.totals.refused += u64::from(answer.is_err());
+                self.reply = Some((order, answer));
+            }
             Action::StandDown => {
                 self.machine = None;
                 self.controller_back = self.now + 100;
