@@ -159,14 +159,19 @@ impl Machine {
         }
     }
 
-    /// Only once its link is known to acknowledge no more than the record allows.
+    /// Only once its link is known to acknowledge no more than the record allows, and not while it is on
+    /// its way out of the sync set. From the moment of the order it does not count as barred.
     fn let_in(&mut self, name: &str, now: Instant) {
         let primary = self.record.primary.clone();
         let barred = self
             .standing(&primary)
             .is_some_and(|standing| standing.barred.contains(name));
-        if barred {
-            self.command(&primary, Command::Admit(name.to_owned()), now);
+        if !barred || self.leaves(name, now) {
+            return;
         }
+        if let Some(member) = self.members.get_mut(name) {
+            member.barred = None;
+        }
+        self.command(&primary, Command::Admit(name.to_owned()), now);
     }
 }

@@ -49,8 +49,8 @@ impl Machine {
         self.is_storing()
     }
 
-    /// Lets those go that are away for too long: the last one only where the site may go on alone.
-    fn leave(&mut self, now: Instant) -> bool {
+    /// Those of the sync set that are away for too long.
+    fn gone(&self, now: Instant) -> Vec<String> {
         let patience = self.settings.alone_after;
         let is_gone = |name: &&String| match self.members.get(*name) {
             Some(member) => member
@@ -59,11 +59,22 @@ impl Machine {
             None => true,
         };
         let set = &self.record.sync_set;
-        let gone: Vec<String> = set.keys().filter(is_gone).cloned().collect();
+        set.keys().filter(is_gone).cloned().collect()
+    }
+
+    /// It is let go while others stay.
+    pub(super) fn leaves(&self, name: &str, now: Instant) -> bool {
+        let gone = self.gone(now);
+        gone.len() < self.record.sync_set.len() && gone.iter().any(|one| one == name)
+    }
+
+    /// Lets those go that are away for too long: the last one only where the site may go on alone.
+    fn leave(&mut self, now: Instant) -> bool {
+        let gone = self.gone(now);
         if gone.is_empty() {
             return false;
         }
-        if gone.len() == set.len() {
+        if gone.len() == self.record.sync_set.len() {
             let diverged = |name: &String| self.members.get(name).is_none_or(|one| one.diverged);
             if self.settings.ack == Ack::Replica || gone.iter().any(diverged) {
                 self.store(|record| {
@@ -92,7 +103,7 @@ impl Machine {
         if held {
             self.store(|record| {
                 record.sync_set.remove(name);
-                record.mark = record.mark.take().map(|_| position);
+                record.mark = record.mark.take().map(|mark| mark.union(position));
             });
         }
         held
