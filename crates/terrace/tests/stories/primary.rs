@@ -18,6 +18,19 @@ fn from_environment(name: &str, usual: usize) -> usize {
     std::env::var(name).map_or(usual, |text| text.parse().unwrap())
 }
 
+/// Stage 1, up, with the guest book's table on both servers.
+fn open_book() -> Site {
+    let site = Site::stage1();
+    site.up();
+    site.on("internet", &["curl", "-sf", "http://www.foobar.com/"]);
+    for server in ["web-01", "web-02"] {
+        wait_until("the guest book is there", || {
+            sql(&site, server, "SHOW TABLES FROM foobar").contains("entries")
+        });
+    }
+    site
+}
+
 /// The server that takes writes.
 fn primary(site: &Site) -> Option<String> {
     let status = site.status();
@@ -114,8 +127,7 @@ fn whoever_posts_sees_it_at_once_through_either_server() {
         return;
     }
     let entries = from_environment("TERRACE_ENTRIES", 800);
-    let site = Site::stage1();
-    site.up();
+    let site = open_book();
     for cycles in [false, true] {
         let outside = Outside::of(&site);
         let people: Vec<_> = (0..CLIENTS)
@@ -194,8 +206,7 @@ fn a_switchover_loses_nothing_and_fails_nobody() {
         return;
     }
     let rounds = from_environment("TERRACE_ROUNDS", 2);
-    let site = Site::stage1();
-    site.up();
+    let site = open_book();
     for round in 0..rounds {
         wait_until_well(&site);
         let to = other(&primary(&site).unwrap());
@@ -221,8 +232,7 @@ fn replaced(name: &str, fault: impl Fn(&Site, &str)) {
         return;
     }
     let rounds = from_environment("TERRACE_ROUNDS", 1);
-    let site = Site::stage1();
-    site.up();
+    let site = open_book();
     for round in 0..rounds {
         wait_until_well(&site);
         let from = primary(&site).unwrap();
