@@ -38,6 +38,8 @@ pub struct Design {
     pub shares_address: bool,
     /// When the balancer, or the web server before the app, knows at the latest that a silent server is gone.
     pub notice: Duration,
+    /// The server that decides which of several databases takes writes, where no majority does.
+    pub controller: Option<String>,
     /// When a write is acknowledged.
     pub ack: Option<Ack>,
     /// Where reads go.
@@ -166,6 +168,7 @@ impl Design {
                 .load_balancer()
                 .is_some_and(|word| !word.addresses().is_empty()),
             notice: notice(site),
+            controller: terrace_site::wiring::controller(site).map(ToString::to_string),
             ack: site.database().map(|word| word.ack()),
             reads: site.database().map(|word| word.reads()),
         }

@@ -80,10 +80,17 @@ fn succession(design: &Design, primary: &str, replicas: &[&str]) -> Block {
             and(&design.servers_of(Tier::Quorum))
         ));
     }
+    let keeper = design.controller.as_deref().unwrap_or(primary);
+    let why = if design.servers_of(Tier::Database).contains(&keeper) {
+        "every other server carries a database, too"
+    } else {
+        "it carries no database itself"
+    };
     paragraph(format!(
         "When {primary} is lost, {heir} does not take its place by itself: seen from {heir}, a dead primary and one behind a broken cable \
          look the same, and two primaries would ruin the data. An operator, who knows which it is, says `terrace failover {heir}`; that \
-         is refused where confirmed writes would be lost. For planned work, `terrace switchover {heir}` swaps the two and loses nothing."
+         is refused where confirmed writes would be lost. For planned work, `terrace switchover {heir}` swaps the two and loses nothing. \
+         Who is primary is decided and recorded on {keeper} ({why}): while that server is away the primary serves on and cannot be changed."
     ))
 }
 

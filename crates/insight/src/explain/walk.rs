@@ -149,9 +149,7 @@ fn app(design: &Design) -> Option<String> {
 }
 
 fn database(design: &Design) -> Option<String> {
-    let Some(router) = design.tier(Tier::Router).next() else {
-        return alone(design);
-    };
+    let router = design.tier(Tier::Router).next()?;
     let listen = router.listens.first().map_or("", String::as_str);
     let port = data_port(design, router);
     let databases = design.servers_of(Tier::Database);
@@ -169,16 +167,6 @@ fn database(design: &Design) -> Option<String> {
     Some(format!(
         "Where the page needs data, the code asks the database {} in SQL, over MySQL's protocol, at {listen}, which is its own machine. There the SQL router listens: {route}.",
         router.name
-    ))
-}
-
-/// A database that stands alone is asked directly.
-fn alone(design: &Design) -> Option<String> {
-    let database = design.tier(Tier::Database).next()?;
-    let listen = database.listens.first().map_or("", String::as_str);
-    Some(format!(
-        "Where the page needs data, the code asks the database {} in SQL, over MySQL's protocol, at {listen} of {}.",
-        database.name, database.server
     ))
 }
 

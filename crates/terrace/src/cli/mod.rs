@@ -10,6 +10,7 @@ mod drain;
 mod draw;
 mod exec;
 mod explain;
+mod fault;
 mod fmt;
 mod init;
 mod internal;
@@ -39,7 +40,7 @@ Terrace runs a website's whole infrastructure from one file and one binary.
 
 Change    apply, drain, undrain, switchover, failover, down, secret
 Look      logs, exec, draw, records, fmt
-Prove     prove
+Prove     prove, fault
 
 FILE is site.kdl, sought upward from here, or the site that runs.
 `terrace COMMAND --help` shows an example.
@@ -66,6 +67,7 @@ enum Command {
     Failover(primary::Failover),
     Down(down::Down),
     Prove(prove::Prove),
+    Fault(fault::Fault),
     Secret(secret::Secret),
     Logs(logs::Logs),
     Exec(exec::Exec),
@@ -115,6 +117,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Failover(command) => command.run(),
         Command::Down(command) => command.run(),
         Command::Prove(command) => command.run(),
+        Command::Fault(command) => command.run(),
         Command::Secret(command) => command.run(),
         Command::Logs(command) => command.run(),
         Command::Exec(command) => command.run(),

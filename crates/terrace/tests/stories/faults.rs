@@ -4,8 +4,6 @@
 //! not asserted, but for one: what was killed comes back while the load lasts. `make acceptance` repeats them
 //! (`TERRACE_ROUNDS`) and gathers the records (`TERRACE_RECORDS`, a file) into docs/acceptance.md.
 
-use std::fs::File;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -74,11 +72,7 @@ fn story(name: &str, fault: impl Fn(&Site) -> u32, promised: impl Fn(&Measured))
             "files": measured.files,
             "pages": measured.pages,
         });
-        println!("{line}");
-        if let Some(path) = std::env::var_os("TERRACE_RECORDS") {
-            let file = File::options().append(true).create(true).open(path);
-            writeln!(file.unwrap(), "{line}").unwrap();
-        }
+        harness::record(&line);
         assert!(
             measured.files.requests > 100 && measured.pages.requests > 100,
             "the fault was not under load: {line}"

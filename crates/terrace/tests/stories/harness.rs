@@ -1,7 +1,7 @@
 //! A site that a story has to itself, and a visitor to it.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -39,6 +39,13 @@ impl Site {
     /// built once; the data goes.
     pub(crate) fn stage0() -> Self {
         let site = Self::of("stage0", "stacks/0-simple_web_stack.kdl");
+        let _ = fs::remove_dir_all(site.state().join("servers"));
+        site
+    }
+
+    /// Stage 1 with its guest book, not yet up, without data.
+    pub(crate) fn stage1() -> Self {
+        let site = Self::of("stage1", "stacks/1-distributed_web_infrastructure.kdl");
         let _ = fs::remove_dir_all(site.state().join("servers"));
         site
     }
@@ -86,7 +93,18 @@ impl Site {
             None => (arguments, &[][..]),
         };
         command.args(before);
-        if ["exec", "logs", "secret", "explain", "drain", "undrain"].contains(&before[0]) {
+        let named = [
+            "exec",
+            "logs",
+            "secret",
+            "explain",
+            "drain",
+            "undrain",
+            "switchover",
+            "failover",
+            "fault",
+        ];
+        if named.contains(&before[0]) {
             command.arg("--file");
         }
         command
@@ -193,6 +211,15 @@ impl Drop for Site {
                 both(&output)
             );
         }
+    }
+}
+
+/// Prints what was measured, and keeps it where `make acceptance` looks for it.
+pub(crate) fn record(line: &serde_json::Value) {
+    println!("{line}");
+    if let Some(path) = std::env::var_os("TERRACE_RECORDS") {
+        let file = File::options().append(true).create(true).open(path);
+        writeln!(file.unwrap(), "{line}").unwrap();
     }
 }
 

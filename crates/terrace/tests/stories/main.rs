@@ -14,6 +14,8 @@ mod faults;
 mod harness;
 mod leftovers;
 mod mistakes;
+mod people;
+mod primary;
 mod rootless;
 mod spread;
 mod visitor;

@@ -11,7 +11,7 @@ mod standing;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use terrace_database::failover::{Run, Token};
+use terrace_database::failover::{Report, Run, Token};
 use terrace_database::{
     Directories, Error, Health, Instance, Processes, Settings, Stopped, Updated,
 };
@@ -64,7 +64,10 @@ pub(crate) async fn run(part: Part) -> String {
         let begun = Instant::now();
         match database.live(wanted).await {
             Ok(Life::ToStop(instance)) => return database.stop(instance).await,
-            Ok(Life::Exited(exit)) => database.failed(exit.to_string(), begun),
+            Ok(Life::Exited(exit)) => {
+                database.tell(Report::Down, false);
+                database.failed(exit.to_string(), begun);
+            }
             Ok(Life::NeedsRestart) => continue,
             Ok(Life::Fenced) => match database.stay_down().await {
                 Some(start) => {

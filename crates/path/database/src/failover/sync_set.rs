@@ -17,7 +17,10 @@ impl Machine {
         };
         let connected = primary.replicas.clone();
         for (name, member) in &mut self.members {
-            let acks = member.link().is_none_or(|link| link.acks && !link.diverged);
+            // A connection outlives a cable for minutes, so who says nothing of itself is away, too.
+            let acks = member
+                .link()
+                .is_some_and(|link| link.acks && !link.diverged);
             if connected.contains(name) && acks {
                 member.away_since = None;
             } else {

@@ -44,6 +44,10 @@ innodb-flush-log-at-trx-commit = 1
 # No server takes writes by its configuration: the one that is primary is opened once it is up.
 read-only = 1
 
+# Terrace's own account gets in however many apps wait: what they wait for may be its word.
+max-connections = 400
+max-user-connections = 380
+
 # A small server.
 innodb-buffer-pool-size = 64M
 key-buffer-size = 64K
