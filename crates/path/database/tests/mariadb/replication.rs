@@ -294,7 +294,6 @@ async fn commits_that_a_replica_holds_and_never_acknowledges_are_let_go() {
     one.done(Command::Release).await;
     insert.await.unwrap();
     assert!(two.rows().await.contains(&1) && one.standing().await.semi_sync);
-    drop(app);
     stop([one, two]).await;
 }
 
