@@ -31,8 +31,7 @@ impl Session {
             &mut self.replica
         };
         let packet = &self.client.data()[..4 + length];
-        let learn = matches!(packet[4], 0x16 | 0x18 | 0x19) || route == Route::Remember;
-        let payload = learn.then(|| packet[4..].to_vec()).unwrap_or_default();
+        let payload = learned(packet, route);
         let sending = match slot {
             Some(backend) => {
                 match rewritten(&self.shared, &mut self.statements, packet, route, backend).await {
@@ -82,6 +81,15 @@ impl Session {
             self.client.consume(4 + length);
         }
         Ok((payload, outcome))
+    }
+}
+
+/// What must be remembered of a command, if it is answered.
+fn learned(packet: &[u8], route: Route) -> Vec<u8> {
+    if matches!(packet[4], 0x16 | 0x18 | 0x19) || route == Route::Remember {
+        packet[4..].to_vec()
+    } else {
+        Vec::new()
     }
 }
 
