@@ -93,10 +93,10 @@ fn story(root: &Path, records: &Records, name: &str) -> std::process::Command {
 
 /// The section of the page.
 pub(super) fn section(records: &Records) -> io::Result<String> {
-    let mut text = format!(
+    let mut text = String::from(
         "\n## Stage 1: everyone reads what they wrote\n\n16 visitors at a time post an entry and look for it twice, at once, through both \
          app servers: on the page that begins with it. Half of the rounds with the replica's SQL thread stopped in cycles of 300 ms.\n\n\
-         | | entries | missed |\n|---|---|---|\n"
+         | | entries | missed |\n|---|---|---|\n",
     );
     for name in OWN_WRITES {
         for line in records.lines("round", name)? {
