@@ -102,11 +102,20 @@ pub enum Error {
         /// Where they should be.
         share: PathBuf,
     },
-    /// The program that copies a live server is missing.
+    /// The programs that copy a live server are missing.
     #[error(
-        "`mariadb-backup` is not on PATH, and without it no replica can be made: `apt-get install mariadb-backup`"
+        "neither `mariadb-backup` nor `mariadb-dump` is on PATH, and without one no replica can be made: `apt-get install mariadb-backup`"
     )]
     NoBackup,
+    /// A program that takes a copy is missing here, where the other server has its own.
+    #[error(
+        "`{0}` is not on PATH, and without it the copy cannot be taken: `apt-get install {package}`",
+        package = package(.0)
+    )]
+    NoProgram(&'static str),
+    /// The connection over which a copy came ended early.
+    #[error("the copy was cut short: the other server says why, and it is tried again")]
+    CutShort,
     /// A copy of a live server could not be made.
     #[error("cannot {doing} ({exit}): {output}")]
     Backup {
@@ -204,5 +213,14 @@ fn missing(wanted: Option<Engine>, unusable: &[String]) -> String {
         remedy.to_owned()
     } else {
         format!("{remedy} (not usable: {})", unusable.join("; "))
+    }
+}
+
+/// The Debian package that a program is in.
+fn package(program: &str) -> &'static str {
+    match program {
+        "mariadb" => "mariadb-client-core",
+        "mariadb-dump" => "mariadb-client",
+        _ => "mariadb-backup",
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! [`statements`] are pure, per flavour. A [`Member`] carries out what the failover machine commands of
 //! one server, over its control connection, and says how it stands. A replica is made out of a live primary
-//! by [`crate::Instance::copy_to`] and [`crate::Instance::adopt_copy`]. What decides is not here: every function does one thing, bounded in time, that may be
-//! done again.
+//! by [`crate::seed`]. What decides is not here: every function does one thing, bounded in time, that may
+//! be done again.
 
 mod member;
 mod standing;

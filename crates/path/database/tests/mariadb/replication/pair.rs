@@ -1,0 +1,228 @@
+//! Two servers and what is written to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use rustix::process::Signal;
+use terrace_database::failover::{Answer, Command, Epoch, Standing};
+use terrace_database::gtid::Position;
+use terrace_database::instance::engine;
+use terrace_database::replication::{Member, Peer};
+use terrace_database::{Instance, Processes};
+use terrace_service::Secret;
+use tokio::task::JoinHandle;
+
+use crate::STOP;
+use crate::support::{Bench, ID, free_port};
+
+/// A server of the pair.
+pub(super) struct Half {
+    pub(super) bench: Bench,
+    pub(super) instance: Instance,
+    peers: BTreeMap<String, Peer>,
+}
+
+impl Half {
+    pub(super) async fn new(mut bench: Bench, id: u32, peers: &BTreeMap<String, Peer>) -> Self {
+        let name = format!("db-{id}");
+        bench.plan.server_id = id;
+        bench.plan.port = peers[&name].port;
+        bench.plan.report_host = name;
+        bench.plan.primary_at_birth = id == 1;
+        let mut instance = bench
+            .prepare()
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+        instance.leave_closed();
+        instance
+            .start()
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+        let peers = peers.clone();
+        Self {
+            bench,
+            instance,
+            peers,
+        }
+    }
+
+    pub(super) fn member(&self) -> Member {
+        let found = self.instance.found();
+        Member::new(
+            found.engine,
+            self.instance.control_options(),
+            self.bench.plan.server_id,
+            self.peers.clone(),
+            Secret::new("replicas' own".into()),
+        )
+    }
+
+    pub(super) async fn obey(&self, command: Command) -> Answer {
+        let run = self.instance.run().unwrap();
+        self.member().obey(&command, &run).await
+    }
+
+    pub(super) async fn done(&self, command: Command) -> Position {
+        match self.obey(command.clone()).await {
+            Answer::At { position, .. } => position,
+            other => panic!("{command:?}: {other:?}"),
+        }
+    }
+
+    pub(super) async fn attach(&self, source: &str, acks: bool) -> Answer {
+        let (source, run) = (source.to_owned(), self.instance.run().unwrap());
+        self.obey(Command::Attach { source, acks, run }).await
+    }
+
+    pub(super) async fn promote(&mut self, epoch: u64, semi_sync: bool) {
+        let epoch = Epoch(epoch);
+        self.done(Command::Promote { epoch, semi_sync }).await;
+    }
+
+    pub(super) async fn standing(&self) -> Standing {
+        let run = self.instance.run().unwrap();
+        self.member().standing(&run).await.unwrap()
+    }
+
+    /// Asks until it stands as expected.
+    pub(super) async fn until(&self, expected: impl Fn(&Standing) -> bool) -> Standing {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+        loop {
+            let standing = self.standing().await;
+            if expected(&standing) {
+                return standing;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "still {standing:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    pub(super) async fn kill(&self) {
+        let kill = Signal::KILL.as_raw();
+        self.bench.processes.signal(ID, kill).await.unwrap();
+        self.instance.exited().await.unwrap();
+    }
+
+    pub(super) async fn rows(&self) -> BTreeSet<u64> {
+        let mut app = self.bench.app().await.unwrap();
+        let rows: Vec<u64> = app.query("SELECT id FROM entries").await.unwrap();
+        rows.into_iter().collect()
+    }
+}
+
+/// A primary `db-1` with its replica `db-2`, which acknowledges.
+pub(super) async fn pair() -> Option<(Half, Half)> {
+    pair_found_in(None).await
+}
+
+pub(super) async fn pair_found_in(search: Option<Vec<PathBuf>>) -> Option<(Half, Half)> {
+    let (mut first, mut second) = (Bench::warm().await?, Bench::warm().await?);
+    if let Some(search) = search {
+        first.settings.search.clone_from(&search);
+        second.settings.search = search;
+    }
+    second.settings.secrets = first.settings.secrets.clone();
+    let peer = |server_id| Peer {
+        host: "127.0.0.1".into(),
+        port: free_port(),
+        server_id,
+    };
+    let peers = BTreeMap::from([("db-1".into(), peer(1)), ("db-2".into(), peer(2))]);
+    let mut one = Half::new(first, 1, &peers).await;
+    let two = Half::new(second, 2, &peers).await;
+    assert!(!one.standing().await.writable, "it opened by itself");
+    one.promote(1, false).await;
+    one.instance.opened().await.unwrap();
+    one.member().make_accounts().await.unwrap();
+    let mut app = one.bench.app().await.unwrap();
+    app.query_drop("CREATE TABLE entries (id BIGINT PRIMARY KEY)")
+        .await
+        .unwrap();
+    attached(two.attach("db-1", true).await);
+    let position = one.done(Command::SemiSync(true)).await;
+    two.done(Command::Apply(position)).await;
+    Some((one, two))
+}
+
+pub(super) fn attached(answer: Answer) {
+    assert!(matches!(answer, Answer::At { .. }), "{answer:?}");
+}
+
+/// Clients that write as fast as they can, and remember what was acknowledged.
+pub(super) struct Writers {
+    stop: Arc<AtomicBool>,
+    tasks: Vec<JoinHandle<Vec<u64>>>,
+}
+
+impl Writers {
+    pub(super) async fn on(half: &Half) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut tasks = Vec::new();
+        for writer in 0..4_u64 {
+            let mut app = half.bench.app().await.unwrap();
+            let stop = Arc::clone(&stop);
+            tasks.push(tokio::spawn(async move {
+                let mut acknowledged = Vec::new();
+                for number in 0.. {
+                    let id = writer * 1_000_000 + number;
+                    let insert = format!("INSERT INTO entries VALUES ({id})");
+                    if stop.load(Ordering::Relaxed) || app.query_drop(insert).await.is_err() {
+                        break;
+                    }
+                    acknowledged.push(id);
+                }
+                acknowledged
+            }));
+        }
+        Self { stop, tasks }
+    }
+
+    pub(super) async fn acknowledged(self) -> BTreeSet<u64> {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut all = BTreeSet::new();
+        for task in self.tasks {
+            all.extend(task.await.unwrap());
+        }
+        all
+    }
+}
+
+pub(super) async fn written(half: &Half, at_least: usize) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    while half.rows().await.len() < at_least {
+        assert!(tokio::time::Instant::now() < deadline, "nothing is written");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub(super) async fn stop(halves: impl IntoIterator<Item = Half>) {
+    for mut half in halves {
+        half.instance.stop(STOP).await.unwrap();
+    }
+}
+
+/// A pair whose machines have these programs and no others. `None`: this machine lacks one, which is said.
+pub(super) async fn pair_with(programs: &[&str]) -> Option<(tempfile::TempDir, (Half, Half))> {
+    let place = tempfile::tempdir().unwrap();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let search = engine::search_path(Some(&path));
+    for name in programs {
+        let Some(found) = search
+            .iter()
+            .map(|one| one.join(name))
+            .find(|one| one.is_file())
+        else {
+            eprintln!("skipped: `{name}` is not on PATH: scripts/setup test installs it");
+            return None;
+        };
+        std::os::unix::fs::symlink(found, place.path().join(name)).unwrap();
+    }
+    std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let pair = pair_found_in(Some(vec![place.path().to_owned()])).await?;
+    Some((place, pair))
+}
