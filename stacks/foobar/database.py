@@ -2,6 +2,7 @@
 
 import os
 import queue
+import threading
 from contextlib import contextmanager
 from urllib.parse import unquote, urlsplit
 
@@ -22,14 +23,17 @@ CREATE TABLE IF NOT EXISTS entries (
 # What a database server calls itself: the name that it reports to other servers, else its machine's.
 OWN_NAME = "COALESCE(NULLIF(@@report_host, ''), @@hostname)"
 
-# The database has more visitors than this one program. Who finds all connections busy waits.
-CONNECTIONS = 8
+# The database has more visitors than this one program. Who finds all connections busy waits. Writers never take them
+# all: a primary that waits for its replica must not keep readers waiting, too.
+CONNECTIONS = 16
+WRITERS = 8
 PATIENCE_SECONDS = 5
 
 # Idle connections, the last one used on top; None stands for one that is yet to be opened.
 _idle = queue.LifoQueue()
 for _ in range(CONNECTIONS):
     _idle.put(None)
+_writers = threading.BoundedSemaphore(WRITERS)
 
 
 class Unavailable(Exception):
@@ -117,7 +121,12 @@ def write(name, message, app_server):
         )
         return database.lastrowid
 
-    return _migrated(work)
+    if not _writers.acquire(timeout=PATIENCE_SECONDS):
+        raise Unavailable(f"{WRITERS} writers wait already")
+    try:
+        return _migrated(work)
+    finally:
+        _writers.release()
 
 
 def _migrated(work):

@@ -4,6 +4,7 @@
 //! content of the tree that was measured. So a run that was interrupted goes on where it was, and a change of the
 //! code starts anew. docs/acceptance.md is written from these lines alone.
 
+mod changes;
 mod report;
 
 use std::fs;
@@ -70,6 +71,7 @@ pub(crate) fn run(root: &Path) -> io::Result<()> {
             finish(command)?;
         }
     }
+    changes::run(root, &records)?;
     let read = records.directory.join("reader");
     if !read.exists() {
         println!("reader: {DOCUMENTS} documents per property");
@@ -112,6 +114,11 @@ impl Records {
 
     /// The rounds of a fault, as the story wrote them.
     fn of(&self, fault: &Fault) -> io::Result<Vec<serde_json::Value>> {
+        self.lines("fault", fault.name)
+    }
+
+    /// The records with this name.
+    fn lines(&self, kind: &str, name: &str) -> io::Result<Vec<serde_json::Value>> {
         let text = match fs::read_to_string(self.file()) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -122,7 +129,7 @@ impl Records {
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok());
         Ok(records
-            .filter(|record: &serde_json::Value| record["fault"] == fault.name)
+            .filter(|record: &serde_json::Value| record[kind] == name)
             .collect())
     }
 }

@@ -21,9 +21,11 @@ pub(super) fn page(records: &Records) -> io::Result<String> {
     for fault in &FAULTS {
         text += &row(fault, &records.of(fault)?);
     }
+    text += "\nKilling the command in the foreground or the coordinator ends the rehearsal; that no process and no mount is left is \
+             asserted by the stories of `crates/terrace/tests/stories/leftovers.rs`.\n";
+    text += &super::changes::section(records)?;
     text += &format!(
-        "\nKilling the command in the foreground or the coordinator ends the rehearsal; that no process and no mount is left is \
-         asserted by the stories of `crates/terrace/tests/stories/leftovers.rs`.\n\n## The file\n\nThe reader agrees with the `kdl` \
+        "\n## The file\n\nThe reader agrees with the `kdl` \
          crate on {DOCUMENTS} generated documents per property.\n"
     );
     Ok(text)

@@ -10,6 +10,7 @@ mod load;
 mod network;
 mod phases;
 mod report;
+mod router;
 mod servers;
 
 use std::io;
@@ -84,6 +85,7 @@ pub(crate) fn run(root: &Path) -> io::Result<()> {
     // Before the network is left behind: the first `up` builds the app, and pip wants the world.
     let phases = phases::measure(root)?;
     print!("{}", report::phases(&phases));
+    let routers = router::measure(root)?;
     network::enter()?;
     let bench = Bench::start(root)?;
     let mut outcomes = Vec::new();
@@ -95,7 +97,7 @@ pub(crate) fn run(root: &Path) -> io::Result<()> {
     drop(bench);
     std::fs::write(
         root.join("docs/benchmarks.md"),
-        report::page(&outcomes, &phases),
+        report::page(&outcomes, &phases) + &router::section(&routers),
     )
 }
 

@@ -147,7 +147,9 @@ impl Machine {
             return;
         }
         let wanted = Attached {
-            acks: self.record.sync_set.get(name) == Some(&standing.run),
+            // One that was started again acknowledges at once: what waits for it is sent to it anew now, and never
+            // again. It vouches for nothing until it is named in this run.
+            acks: self.record.sync_set.contains_key(name),
             run: standing.run.clone(),
             source,
         };

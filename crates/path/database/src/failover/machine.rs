@@ -21,6 +21,15 @@ enum Routers {
     Open(Epoch),
 }
 
+/// Commits wait on the primary and none gets through.
+pub(super) struct Stuck {
+    since: Instant,
+    /// From the first of its reports that said so to the last.
+    pub lasts: Duration,
+    /// What it holds meanwhile.
+    pub position: Position,
+}
+
 /// The controller of one site's database.
 pub struct Machine {
     pub(super) settings: Settings,
@@ -30,6 +39,7 @@ pub struct Machine {
     pub(super) opened: Option<Run>,
     /// Semi-sync is on in this run, and everything before it is in this position.
     pub(super) enabled: Option<(Run, Position)>,
+    pub(super) stuck: Option<Stuck>,
     pub(super) change: Change,
     pub(super) order: Option<u64>,
     storing: Option<Record>,
@@ -57,6 +67,7 @@ impl Machine {
             members,
             opened: None,
             enabled: None,
+            stuck: None,
             order: None,
             storing: None,
             store_again: false,
@@ -142,6 +153,18 @@ impl Machine {
             if run.is_none() || run != self.opened {
                 self.opened = None;
             }
+            let waits = member.standing().filter(|standing| standing.waits);
+            let position = waits.map(|standing| standing.position.clone());
+            let before = self.stuck.take();
+            self.stuck = position.map(|position| {
+                let same = before.filter(|before| before.position == position);
+                let since = same.map_or(now, |before| before.since);
+                Stuck {
+                    lasts: now - since,
+                    since,
+                    position,
+                }
+            });
             self.note_absence(now);
         }
     }
@@ -190,7 +213,7 @@ impl Machine {
             Command::SemiSync(true) if self.storing.is_none() => {
                 self.enabled = Some((run, position));
             }
-            Command::SemiSync(_) => {}
+            Command::SemiSync(_) | Command::Release => {}
             Command::Close => self.change.closed = Some((run, position)),
             Command::Collect => {
                 self.change
@@ -282,7 +305,11 @@ impl Machine {
         }
         if !matches!(
             command,
-            Command::Apply(_) | Command::Bar(_) | Command::Admit(_) | Command::SemiSync(_)
+            Command::Apply(_)
+                | Command::Bar(_)
+                | Command::Admit(_)
+                | Command::SemiSync(_)
+                | Command::Release
         ) {
             member.attached = None;
         }

@@ -1,6 +1,6 @@
 //! Who may acknowledge: joining and leaving the sync set, and what a failover may rely on.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use terrace_site::model::Ack;
 
@@ -8,6 +8,9 @@ use super::machine::Machine;
 use super::record::Run;
 use super::words::Command;
 use crate::gtid::Position;
+
+/// Commits that wait for longer, though a replica holds them, wait in vain.
+const STUCK: Duration = Duration::from_secs(1);
 
 impl Machine {
     /// After a report of the primary: who of the sync set is not connected in a way that acknowledges.
@@ -161,14 +164,53 @@ impl Machine {
             }
             return;
         }
-        let acknowledging = self.record.sync_set.iter().any(|(name, run)| {
-            let attached = self.members.get(name).and_then(|one| one.attached.as_ref());
-            attached.is_some_and(|one| one.acks && one.run == *run && one.source == primary)
-        });
+        if self.relieve(now) {
+            return;
+        }
+        let acknowledging = self.acknowledging().next().is_some();
         let wanted = self.record.mark.is_none() || !is_on;
         if acknowledging && wanted && self.strangers_are_out(now) {
             self.command(&primary, Command::SemiSync(true), now);
         }
+    }
+
+    /// Those of the sync set that are known to acknowledge, in the run in which they are named.
+    fn acknowledging(&self) -> impl Iterator<Item = &String> {
+        let primary = &self.record.primary;
+        let acks = move |(name, run): &(&String, &Run)| {
+            let attached = self
+                .members
+                .get(*name)
+                .and_then(|one| one.attached.as_ref());
+            attached.is_some_and(|one| one.acks && one.run == **run && one.source == *primary)
+        };
+        self.record
+            .sync_set
+            .iter()
+            .filter(acks)
+            .map(|(name, _)| name)
+    }
+
+    /// Commits wait, though a replica that acknowledges holds them: it will not be asked again. The record stops
+    /// vouching first, because for a moment commits wait for nobody.
+    fn relieve(&mut self, now: Instant) -> bool {
+        let Some(stuck) = self.stuck.as_ref().filter(|stuck| stuck.lasts >= STUCK) else {
+            return false;
+        };
+        let holds = |name: &String| {
+            let standing = self.standing(name);
+            standing.is_some_and(|one| one.position.holds(&stuck.position))
+        };
+        if !self.acknowledging().any(holds) {
+            return false;
+        }
+        if self.record.mark.is_some() {
+            self.store(|record| record.mark = None);
+        } else {
+            let primary = self.record.primary.clone();
+            self.command(&primary, Command::Release, now);
+        }
+        true
     }
 
     /// Nobody outside the sync set can acknowledge: whoever is not known to be linked without is locked

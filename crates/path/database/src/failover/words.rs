@@ -70,6 +70,10 @@ pub enum Command {
     },
     /// Switch semi-sync on a primary that takes writes; answers with its position afterwards.
     SemiSync(bool),
+    /// Let go the commits that wait for an acknowledgement which will never come: a replica that had received
+    /// them and was connected anew is not asked again, and they hold up all others. Only while a replica is
+    /// known to hold them, and the record vouches for nothing.
+    Release,
     /// Refuse writes, and wait a bounded time for those under way; answers with the last position.
     Close,
     /// Replicate from this server. Only if it is still in this run, and has no transaction of its own.
@@ -149,6 +153,8 @@ pub struct Standing {
     pub writable: bool,
     /// Commits wait for a replica.
     pub semi_sync: bool,
+    /// One waits now.
+    pub waits: bool,
     /// Received or applied, whichever is further.
     pub position: Position,
     /// From whom it receives.

@@ -93,7 +93,9 @@ impl Member {
     pub async fn standing(&self, run: &Run) -> Result<Standing, Error> {
         bounded(async {
             let mut conn = self.connect().await?;
-            standing::read(self, &mut conn, run.clone()).await
+            let standing = standing::read(self, &mut conn, run.clone()).await;
+            bye(conn).await;
+            standing
         })
         .await
     }
@@ -117,6 +119,7 @@ impl Member {
             let make = statements::make_account(&user, &self.password);
             bounded(carry_out(&mut conn, make)).await?;
         }
+        bye(conn).await;
         Ok(())
     }
 
@@ -151,17 +154,25 @@ impl Member {
 
     async fn simple(&self, command: &Command) -> Result<(), Error> {
         let mut conn = self.connect().await?;
+        let done = self.simple_over(&mut conn, command).await;
+        bye(conn).await;
+        done
+    }
+
+    async fn simple_over(&self, conn: &mut Conn, command: &Command) -> Result<(), Error> {
         let engine = self.engine;
         match command {
             Command::Promote { semi_sync, .. } => {
-                carry_out(&mut conn, statements::promote(engine, *semi_sync)).await
+                carry_out(conn, statements::promote(engine, *semi_sync)).await
             }
-            Command::SemiSync(on) => {
-                carry_out(&mut conn, [statements::semi_sync(engine, *on)]).await
+            Command::SemiSync(on) => carry_out(conn, [statements::semi_sync(engine, *on)]).await,
+            Command::Release => {
+                let off_and_on = [false, true].map(|on| statements::semi_sync(engine, on));
+                carry_out(conn, off_and_on).await
             }
-            Command::Close => carry_out(&mut conn, statements::close(engine)).await,
+            Command::Close => carry_out(conn, statements::close(engine)).await,
             Command::Collect => {
-                carry_out(&mut conn, [statements::stop_receiving(engine).to_owned()]).await
+                carry_out(conn, [statements::stop_receiving(engine).to_owned()]).await
             }
             Command::Apply(position) => {
                 let wait = statements::wait_for(engine, &position.to_string(), 3);
@@ -170,10 +181,10 @@ impl Member {
                     _ => Err(Error::State(format!("{position} is not applied yet"))),
                 }
             }
-            Command::Bar(name) => self.bar(&mut conn, name).await,
+            Command::Bar(name) => self.bar(conn, name).await,
             Command::Admit(name) => {
                 let user = statements::replica_user(self.peer(name)?.server_id);
-                carry_out(&mut conn, statements::lock_account(&user, false)).await
+                carry_out(conn, statements::lock_account(&user, false)).await
             }
             Command::Attach { .. }
             | Command::Fence
@@ -200,18 +211,24 @@ impl Member {
 
     /// True: it has transactions of its own.
     async fn attach(&self, source: &str, acks: bool) -> Result<bool, Error> {
-        let peer = self.peer(source)?;
         let mut conn = bounded(self.connect()).await?;
+        let errant = self.attach_over(&mut conn, source, acks).await;
+        bye(conn).await;
+        errant
+    }
+
+    async fn attach_over(&self, conn: &mut Conn, source: &str, acks: bool) -> Result<bool, Error> {
+        let peer = self.peer(source)?;
         let engine = self.engine;
-        let link = bounded(standing::link(engine, &mut conn)).await?;
-        bounded(carry_out(&mut conn, statements::close(engine))).await?;
+        let link = bounded(standing::link(engine, conn)).await?;
+        bounded(carry_out(conn, statements::close(engine))).await?;
         if link
             .as_ref()
             .is_some_and(|link| !link.applies && link.receives)
         {
             // With both stopped, the next start would throw away what was received.
             let apply = statements::start_applying(engine).to_owned();
-            bounded(carry_out(&mut conn, [apply])).await?;
+            bounded(carry_out(conn, [apply])).await?;
         }
         let receiving = statements::stop_receiving(engine).to_owned();
         let quiet = [
@@ -220,9 +237,9 @@ impl Member {
             statements::acknowledge(engine, acks),
         ];
         if link.is_some() {
-            bounded(carry_out(&mut conn, quiet)).await?;
+            bounded(carry_out(conn, quiet)).await?;
         } else {
-            bounded(carry_out(&mut conn, quiet.into_iter().skip(1))).await?;
+            bounded(carry_out(conn, quiet.into_iter().skip(1))).await?;
         }
         let user = statements::replica_user(self.server_id);
         let source = Source {
@@ -231,25 +248,25 @@ impl Member {
             user: &user,
             password: &self.password,
         };
-        if engine == Engine::Mysql && self.is_errant(&mut conn, &source).await? {
+        if engine == Engine::Mysql && self.is_errant(conn, &source).await? {
             return Ok(true);
         }
         match &link {
             Some(link) if link.is_from(peer) => {
                 let start = statements::start_receiving(engine).to_owned();
-                bounded(carry_out(&mut conn, [start])).await?;
+                bounded(carry_out(conn, [start])).await?;
             }
             _ => {
                 if link.is_some() {
-                    self.drain(&mut conn).await?;
+                    self.drain(conn).await?;
                     let stop = statements::stop(engine).to_owned();
-                    bounded(carry_out(&mut conn, [stop])).await?;
+                    bounded(carry_out(conn, [stop])).await?;
                 }
                 let change = statements::attach(engine, &source, link.is_none());
-                bounded(carry_out(&mut conn, change)).await?;
+                bounded(carry_out(conn, change)).await?;
             }
         }
-        self.connected(&mut conn).await
+        self.connected(conn).await
     }
 
     /// Waits until what was received is applied: a replica that is moved before throws it away.
@@ -310,7 +327,9 @@ impl Member {
     /// Received or applied, whichever is further.
     async fn position(&self) -> Result<Position, Error> {
         let mut conn = self.connect().await?;
-        standing::position(self.engine, &mut conn).await
+        let position = standing::position(self.engine, &mut conn).await;
+        bye(conn).await;
+        position
     }
 
     fn peer(&self, name: &str) -> Result<&Peer, Error> {
@@ -328,6 +347,12 @@ impl Link {
     fn is_from(&self, peer: &Peer) -> bool {
         self.host == peer.host && self.port == peer.port
     }
+}
+
+/// Leaves as a client should: the server's log names whoever does not.
+async fn bye(conn: Conn) {
+    // It may have gone first.
+    let _ = conn.disconnect().await;
 }
 
 async fn carry_out(

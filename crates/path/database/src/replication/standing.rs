@@ -97,6 +97,7 @@ pub(super) async fn read(member: &Member, conn: &mut Conn, run: Run) -> Result<S
     let flags: Option<(u8, u8, u8)> = conn.query_first(question).await?;
     let (read_only, semi_sync, acks) =
         flags.ok_or_else(|| Error::State("it says nothing of itself".into()))?;
+    let waiting: Option<(String, u64)> = conn.query_first(statements::waiting(engine)).await?;
     let locked: Vec<String> = conn.query(statements::locked_accounts(engine)).await?;
     let rows: Vec<Row> = conn.query(statements::replicas(engine)).await?;
     let connected: BTreeSet<u32> = rows
@@ -120,6 +121,7 @@ pub(super) async fn read(member: &Member, conn: &mut Conn, run: Run) -> Result<S
         run,
         writable: read_only == 0,
         semi_sync: semi_sync == 1,
+        waits: waiting.is_some_and(|(_, sessions)| sessions > 0),
         position,
         link: link.map(|link| said(member, &link, acks == 1)),
         replicas: named(&|id| connected.contains(&id)),

@@ -187,6 +187,14 @@ pub fn semi_sync(engine: Engine, on: bool) -> String {
     format!("SET GLOBAL rpl_semi_sync_{role}_enabled={}", u8::from(on))
 }
 
+/// Asks how many sessions wait for an acknowledgement.
+pub fn waiting(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Mariadb => "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_master_wait_sessions'",
+        Engine::Mysql => "SHOW GLOBAL STATUS LIKE 'Rpl_semi_sync_source_wait_sessions'",
+    }
+}
+
 /// What a replica receives from now on it acknowledges, or not. Takes effect when receiving starts.
 pub fn acknowledge(engine: Engine, on: bool) -> String {
     let role = match engine {

@@ -142,6 +142,7 @@ impl Server {
             run: self.run(),
             writable: self.writable,
             semi_sync: self.semi_sync,
+            waits: !self.waiting.is_empty(),
             position: self.position(),
             link,
             replicas: connected,
@@ -177,6 +178,7 @@ impl Server {
                 self.semi_sync = *semi_sync;
                 self.writable = true;
             }
+            Command::Release => {}
             Command::SemiSync(on) => {
                 self.semi_sync = *on;
                 if !on {

@@ -8,6 +8,7 @@ mod backend;
 mod choose;
 mod command;
 mod entry;
+mod exchange;
 mod lost;
 mod relay;
 mod statements;

@@ -96,6 +96,29 @@ async fn a_write_that_is_on_no_replica_is_not_acknowledged() {
 }
 
 #[tokio::test]
+async fn commits_that_a_replica_holds_and_never_acknowledges_are_let_go() {
+    let Some((one, two)) = pair().await else {
+        return;
+    };
+    two.done(Command::Collect).await;
+    let mut app = one.bench.app().await.unwrap();
+    let insert = app.query_drop("INSERT INTO entries VALUES (1)");
+    tokio::pin!(insert);
+    let moment = Duration::from_millis(300);
+    assert!(tokio::time::timeout(moment, &mut insert).await.is_err());
+    let held = one.until(|one| one.waits).await.position;
+    // It receives the write over a link that acknowledges nothing, and over the next one it is not sent again.
+    attached(two.attach("db-1", false).await);
+    two.done(Command::Apply(held)).await;
+    attached(two.attach("db-1", true).await);
+    assert!(tokio::time::timeout(moment, &mut insert).await.is_err());
+    one.done(Command::Release).await;
+    insert.await.unwrap();
+    assert!(two.rows().await.contains(&1) && one.standing().await.semi_sync);
+    stop([one, two]).await;
+}
+
+#[tokio::test]
 async fn a_barred_replica_stays_out_until_it_is_let_in() {
     let Some((one, two)) = pair().await else {
         return;

@@ -166,6 +166,7 @@ impl World {
         let releases = matches!(
             command,
             Command::SemiSync(false)
+                | Command::Release
                 | Command::Promote {
                     semi_sync: false,
                     ..

@@ -1,0 +1,293 @@
+//! The SQL router beside HAProxy in TCP mode, and both beside no proxy at all: sysbench on a site of one server.
+//!
+//! Everything runs on that server, as the apps of a small site do: their database, the router of the release binary
+//! with its real plan, HAProxy, and the load. The three take turns in every round, so a machine that drifts drifts for
+//! all of them. HAProxy passes bytes on; the router reads each packet, and knows where a statement may go.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use crate::statistics::{self, Ratio, median};
+
+/// Rounds per case.
+const ROUNDS: usize = 7;
+/// Seconds of each.
+const SECONDS: &str = "4";
+/// Rows of each of the four tables.
+const ROWS: &str = "--table-size=50000";
+
+/// A way to the database, by its port on the server.
+const WAYS: [(&str, u16); 3] = [("direct", 3307), ("HAProxy", 3308), ("ours", 3306)];
+
+const SCRIPTS: [&str; 2] = ["oltp_point_select", "oltp_read_write"];
+const THREADS: [u32; 3] = [1, 16, 64];
+
+/// One case, measured.
+pub(crate) struct Outcome {
+    pub(crate) script: &'static str,
+    pub(crate) threads: u32,
+    /// Of each way in order: transactions a second, and the mean latency in ms.
+    pub(crate) rates: Vec<f64>,
+    pub(crate) latencies: Vec<f64>,
+    /// Our transactions a second by HAProxy's.
+    pub(crate) ratio: Ratio,
+}
+
+impl Outcome {
+    /// At one thread the latency counts, else the throughput.
+    pub(crate) fn is_met(&self) -> bool {
+        if self.threads == 1 {
+            self.latencies[2] <= self.latencies[1]
+        } else {
+            self.ratio.median >= 0.95
+        }
+    }
+}
+
+/// Measures all cases.
+///
+/// # Errors
+/// When something cannot be started, or sysbench reports an error.
+pub(crate) fn measure(root: &Path) -> io::Result<Vec<Outcome>> {
+    let site = Site::up(root)?;
+    let mut outcomes = Vec::new();
+    for script in SCRIPTS {
+        site.sysbench(script, 3307, 4, "prepare")?;
+        for threads in THREADS {
+            let outcome = case(&site, script, threads)?;
+            println!("{}", line(&outcome));
+            outcomes.push(outcome);
+        }
+        site.sysbench(script, 3307, 4, "cleanup")?;
+    }
+    Ok(outcomes)
+}
+
+fn case(site: &Site, script: &'static str, threads: u32) -> io::Result<Outcome> {
+    let mut rounds: Vec<Vec<Seen>> = WAYS.iter().map(|_| Vec::new()).collect();
+    for round in 0..ROUNDS {
+        for turn in 0..WAYS.len() {
+            let way = (round + turn) % WAYS.len();
+            let said = site.sysbench(script, WAYS[way].1, threads, "run")?;
+            let seen = parse(&said)
+                .ok_or_else(|| io::Error::other(format!("sysbench said something new:\n{said}")))?;
+            rounds[way].push(seen);
+        }
+    }
+    let of = |way: usize, field: fn(&Seen) -> f64| -> Vec<f64> {
+        rounds[way].iter().map(field).collect()
+    };
+    let ratios: Vec<f64> = of(2, |seen| seen.rate)
+        .iter()
+        .zip(of(1, |seen| seen.rate))
+        .map(|(ours, theirs)| ours / theirs)
+        .collect();
+    Ok(Outcome {
+        script,
+        threads,
+        rates: (0..WAYS.len())
+            .map(|way| median(&of(way, |seen| seen.rate)))
+            .collect(),
+        latencies: (0..WAYS.len())
+            .map(|way| median(&of(way, |seen| seen.latency)))
+            .collect(),
+        ratio: statistics::ratio(&ratios),
+    })
+}
+
+/// One case in a line.
+fn line(outcome: &Outcome) -> String {
+    format!(
+        "{} {:2} threads  direct {:.0}  HAProxy {:.0}  ours {:.0} tps  ratio {:.2} ({:.2} to {:.2})  {:.2} ms / {:.2} ms  {}",
+        outcome.script,
+        outcome.threads,
+        outcome.rates[0],
+        outcome.rates[1],
+        outcome.rates[2],
+        outcome.ratio.median,
+        outcome.ratio.low,
+        outcome.ratio.high,
+        outcome.latencies[2],
+        outcome.latencies[1],
+        if outcome.is_met() {
+            "met"
+        } else {
+            "falls short"
+        }
+    )
+}
+
+/// The section of the page.
+pub(crate) fn section(outcomes: &[Outcome]) -> String {
+    let mut text = format!(
+        "\n## The SQL router\n\nsysbench on one server (database, proxies and load share its cores), 4 tables, {ROUNDS} rounds of {SECONDS} s each \
+         in turn: through HAProxy in TCP mode (`nbthread 1`), through our router, and direct. Aim: at 16 and 64 threads at least 0.95 of \
+         HAProxy's throughput, at 1 thread no more latency.\n\n\
+         | script | threads | tps direct | HAProxy | ours | ratio | 95 % | latency HAProxy, ours | |\n|---|---|---|---|---|---|---|---|---|\n"
+    );
+    for one in outcomes {
+        text += &format!(
+            "| {} | {} | {:.0} | {:.0} | {:.0} | **{:.2}** | {:.2} to {:.2} | {:.3} ms, {:.3} ms | {} |\n",
+            one.script,
+            one.threads,
+            one.rates[0],
+            one.rates[1],
+            one.rates[2],
+            one.ratio.median,
+            one.ratio.low,
+            one.ratio.high,
+            one.latencies[1],
+            one.latencies[2],
+            if one.is_met() { "met" } else { "falls short" },
+        );
+    }
+    text
+}
+
+/// What sysbench saw.
+struct Seen {
+    rate: f64,
+    /// In ms.
+    latency: f64,
+}
+
+fn parse(text: &str) -> Option<Seen> {
+    let line = |label: &str| {
+        text.lines()
+            .find_map(|line| line.trim().strip_prefix(label))
+    };
+    let rate = line("transactions:")?
+        .split('(')
+        .nth(1)?
+        .split(' ')
+        .next()?;
+    let ignored = line("ignored errors:")?.split_whitespace().next()?;
+    (ignored == "0").then_some(Seen {
+        rate: rate.parse().ok()?,
+        latency: line("avg:")?.trim().parse().ok()?,
+    })
+}
+
+/// A site of one server, up, with HAProxy before its database. Stopped when dropped.
+struct Site {
+    directory: PathBuf,
+    binary: PathBuf,
+    haproxy: Option<Child>,
+}
+
+const FILE: &str = r#"site "bench.test" {
+    server db-01 "10.0.0.1"
+    web      db-01
+    app      db-01 code="app" { run "python3 -m http.server --bind $HOST $PORT"; }
+    database db-01 name="bench" { user "bench"; }
+}
+"#;
+
+impl Site {
+    fn up(root: &Path) -> io::Result<Self> {
+        let directory = std::env::temp_dir().join(format!("terrace-router-{}", std::process::id()));
+        fs::create_dir_all(directory.join("app"))?;
+        fs::write(directory.join("app/index.html"), "")?;
+        fs::write(directory.join("site.kdl"), FILE)?;
+        let mut site = Self {
+            binary: root.join("target/release/terrace"),
+            directory,
+            haproxy: None,
+        };
+        said(site.terrace(&["up", "--detach"], &[]).output()?)?;
+        let file = site.directory.join("haproxy.cfg");
+        fs::write(&file, HAPROXY)?;
+        let mut command = site.terrace(
+            &["exec", "db-01", "--file"],
+            &["--", "haproxy", "-db", "-f", &file.to_string_lossy()],
+        );
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        site.haproxy = Some(command.spawn()?);
+        Ok(site)
+    }
+
+    fn terrace(&self, arguments: &[&str], after: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command
+            .args(arguments)
+            .arg(self.directory.join("site.kdl"))
+            .args(after)
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn sysbench(&self, script: &str, port: u16, threads: u32, what: &str) -> io::Result<String> {
+        let password = fs::read_to_string(
+            self.directory
+                .join(".terrace/bench.test/secrets/database/bench"),
+        )?;
+        let arguments = [
+            format!("--mysql-port={port}"),
+            format!("--threads={threads}"),
+            format!("--mysql-password={password}"),
+        ];
+        let fixed = [
+            "--",
+            "sysbench",
+            script,
+            "--mysql-host=127.0.0.1",
+            "--mysql-user=bench",
+            "--mysql-db=bench",
+            "--tables=4",
+            ROWS,
+            "--time",
+            SECONDS,
+        ];
+        let mut after: Vec<&str> = fixed.to_vec();
+        after.extend(arguments.iter().map(String::as_str));
+        after.push(what);
+        said(
+            self.terrace(&["exec", "db-01", "--file"], &after)
+                .output()?,
+        )
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let _ = self.terrace(&["down"], &["--wipe"]).output();
+        if let Some(haproxy) = &mut self.haproxy {
+            // It ended with its host.
+            let _ = haproxy.wait();
+        }
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+const HAPROXY: &str = "global\n  nbthread 1\n  maxconn 4096\ndefaults\n  mode tcp\n  timeout connect 2s\n  timeout client 1h\n  timeout server 1h\n\
+                       listen database\n  bind 127.0.0.1:3308\n  server primary 127.0.0.1:3307 check inter 1s\n";
+
+fn said(output: Output) -> io::Result<String> {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(text);
+    }
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(io::Error::other(format!("{text}{error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_round_with_errors_is_none() {
+        let said = "    transactions:                        4063   (2030.35 per sec.)\n    ignored errors:                      0      (0.00 per sec.)\n         avg:                                    0.49\n";
+        let seen = parse(said).unwrap();
+        assert_eq!((seen.rate, seen.latency), (2030.35, 0.49));
+        assert!(
+            parse(&said.replace(
+                "errors:                      0",
+                "errors:                      3"
+            ))
+            .is_none()
+        );
+    }
+}
