@@ -42,6 +42,9 @@ pub enum Error {
     /// What it says of its position is not understood.
     #[error(transparent)]
     Position(#[from] NoPosition),
+    /// It can neither write nor, for as long as that lasts, say how far it has received.
+    #[error("{full} ({0})", full = standing::FULL)]
+    DiskFull(String),
     /// It is not in the state that the command is for.
     #[error("{0}")]
     State(String),
@@ -175,6 +178,10 @@ impl Member {
                 carry_out(conn, [statements::stop_receiving(engine).to_owned()]).await
             }
             Command::Apply(position) => {
+                let link = standing::link(engine, conn).await?;
+                if link.is_some_and(|link| !link.applies) {
+                    carry_out(conn, [statements::start_applying(engine).to_owned()]).await?;
+                }
                 let wait = statements::wait_for(engine, &position.to_string(), 3);
                 match conn.query_first::<Option<i64>, _>(wait).await?.flatten() {
                     Some(0) => Ok(()),
@@ -277,7 +284,7 @@ impl Member {
                 return Ok(());
             };
             let applied = bounded(standing::applied(self.engine, conn)).await?;
-            if applied.holds(&link.received) || link.apply_error != 0 {
+            if applied.holds(&link.received) || link.apply_error.0 != 0 {
                 return Ok(());
             }
             if Instant::now() >= deadline {

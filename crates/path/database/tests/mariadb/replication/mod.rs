@@ -2,6 +2,7 @@
 //! the return of an old primary. What was acknowledged is compared row by row.
 
 mod cloning;
+mod full_disk;
 mod pair;
 
 use std::time::Duration;

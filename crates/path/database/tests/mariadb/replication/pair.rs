@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -117,15 +116,11 @@ impl Half {
 
 /// A primary `db-1` with its replica `db-2`, which acknowledges.
 pub(super) async fn pair() -> Option<(Half, Half)> {
-    pair_found_in(None).await
+    Some(pair_on(Bench::warm().await?, Bench::warm().await?).await)
 }
 
-pub(super) async fn pair_found_in(search: Option<Vec<PathBuf>>) -> Option<(Half, Half)> {
-    let (mut first, mut second) = (Bench::warm().await?, Bench::warm().await?);
-    if let Some(search) = search {
-        first.settings.search.clone_from(&search);
-        second.settings.search = search;
-    }
+/// The same, on benches of which one may be special.
+pub(super) async fn pair_on(first: Bench, mut second: Bench) -> (Half, Half) {
     second.settings.secrets = first.settings.secrets.clone();
     let peer = |server_id| Peer {
         host: "127.0.0.1".into(),
@@ -146,7 +141,7 @@ pub(super) async fn pair_found_in(search: Option<Vec<PathBuf>>) -> Option<(Half,
     attached(two.attach("db-1", true).await);
     let position = one.done(Command::SemiSync(true)).await;
     two.done(Command::Apply(position)).await;
-    Some((one, two))
+    (one, two)
 }
 
 pub(super) fn attached(answer: Answer) {
@@ -223,6 +218,8 @@ pub(super) async fn pair_with(programs: &[&str]) -> Option<(tempfile::TempDir, (
         std::os::unix::fs::symlink(found, place.path().join(name)).unwrap();
     }
     std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    let pair = pair_found_in(Some(vec![place.path().to_owned()])).await?;
-    Some((place, pair))
+    let (mut first, mut second) = (Bench::warm().await?, Bench::warm().await?);
+    first.settings.search = vec![place.path().to_owned()];
+    second.settings.search = vec![place.path().to_owned()];
+    Some((place, pair_on(first, second).await))
 }
