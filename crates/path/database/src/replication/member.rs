@@ -5,6 +5,7 @@
 //! processes.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
@@ -20,6 +21,9 @@ use crate::gtid::{NoPosition, Position};
 
 /// How long one command may take.
 const WITHIN: Duration = Duration::from_secs(4);
+
+/// How long a copy of all data may take.
+const CLONED_WITHIN: Duration = Duration::from_secs(600);
 
 /// How long what was received may take to be applied before a replica is moved.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -119,7 +123,7 @@ impl Member {
             if there.contains(&user) {
                 continue;
             }
-            let make = statements::make_account(&user, &self.password);
+            let make = statements::make_account(self.engine, &user, &self.password);
             bounded(carry_out(&mut conn, make)).await?;
         }
         bye(conn).await;
@@ -191,7 +195,7 @@ impl Member {
             Command::Bar(name) => self.bar(conn, name).await,
             Command::Admit(name) => {
                 let user = statements::replica_user(self.peer(name)?.server_id);
-                carry_out(conn, statements::lock_account(&user, false)).await
+                self.lock(conn, &user, false).await
             }
             Command::Attach { .. }
             | Command::Fence
@@ -200,9 +204,16 @@ impl Member {
         }
     }
 
+    async fn lock(&self, conn: &mut Conn, user: &str, lock: bool) -> Result<(), Error> {
+        let closed: Option<u8> = conn.query_first(statements::is_closed(self.engine)).await?;
+        let closed = closed == Some(1);
+        let statements = statements::lock_account(self.engine, user, lock, closed);
+        carry_out(conn, statements).await
+    }
+
     async fn bar(&self, conn: &mut Conn, name: &str) -> Result<(), Error> {
         let user = statements::replica_user(self.peer(name)?.server_id);
-        carry_out(conn, statements::lock_account(&user, true)).await?;
+        self.lock(conn, &user, true).await?;
         loop {
             let ids: Vec<u64> = conn.query(statements::connections(&user)).await?;
             if ids.is_empty() {
@@ -249,12 +260,7 @@ impl Member {
             bounded(carry_out(conn, quiet.into_iter().skip(1))).await?;
         }
         let user = statements::replica_user(self.server_id);
-        let source = Source {
-            host: &peer.host,
-            port: peer.port,
-            user: &user,
-            password: &self.password,
-        };
+        let source = self.source(peer, &user);
         if engine == Engine::Mysql && self.is_errant(conn, &source).await? {
             return Ok(true);
         }
@@ -314,6 +320,32 @@ impl Member {
         }
     }
 
+    /// Copies MySQL's live donor into this directory, which does not exist and which the server can make.
+    ///
+    /// # Errors
+    /// When the donor does not let it, or it takes too long.
+    pub async fn clone_into(&self, donor: &str, directory: &Path) -> Result<(), Error> {
+        let user = statements::replica_user(self.server_id);
+        let peer = self.peer(donor)?;
+        let source = self.source(peer, &user);
+        let mut conn = bounded(self.connect()).await?;
+        let copy = statements::clone_into(&source, &directory.to_string_lossy());
+        timeout(CLONED_WITHIN, carry_out(&mut conn, copy))
+            .await
+            .map_err(|_| Error::State("the copy is not there in time".into()))??;
+        bye(conn).await;
+        Ok(())
+    }
+
+    fn source<'a>(&'a self, peer: &'a Peer, user: &'a str) -> Source<'a> {
+        Source {
+            host: &peer.host,
+            port: peer.port,
+            user,
+            password: &self.password,
+        }
+    }
+
     /// MySQL lets an errant replica connect and breaks later: asked before.
     async fn is_errant(&self, conn: &mut Conn, source: &Source<'_>) -> Result<bool, Error> {
         let there = mysql_async::OptsBuilder::default()
@@ -325,7 +357,7 @@ impl Member {
         let mine = bounded(standing::applied(self.engine, conn)).await?;
         let theirs = bounded(async {
             let mut there = Conn::new(there).await?;
-            standing::applied(self.engine, &mut there).await
+            standing::logged(self.engine, &mut there).await
         })
         .await?;
         Ok(!theirs.holds(&mine))

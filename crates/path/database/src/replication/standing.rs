@@ -65,22 +65,32 @@ pub(super) async fn applied(engine: Engine, conn: &mut Conn) -> Result<Position,
         Engine::Mariadb => "SELECT @@GLOBAL.gtid_current_pos",
         Engine::Mysql => "SELECT @@GLOBAL.gtid_executed",
     };
+    ask(engine, conn, question).await
+}
+
+/// What is in the binary log, and so may be on others: also what waits for a replica.
+pub(super) async fn logged(engine: Engine, conn: &mut Conn) -> Result<Position, Error> {
+    let question = match engine {
+        Engine::Mariadb => "SELECT @@GLOBAL.gtid_binlog_pos",
+        Engine::Mysql => "SELECT REGEXP_REPLACE(@@GLOBAL.gtid_owned, '#[0-9]+', '')",
+    };
+    let waits = ask(engine, conn, question).await?;
+    Ok(applied(engine, conn).await?.union(waits))
+}
+
+async fn ask(engine: Engine, conn: &mut Conn, question: &str) -> Result<Position, Error> {
     let text: Option<Option<String>> = conn.query_first(question).await?;
-    let applied = Position::parse(engine, &text.flatten().unwrap_or_default())?;
-    if engine == Engine::Mysql {
-        return Ok(applied);
-    }
-    // What waits for a replica is in the binary log, and not in the other yet.
-    let text: Option<Option<String>> = conn.query_first("SELECT @@GLOBAL.gtid_binlog_pos").await?;
-    let logged = Position::parse(engine, &text.flatten().unwrap_or_default())?;
-    Ok(applied.union(logged))
+    Ok(Position::parse(
+        engine,
+        &text.flatten().unwrap_or_default(),
+    )?)
 }
 
 pub(super) async fn position(engine: Engine, conn: &mut Conn) -> Result<Position, Error> {
-    let applied = applied(engine, conn).await?;
+    let logged = logged(engine, conn).await?;
     Ok(match link(engine, conn).await? {
-        Some(link) => applied.union(link.received),
-        None => applied,
+        Some(link) => logged.union(link.received),
+        None => logged,
     })
 }
 
@@ -117,7 +127,7 @@ pub(super) async fn read(member: &Member, conn: &mut Conn, run: Run) -> Result<S
             .collect()
     };
     let link = link(engine, conn).await?;
-    let own = applied(engine, conn).await?;
+    let own = logged(engine, conn).await?;
     let position = match &link {
         Some(link) => own.union(link.received.clone()),
         None => own,

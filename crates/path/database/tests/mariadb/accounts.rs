@@ -5,10 +5,10 @@ use std::fs;
 use mysql_async::prelude::Queryable;
 use terrace_database::{Error, Health, Stopped, Updated};
 use terrace_service::Secret;
-use terrace_site::plan::{DatabasePlan, DatabaseUser, SecretName};
+use terrace_site::plan::{DatabasePlan, DatabaseUser, Engine, SecretName};
 
 use crate::STOP;
-use crate::support::{self, Bench};
+use crate::support::{self, Bench, flavour};
 
 #[tokio::test]
 async fn an_app_has_rights_on_its_own_database_and_nowhere_else() {
@@ -68,7 +68,10 @@ async fn passwords_and_accounts_follow_the_plan() {
     let position = async || {
         let mut app = bench.app().await.unwrap();
         let position: Option<String> = app
-            .query_first("SELECT @@GLOBAL.gtid_binlog_pos")
+            .query_first(match flavour() {
+                Engine::Mariadb => "SELECT @@GLOBAL.gtid_binlog_pos",
+                Engine::Mysql => "SELECT @@GLOBAL.gtid_executed",
+            })
             .await
             .unwrap();
         position.unwrap()

@@ -14,10 +14,11 @@ use terrace_database::instance::engine;
 use terrace_database::replication::{Member, Peer};
 use terrace_database::{Instance, Processes};
 use terrace_service::Secret;
+use terrace_site::plan::Engine;
 use tokio::task::JoinHandle;
 
 use crate::STOP;
-use crate::support::{Bench, ID, free_port};
+use crate::support::{Bench, ID, flavour, free_port};
 
 /// A server of the pair.
 pub(super) struct Half {
@@ -71,6 +72,31 @@ impl Half {
             Answer::At { position, .. } => position,
             other => panic!("{command:?}: {other:?}"),
         }
+    }
+
+    /// Waits for as long as it comes closer: many writes take more than one command's time.
+    pub(super) async fn catch_up(&self, position: Position) {
+        let mut missing = u64::MAX;
+        loop {
+            let answer = self.obey(Command::Apply(position.clone())).await;
+            if matches!(answer, Answer::At { .. }) {
+                return;
+            }
+            let before = std::mem::replace(&mut missing, self.missing(&position).await);
+            assert!(missing < before, "{missing} writes are missing: {answer:?}");
+        }
+    }
+
+    /// How many of these writes cannot be read here.
+    async fn missing(&self, position: &Position) -> u64 {
+        let mut app = self.bench.app().await.unwrap();
+        let question = match flavour() {
+            Engine::Mariadb => "SELECT @@GLOBAL.gtid_slave_pos",
+            Engine::Mysql => "SELECT @@GLOBAL.gtid_executed",
+        };
+        let applied: Option<String> = app.query_first(question).await.unwrap();
+        let applied = Position::parse(flavour(), &applied.unwrap()).unwrap();
+        applied.behind(position)
     }
 
     pub(super) async fn attach(&self, source: &str, acks: bool) -> Answer {
@@ -203,6 +229,10 @@ pub(super) async fn stop(halves: impl IntoIterator<Item = Half>) {
 
 /// A pair whose machines have these programs and no others. `None`: this machine lacks one, which is said.
 pub(super) async fn pair_with(programs: &[&str]) -> Option<(tempfile::TempDir, (Half, Half))> {
+    if flavour() == Engine::Mysql {
+        eprintln!("skipped: MySQL copies itself");
+        return None;
+    }
     let place = tempfile::tempdir().unwrap();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let search = engine::search_path(Some(&path));
