@@ -4,6 +4,7 @@
 mod acceptance;
 mod bench;
 mod machine;
+mod rehearsal;
 mod statistics;
 mod tidy;
 

@@ -6,6 +6,7 @@
 
 mod changes;
 mod report;
+mod suites;
 
 use std::fs;
 use std::io;
@@ -72,6 +73,7 @@ pub(crate) fn run(root: &Path) -> io::Result<()> {
         }
     }
     changes::run(root, &records)?;
+    suites::run(root, &records)?;
     let read = records.directory.join("reader");
     if !read.exists() {
         println!("reader: {DOCUMENTS} documents per property");

@@ -24,6 +24,7 @@ pub(super) fn page(records: &Records) -> io::Result<String> {
     text += "\nKilling the command in the foreground or the coordinator ends the rehearsal; that no process and no mount is left is \
              asserted by the stories of `crates/terrace/tests/stories/leftovers.rs`.\n";
     text += &super::changes::section(records)?;
+    text += &super::suites::section(records)?;
     text += &format!(
         "\n## The file\n\nThe reader agrees with the `kdl` \
          crate on {DOCUMENTS} generated documents per property.\n"

@@ -6,9 +6,10 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Stdio};
 
+use crate::rehearsal::{Rehearsal, said};
 use crate::statistics::{self, Ratio, median};
 
 /// Rounds per case.
@@ -170,13 +171,7 @@ fn parse(text: &str) -> Option<Seen> {
     })
 }
 
-/// A site of one server, up, with HAProxy before its database. Stopped when dropped.
-struct Site {
-    directory: PathBuf,
-    binary: PathBuf,
-    haproxy: Option<Child>,
-}
-
+const NAME: &str = "bench.test";
 const FILE: &str = r#"site "bench.test" {
     server db-01 "10.0.0.1"
     web      db-01
@@ -185,51 +180,35 @@ const FILE: &str = r#"site "bench.test" {
 }
 "#;
 
+/// A site of one server, up, with HAProxy before its database. HAProxy ends with its host.
+struct Site {
+    rehearsal: Option<Rehearsal>,
+    haproxy: Option<Child>,
+    password: String,
+}
+
 impl Site {
     fn up(root: &Path) -> io::Result<Self> {
-        let directory = std::env::temp_dir().join(format!("terrace-router-{}", std::process::id()));
-        fs::create_dir_all(directory.join("app"))?;
-        fs::write(directory.join("app/index.html"), "")?;
-        fs::write(directory.join("site.kdl"), FILE)?;
-        let mut site = Self {
-            binary: root.join("target/release/terrace"),
-            directory,
-            haproxy: None,
-        };
-        said(site.terrace(&["up", "--detach"], &[]).output()?)?;
-        let file = site.directory.join("haproxy.cfg");
+        let rehearsal = Rehearsal::up(root, "release", NAME, FILE)?;
+        let file = rehearsal.directory.join("haproxy.cfg");
         fs::write(&file, HAPROXY)?;
-        let mut command = site.terrace(
-            &["exec", "db-01", "--file"],
-            &["--", "haproxy", "-db", "-f", &file.to_string_lossy()],
-        );
+        let mut command = rehearsal.on("db-01", &["haproxy", "-db", "-f", &file.to_string_lossy()]);
         command.stdout(Stdio::null()).stderr(Stdio::null());
-        site.haproxy = Some(command.spawn()?);
-        Ok(site)
-    }
-
-    fn terrace(&self, arguments: &[&str], after: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
-        command
-            .args(arguments)
-            .arg(self.directory.join("site.kdl"))
-            .args(after)
-            .stdin(Stdio::null());
-        command
+        let haproxy = Some(command.spawn()?);
+        Ok(Self {
+            password: rehearsal.secret("database/bench")?,
+            rehearsal: Some(rehearsal),
+            haproxy,
+        })
     }
 
     fn sysbench(&self, script: &str, port: u16, threads: u32, what: &str) -> io::Result<String> {
-        let password = fs::read_to_string(
-            self.directory
-                .join(".terrace/bench.test/secrets/database/bench"),
-        )?;
-        let arguments = [
+        let own = [
             format!("--mysql-port={port}"),
             format!("--threads={threads}"),
-            format!("--mysql-password={password}"),
+            format!("--mysql-password={}", self.password),
         ];
         let fixed = [
-            "--",
             "sysbench",
             script,
             "--mysql-host=127.0.0.1",
@@ -240,38 +219,25 @@ impl Site {
             "--time",
             SECONDS,
         ];
-        let mut after: Vec<&str> = fixed.to_vec();
-        after.extend(arguments.iter().map(String::as_str));
-        after.push(what);
-        said(
-            self.terrace(&["exec", "db-01", "--file"], &after)
-                .output()?,
-        )
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        let program = [&fixed[..], &own, &[what]].concat();
+        let rehearsal = self.rehearsal.as_ref();
+        let rehearsal = rehearsal.ok_or_else(|| io::Error::other("the site is down"))?;
+        said(rehearsal.on("db-01", &program).output()?)
     }
 }
 
 impl Drop for Site {
     fn drop(&mut self) {
-        let _ = self.terrace(&["down"], &["--wipe"]).output();
+        self.rehearsal = None;
         if let Some(haproxy) = &mut self.haproxy {
-            // It ended with its host.
             let _ = haproxy.wait();
         }
-        let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
 const HAPROXY: &str = "global\n  nbthread 1\n  maxconn 4096\ndefaults\n  mode tcp\n  timeout connect 2s\n  timeout client 1h\n  timeout server 1h\n\
                        listen database\n  bind 127.0.0.1:3308\n  server primary 127.0.0.1:3307 check inter 1s\n";
-
-fn said(output: Output) -> io::Result<String> {
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() {
-        return Ok(text);
-    }
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(io::Error::other(format!("{text}{error}")))
-}
 
 #[cfg(test)]
 mod tests {

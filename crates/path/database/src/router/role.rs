@@ -210,10 +210,13 @@ fn report(id: &str, running: Option<&Running>, generation: u64, since: u64) -> R
     let reason = match &known {
         None => "waits for its plan".to_owned(),
         Some(known) if known.plan.hold => "holds statements: the primary changes".to_owned(),
-        Some(known) => format!(
-            "writes to {}, epoch {}",
-            known.plan.primary, known.plan.epoch
-        ),
+        Some(known) => match known.plan.replica() {
+            Some(replica) => format!(
+                "writes to {}, reads from {} (epoch {})",
+                known.plan.primary, replica.server, known.plan.epoch
+            ),
+            None => format!("everything to {}", known.plan.primary),
+        },
     };
     RoleReport {
         id: id.to_owned(),

@@ -39,6 +39,7 @@ pub struct Backend {
     pub thread: u32,
     /// The version of the position that it has reached.
     reached: u64,
+    asked: bool,
     mariadb: bool,
     deprecate_eof: bool,
 }
@@ -88,6 +89,7 @@ impl Backend {
             count: shared.count(&target.server),
             thread: greeting.thread,
             reached: 0,
+            asked: false,
             mariadb: greeting.version.windows(7).any(|part| part == b"MariaDB"),
             deprecate_eof,
         };
@@ -113,6 +115,7 @@ impl Backend {
     pub async fn ask(&mut self, payload: &[u8]) -> io::Result<Told> {
         let broken = || io::Error::from(io::ErrorKind::InvalidData);
         let mut response = Response::to(payload[0], self.deprecate_eof).ok_or_else(broken)?;
+        self.asked = true;
         self.wire.send_payload(0, payload).await?;
         let mut told = Told::default();
         let mut rows = false;
@@ -139,7 +142,13 @@ impl Backend {
                 Seen::WantsFile => return Err(broken()),
             }
         }
+        self.asked = false;
         Ok(told)
+    }
+
+    /// A question of ours is under way, or was given up.
+    pub fn is_asked(&self) -> bool {
+        self.asked
     }
 
     /// A transaction is open.

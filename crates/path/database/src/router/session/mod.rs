@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 pub use self::backend::Backend;
 use self::choose::Side;
@@ -36,6 +36,8 @@ use super::wire::{Wire, capability, error_packet, login};
 const HOLD: Duration = Duration::from_secs(15);
 /// How long it tries a primary that is named but does not answer.
 const AWAY: Duration = Duration::from_secs(2);
+/// A replica that is not ready to answer within this, connection and all, is passed over.
+const READY: Duration = Duration::from_millis(300);
 /// Between two attempts.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -221,9 +223,10 @@ impl Session {
         free && self.pinned.is_none() && !self.reads_in_transaction()
     }
 
-    /// The primary cannot be reached: a session that has nothing there goes on without it.
+    /// The primary cannot be reached, or is being changed: a session that has nothing there goes on without it.
     fn goes_without_primary(&mut self) -> bool {
-        let without = self.shared.newest.is_away() && self.is_free_of_primary();
+        let away = self.shared.newest.is_away() || self.shared.known.borrow().plan.hold;
+        let without = away && self.is_free_of_primary();
         if without {
             self.primary = None;
         }
@@ -237,7 +240,12 @@ impl Session {
             self.replica = None;
             return false;
         };
-        let ready = self.prepare_replica(&known, target).await;
+        let preparing = self.prepare_replica(&known, target);
+        let ready = timeout(READY, preparing).await.unwrap_or(false);
+        if !ready {
+            // Where it was asked and has not answered, what it says next is no answer to what is asked next.
+            self.replica.take_if(|replica| replica.is_asked());
+        }
         if !ready {
             self.shared
                 .count(&target.server)
