@@ -5,10 +5,10 @@ FILE  := $(firstword $(wildcard stacks/$(STAGE)-*.kdl))
 # Compiling with the lab's own load around would lie to the tests: one build at a time.
 CARGO ?= cargo
 
-.PHONY: up build test lint acceptance bench setup-run setup-test setup-bench help
+.PHONY: up build test test-mysql lint acceptance bench setup-run setup-test setup-bench help
 
 help:
-	@sed -n 's/^\([a-z]*\): .*## \(.*\)/  make \1\t\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1\t\2/p' Makefile
 
 up: setup-run build ## bring a site up here (STAGE=0 to 3)
 	@./terrace up $(FILE)
@@ -33,6 +33,10 @@ lint: setup-test ## formatting, clippy, licences, layout
 
 test: lint ## everything, once
 	$(CARGO) test --workspace --locked --no-fail-fast
+
+test-mysql: setup-test ## the database's tests once more, with MySQL instead of MariaDB
+	scripts/mysql
+	TERRACE_ENGINE=mysql $(CARGO) test -p terrace-database --locked --no-fail-fast --test mariadb -- --skip router
 
 acceptance: setup-test ## the tests' rounds in full counts; writes docs/acceptance.md
 	$(CARGO) xtask acceptance

@@ -6,11 +6,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
+use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use terrace_database::failover::{Epoch, Report};
+use terrace_database::failover::{Epoch, Report, Run};
 use terrace_database::{Instance, seed};
+use terrace_site::plan::Engine;
 use terrace_site::wiring::SEED;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -33,29 +35,45 @@ impl Database {
         donor: &str,
         epoch: Epoch,
     ) -> anyhow::Result<()> {
-        let connection = self.ask_for_copy(donor).await?;
-        self.report.reason = format!("takes a copy of {donor}'s data");
-        self.part.reports.tell(vec![self.report.clone()]);
-        instance.stop(STOP_WITHIN).await?;
-        let run = {
-            let work = async {
-                let target = instance.clear_for_copy()?;
-                instance.receive_copy(&target, connection).await?;
-                instance.adopt_copy(epoch).await?;
-                anyhow::Ok(instance.run())
-            };
-            tokio::pin!(work);
-            let mut tick = tokio::time::interval(TELL);
-            loop {
-                tokio::select! {
-                    run = &mut work => break run?,
-                    _ = tick.tick() => self.tell(Report::Down, false),
-                }
+        let takes = format!("takes a copy of {donor}'s data");
+        let work: Pin<Box<dyn Future<Output = _>>> = match instance.found().engine {
+            Engine::Mariadb => {
+                let connection = self.ask_for_copy(donor).await?;
+                Box::pin(async {
+                    instance.stop(STOP_WITHIN).await?;
+                    let target = instance.clear_for_copy()?;
+                    instance.receive_copy(&target, connection).await?;
+                    adopt(instance, epoch).await
+                })
+            }
+            // MySQL's servers copy each other themselves, while both run.
+            Engine::Mysql => {
+                let member = self.member(instance).context("it has no peers")?;
+                Box::pin(async move {
+                    let target = instance.clear_for_copy()?;
+                    member.clone_into(donor, &target).await?;
+                    instance.stop(STOP_WITHIN).await?;
+                    adopt(instance, epoch).await
+                })
             }
         };
+        self.report.reason = takes;
+        self.part.reports.tell(vec![self.report.clone()]);
+        let run = self.meanwhile_down(work).await?;
         self.newborn = false;
         self.was_reborn(run);
         Ok(())
+    }
+
+    /// Tells the controller that it is away, for as long as this lasts.
+    async fn meanwhile_down<T>(&self, mut work: Pin<Box<dyn Future<Output = T> + '_>>) -> T {
+        let mut tick = tokio::time::interval(TELL);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                _ = tick.tick() => self.tell(Report::Down, false),
+            }
+        }
     }
 
     async fn ask_for_copy(&mut self, donor: &str) -> anyhow::Result<OwnedFd> {
@@ -109,6 +127,11 @@ impl Database {
             }
         });
     }
+}
+
+async fn adopt(instance: &mut Instance, epoch: Epoch) -> anyhow::Result<Option<Run>> {
+    instance.adopt_copy(epoch).await?;
+    Ok(instance.run())
 }
 
 /// Listens until the one who knows the word has come.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use terrace_database::failover::{Answer, Command, Report, Run, Token};
+use terrace_database::failover::{Answer, Command, Report, Run, Standing, Token};
 use terrace_database::replication::{self, Peer};
 use terrace_database::{Error, Instance, Processes, Updated};
 use terrace_service::SecretStore;
@@ -24,7 +24,7 @@ const PASSWORD: &str = "database/replication";
 
 /// What happened.
 enum Event {
-    Received(Received),
+    Received(Box<Received>),
     Sought(u64, String),
     Tick,
     Exited(terrace_protocol::keeper::Exit),
@@ -47,7 +47,7 @@ impl Database {
         loop {
             match self.next(&mut tick).await? {
                 Event::Received(received) => {
-                    if let Some(life) = self.received(&mut instance, received).await? {
+                    if let Some(life) = self.received(&mut instance, *received).await? {
                         return Ok(life);
                     }
                 }
@@ -71,7 +71,7 @@ impl Database {
         let (processes, id) = (self.processes.clone(), self.part.id.clone());
         let mut stopped = self.part.stopped.clone();
         Ok(tokio::select! {
-            received = letters::next(&mut self.letters) => Event::Received(received),
+            received = letters::next(&mut self.letters) => Event::Received(Box::new(received)),
             (number, text) = letters::next(&mut self.searches) => Event::Sought(number, text),
             exit = processes.exited(&id) => Event::Exited(exit?),
             () = ended(&mut stopped) => Event::Stop,
@@ -252,32 +252,33 @@ impl Database {
 
     /// Its run and position now.
     async fn at(&self, instance: &Instance) -> Answer {
-        match (self.report(instance).await, instance.run()) {
-            (Report::Up(standing), Some(run)) => Answer::At {
+        match (self.standing(instance).await, instance.run()) {
+            (Ok(standing), Some(run)) => Answer::At {
                 run,
                 position: standing.position,
             },
-            _ => Answer::Failed("it does not say how it stands".to_owned()),
+            (Err(why), _) => Answer::Failed(why),
+            (Ok(_), None) => Answer::Failed("it has ended".to_owned()),
         }
     }
 
-    async fn report(&self, instance: &Instance) -> Report {
-        let (Some(run), Some(member)) = (instance.run(), self.member(instance)) else {
-            return Report::Silent;
-        };
-        match tokio::time::timeout(ANSWERS_WITHIN, member.standing(&run)).await {
-            Ok(Ok(standing)) => Report::Up(standing),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "the database does not say how it stands");
-                Report::Silent
-            }
-            Err(_) => Report::Silent,
-        }
+    /// How it stands, or why it does not say.
+    async fn standing(&self, instance: &Instance) -> Result<Standing, String> {
+        let silent = || "it does not say how it stands".to_owned();
+        let (run, member) = (instance.run(), self.member(instance));
+        let (run, member) = run.zip(member).ok_or_else(silent)?;
+        let standing = tokio::time::timeout(ANSWERS_WITHIN, member.standing(&run)).await;
+        standing
+            .map_err(|_| silent())?
+            .map_err(|error| error.to_string())
     }
 
     async fn look(&mut self, instance: &Instance) {
-        let report = self.report(instance).await;
-        self.show_member(&report);
+        let (report, why) = match self.standing(instance).await {
+            Ok(standing) => (Report::Up(standing), String::new()),
+            Err(why) => (Report::Silent, why),
+        };
+        self.show_member(&report, why);
         self.tell(report, instance.is_primary());
     }
 

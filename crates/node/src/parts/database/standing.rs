@@ -12,17 +12,14 @@ const MOMENT: Duration = Duration::from_secs(10);
 
 impl Database {
     /// Shows what a probe found.
-    pub(super) fn show_member(&mut self, report: &Report) {
+    pub(super) fn show_member(&mut self, report: &Report, silent: String) {
         let (state, reason) = match report {
             Report::Up(standing) => {
                 self.failures = 0;
                 self.report.database = Some(Box::new(place(standing)));
                 said(standing)
             }
-            Report::Down | Report::Silent => {
-                let silent = "it does not say how it stands".to_owned();
-                (State::Failing, silent)
-            }
+            Report::Down | Report::Silent => (State::Failing, silent),
         };
         let since = *self.unwell_since.get_or_insert_with(Instant::now);
         if state == State::Serving {
@@ -70,7 +67,11 @@ fn follows(link: &Link) -> (State, String) {
         return (State::Failing, text);
     }
     if !link.running {
-        return (State::Failing, format!("does not receive from {source}"));
+        let text = link.trouble.as_ref().map_or_else(
+            || format!("does not receive from {source}"),
+            |trouble| format!("does not follow {source}: {trouble}"),
+        );
+        return (State::Failing, text);
     }
     match link.lag {
         Some(lag) if lag < Duration::from_secs(1) => {
@@ -95,6 +96,7 @@ mod tests {
             acks: true,
             running,
             diverged: false,
+            trouble: None,
             lag: lag.map(Duration::from_secs),
         };
         let words = |link| follows(&link).1;

@@ -13,6 +13,10 @@ use super::words::{Command, Report};
 /// Silent for this long, writes are held.
 const SUSPECT: Duration = Duration::from_secs(1);
 
+/// A link that has not run for this long is made anew: an applier that met a full disk does not go on by
+/// itself.
+const STALLED: Duration = Duration::from_secs(3);
+
 impl Machine {
     pub(super) fn keep(&mut self, now: Instant) {
         self.keep_primary(now);
@@ -153,27 +157,32 @@ impl Machine {
             run: standing.run.clone(),
             source,
         };
-        if member.attached.as_ref() == Some(&wanted) {
+        let attached = member.attached.as_ref() == Some(&wanted);
+        let stalls = |since| now - since >= STALLED;
+        let again = member.stalled_since.is_some_and(stalls);
+        if attached && self.is_locked_out(name) {
             self.let_in(name, now);
-        } else if self.opened.is_some() {
+        } else if self.opened.is_some() && (again || !attached) {
             let Attached { source, acks, run } = wanted;
             self.command(name, Command::Attach { source, acks, run }, now);
         }
     }
 
+    fn is_locked_out(&self, name: &str) -> bool {
+        let primary = self.standing(&self.record.primary);
+        primary.is_some_and(|one| one.barred.contains(name))
+    }
+
     /// Only once its link is known to acknowledge no more than the record allows, and not while it is on
     /// its way out of the sync set. From the moment of the order it does not count as barred.
     fn let_in(&mut self, name: &str, now: Instant) {
-        let primary = self.record.primary.clone();
-        let barred = self
-            .standing(&primary)
-            .is_some_and(|standing| standing.barred.contains(name));
-        if !barred || self.leaves(name, now) {
+        if self.leaves(name, now) {
             return;
         }
         if let Some(member) = self.members.get_mut(name) {
             member.barred = None;
         }
+        let primary = self.record.primary.clone();
         self.command(&primary, Command::Admit(name.to_owned()), now);
     }
 }

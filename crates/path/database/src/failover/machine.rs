@@ -312,6 +312,7 @@ impl Machine {
                 | Command::Release
         ) {
             member.attached = None;
+            member.stalled_since = None;
         }
         self.number += 1;
         member.inflight = Some(InFlight {

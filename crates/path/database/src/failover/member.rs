@@ -20,6 +20,8 @@ pub(super) struct Member {
     pub reborn: Option<Run>,
     /// It is locked out at the primary, which had this then.
     pub barred: Option<Position>,
+    /// Since when its link stands and does not run.
+    pub stalled_since: Option<Instant>,
     /// Since when it is not connected to the primary, as the primary says.
     pub away_since: Option<Instant>,
 }
@@ -48,6 +50,7 @@ impl Member {
             diverged: false,
             reborn: None,
             barred: None,
+            stalled_since: None,
             away_since: None,
         }
     }
@@ -71,6 +74,8 @@ impl Member {
                 one.run == standing.run && link.is_some_and(|link| link.source == one.source)
             };
             self.attached.take_if(|one| !linked(one));
+            let stalls = standing.link.as_ref().is_some_and(|link| !link.running);
+            self.stalled_since = stalls.then(|| self.stalled_since.unwrap_or(now));
             self.diverged |= standing.link.as_ref().is_some_and(|link| link.diverged);
         } else {
             self.down_since.get_or_insert(now);

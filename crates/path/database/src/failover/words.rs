@@ -140,6 +140,8 @@ pub struct Link {
     pub running: bool,
     /// It has been refused because of transactions of its own.
     pub diverged: bool,
+    /// Why it does not run, and what helps.
+    pub trouble: Option<String>,
     /// How far it is behind; `None`: unknown.
     pub lag: Option<Duration>,
 }

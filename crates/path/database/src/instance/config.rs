@@ -92,6 +92,7 @@ secure-file-priv = NULL
 loose-mysqlx = OFF
 plugin-load-add = semisync_source.so
 plugin-load-add = semisync_replica.so
+plugin-load-add = mysql_clone.so
 loose-rpl-semi-sync-source-enabled = 0
 loose-rpl-semi-sync-replica-enabled = 1
 loose-rpl-semi-sync-source-wait-point = AFTER_SYNC

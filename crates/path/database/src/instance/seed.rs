@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use terrace_protocol::keeper::{Program, Spawn};
+use terrace_site::plan::Engine;
 
 use super::accounts::{CONTROL, CONTROL_SECRET};
 use super::dump::{self, DUMP};
@@ -31,6 +32,9 @@ const POSITION_FILES: [&str; 2] = ["mariadb_backup_binlog_info", "xtrabackup_bin
 
 /// As much of a long output as a message takes.
 const LAST_WORDS: usize = 800;
+
+/// Where MySQL's server makes its copy, among its temporary files.
+const CLONE: &str = "copy";
 
 /// With what it begins what it writes; a dump begins with a comment.
 const STREAM: u8 = b'X';
@@ -77,12 +81,23 @@ pub(super) enum Way {
 }
 
 impl Instance {
-    /// Makes the empty directory in which a copy is laid that this server is to adopt.
+    /// Makes the empty directory in which a copy is laid that this server is to adopt. MySQL makes its own
+    /// in [`crate::replication::Member::clone_into`]: there it is a name that is free.
     ///
     /// # Errors
     /// When what an earlier one left cannot be removed.
     pub fn clear_for_copy(&self) -> Result<PathBuf, Error> {
-        let target = home::clear(&self.settings.directories)?;
+        let directories = &self.settings.directories;
+        let target = home::clear(directories)?;
+        if self.found.engine == Engine::Mysql {
+            let target = directories.temporary().join(CLONE);
+            return match fs::remove_dir_all(&target) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    Err(Error::io("clear", &target)(error))
+                }
+                _ => Ok(target),
+            };
+        }
         files::make_directory(&target, 0o700, self.settings.user)
             .map_err(Error::io("make", &target))?;
         Ok(target)
@@ -114,6 +129,12 @@ impl Instance {
     /// When the copy is of no use: then nothing has changed.
     pub async fn adopt_copy(&mut self, epoch: Epoch) -> Result<Started, Error> {
         let copy = self.settings.directories.unborn();
+        if self.found.engine == Engine::Mysql {
+            let made = self.settings.directories.temporary().join(CLONE);
+            fs::rename(&made, &copy).map_err(Error::io("move", &made))?;
+            self.replace_data(epoch)?;
+            return self.start_as_replica().await;
+        }
         if dump::is_in(&copy) {
             return self.adopt_dump(epoch).await;
         }
@@ -279,7 +300,7 @@ fn position(copy: &Path) -> Result<Position, Error> {
         .unwrap_or_else(|| copy.join(POSITION_FILES[0]));
     let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
     let third = text.split_whitespace().nth(2).unwrap_or_default();
-    Position::parse(terrace_site::plan::Engine::Mariadb, third)
+    Position::parse(Engine::Mariadb, third)
         .map_err(|error| Error::io("understand", &path)(io::Error::other(error)))
 }
 

@@ -1,8 +1,8 @@
 //! One server, as the failover machine commands it.
 //!
 //! Each command opens a connection of its own over the server's socket and is bounded in time: a command
-//! that hangs must not stand in the way of the next. Starting, killing and cloning are not here, they need
-//! processes.
+//! that hangs must not stand in the way of the next. Starting and killing are not here, they
+//! need processes; whose replica it is and how it becomes one is in `link`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,24 +11,18 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
 use terrace_service::Secret;
 use terrace_site::plan::Engine;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
-use super::standing::{self, Link};
-use super::statements::{self, Source};
+use super::standing;
+use super::statements;
 use crate::failover::{Answer, Command, Run, Standing};
 use crate::gtid::{NoPosition, Position};
 
 /// How long one command may take.
-const WITHIN: Duration = Duration::from_secs(4);
-
-/// How long what was received may take to be applied before a replica is moved.
-const DRAIN: Duration = Duration::from_secs(3);
+pub(super) const WITHIN: Duration = Duration::from_secs(4);
 
 /// Between two looks at something that is about to happen.
-const LOOK: Duration = Duration::from_millis(10);
-
-/// What a replica is told that asks for transactions which its source does not have.
-const FATAL_READ: u32 = 1236;
+pub(super) const LOOK: Duration = Duration::from_millis(10);
 
 /// A command was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +36,9 @@ pub enum Error {
     /// What it says of its position is not understood.
     #[error(transparent)]
     Position(#[from] NoPosition),
+    /// It can neither write nor, for as long as that lasts, say how far it has received.
+    #[error("{full} ({0})", full = standing::FULL)]
+    DiskFull(String),
     /// It is not in the state that the command is for.
     #[error("{0}")]
     State(String),
@@ -62,9 +59,9 @@ pub struct Peer {
 pub struct Member {
     pub(super) engine: Engine,
     options: Opts,
-    server_id: u32,
+    pub(super) server_id: u32,
     pub(super) peers: BTreeMap<String, Peer>,
-    password: Secret,
+    pub(super) password: Secret,
 }
 
 impl Member {
@@ -116,7 +113,7 @@ impl Member {
             if there.contains(&user) {
                 continue;
             }
-            let make = statements::make_account(&user, &self.password);
+            let make = statements::make_account(self.engine, &user, &self.password);
             bounded(carry_out(&mut conn, make)).await?;
         }
         bye(conn).await;
@@ -175,6 +172,10 @@ impl Member {
                 carry_out(conn, [statements::stop_receiving(engine).to_owned()]).await
             }
             Command::Apply(position) => {
+                let link = standing::link(engine, conn).await?;
+                if link.is_some_and(|link| !link.applies) {
+                    carry_out(conn, [statements::start_applying(engine).to_owned()]).await?;
+                }
                 let wait = statements::wait_for(engine, &position.to_string(), 3);
                 match conn.query_first::<Option<i64>, _>(wait).await?.flatten() {
                     Some(0) => Ok(()),
@@ -184,7 +185,7 @@ impl Member {
             Command::Bar(name) => self.bar(conn, name).await,
             Command::Admit(name) => {
                 let user = statements::replica_user(self.peer(name)?.server_id);
-                carry_out(conn, statements::lock_account(&user, false)).await
+                self.lock(conn, &user, false).await
             }
             Command::Attach { .. }
             | Command::Fence
@@ -193,9 +194,16 @@ impl Member {
         }
     }
 
+    async fn lock(&self, conn: &mut Conn, user: &str, lock: bool) -> Result<(), Error> {
+        let closed: Option<u8> = conn.query_first(statements::is_closed(self.engine)).await?;
+        let closed = closed == Some(1);
+        let statements = statements::lock_account(self.engine, user, lock, closed);
+        carry_out(conn, statements).await
+    }
+
     async fn bar(&self, conn: &mut Conn, name: &str) -> Result<(), Error> {
         let user = statements::replica_user(self.peer(name)?.server_id);
-        carry_out(conn, statements::lock_account(&user, true)).await?;
+        self.lock(conn, &user, true).await?;
         loop {
             let ids: Vec<u64> = conn.query(statements::connections(&user)).await?;
             if ids.is_empty() {
@@ -209,121 +217,6 @@ impl Member {
         }
     }
 
-    /// True: it has transactions of its own.
-    async fn attach(&self, source: &str, acks: bool) -> Result<bool, Error> {
-        let mut conn = bounded(self.connect()).await?;
-        let errant = self.attach_over(&mut conn, source, acks).await;
-        bye(conn).await;
-        errant
-    }
-
-    async fn attach_over(&self, conn: &mut Conn, source: &str, acks: bool) -> Result<bool, Error> {
-        let peer = self.peer(source)?;
-        let engine = self.engine;
-        let link = bounded(standing::link(engine, conn)).await?;
-        bounded(carry_out(conn, statements::close(engine))).await?;
-        if link
-            .as_ref()
-            .is_some_and(|link| !link.applies && link.receives)
-        {
-            // With both stopped, the next start would throw away what was received.
-            let apply = statements::start_applying(engine).to_owned();
-            bounded(carry_out(conn, [apply])).await?;
-        }
-        let receiving = statements::stop_receiving(engine).to_owned();
-        let quiet = [
-            receiving,
-            statements::semi_sync(engine, false),
-            statements::acknowledge(engine, acks),
-        ];
-        if link.is_some() {
-            bounded(carry_out(conn, quiet)).await?;
-        } else {
-            bounded(carry_out(conn, quiet.into_iter().skip(1))).await?;
-        }
-        let user = statements::replica_user(self.server_id);
-        let source = Source {
-            host: &peer.host,
-            port: peer.port,
-            user: &user,
-            password: &self.password,
-        };
-        if engine == Engine::Mysql && self.is_errant(conn, &source).await? {
-            return Ok(true);
-        }
-        match &link {
-            Some(link) if link.is_from(peer) => {
-                let start = statements::start_receiving(engine).to_owned();
-                bounded(carry_out(conn, [start])).await?;
-            }
-            _ => {
-                if link.is_some() {
-                    self.drain(conn).await?;
-                    let stop = statements::stop(engine).to_owned();
-                    bounded(carry_out(conn, [stop])).await?;
-                }
-                let change = statements::attach(engine, &source, link.is_none());
-                bounded(carry_out(conn, change)).await?;
-            }
-        }
-        self.connected(conn).await
-    }
-
-    /// Waits until what was received is applied: a replica that is moved before throws it away.
-    async fn drain(&self, conn: &mut Conn) -> Result<(), Error> {
-        let deadline = Instant::now() + DRAIN;
-        loop {
-            let Some(link) = bounded(standing::link(self.engine, conn)).await? else {
-                return Ok(());
-            };
-            let applied = bounded(standing::applied(self.engine, conn)).await?;
-            if applied.holds(&link.received) || link.apply_error != 0 {
-                return Ok(());
-            }
-            if Instant::now() >= deadline {
-                return Err(Error::State("it has not applied what it received".into()));
-            }
-            sleep(LOOK).await;
-        }
-    }
-
-    /// Waits until it receives. True: it was refused for good.
-    async fn connected(&self, conn: &mut Conn) -> Result<bool, Error> {
-        let deadline = Instant::now() + WITHIN;
-        loop {
-            let link = bounded(standing::link(self.engine, conn)).await?;
-            let link = link.ok_or_else(|| Error::State("it has no source".into()))?;
-            if link.receives {
-                return Ok(false);
-            }
-            if link.receive_error.0 == FATAL_READ {
-                return Ok(true);
-            }
-            if Instant::now() >= deadline {
-                let (code, text) = link.receive_error;
-                return Err(Error::State(format!("it does not connect: {code} {text}")));
-            }
-            sleep(LOOK).await;
-        }
-    }
-
-    /// MySQL lets an errant replica connect and breaks later: asked before.
-    async fn is_errant(&self, conn: &mut Conn, source: &Source<'_>) -> Result<bool, Error> {
-        let there = mysql_async::OptsBuilder::default()
-            .ip_or_hostname(source.host)
-            .tcp_port(source.port)
-            .user(Some(source.user))
-            .pass(Some(source.password.expose()))
-            .prefer_socket(false);
-        let mine = bounded(standing::applied(self.engine, conn)).await?;
-        let theirs = bounded(async {
-            let mut there = Conn::new(there).await?;
-            standing::applied(self.engine, &mut there).await
-        })
-        .await?;
-        Ok(!theirs.holds(&mine))
-    }
-
     /// Received or applied, whichever is further.
     async fn position(&self) -> Result<Position, Error> {
         let mut conn = self.connect().await?;
@@ -332,30 +225,24 @@ impl Member {
         position
     }
 
-    fn peer(&self, name: &str) -> Result<&Peer, Error> {
+    pub(super) fn peer(&self, name: &str) -> Result<&Peer, Error> {
         self.peers
             .get(name)
             .ok_or_else(|| Error::State(format!("{name} is not known here")))
     }
 
-    async fn connect(&self) -> Result<Conn, Error> {
+    pub(super) async fn connect(&self) -> Result<Conn, Error> {
         Ok(Conn::new(self.options.clone()).await?)
     }
 }
 
-impl Link {
-    fn is_from(&self, peer: &Peer) -> bool {
-        self.host == peer.host && self.port == peer.port
-    }
-}
-
 /// Leaves as a client should: the server's log names whoever does not.
-async fn bye(conn: Conn) {
+pub(super) async fn bye(conn: Conn) {
     // It may have gone first.
     let _ = conn.disconnect().await;
 }
 
-async fn carry_out(
+pub(super) async fn carry_out(
     conn: &mut Conn,
     statements: impl IntoIterator<Item = String>,
 ) -> Result<(), Error> {
@@ -365,6 +252,6 @@ async fn carry_out(
     Ok(())
 }
 
-async fn bounded<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+pub(super) async fn bounded<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     timeout(WITHIN, work).await.map_err(|_| Error::Slow)?
 }

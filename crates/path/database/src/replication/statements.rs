@@ -24,26 +24,52 @@ pub fn replica_user(server_id: u32) -> String {
     format!("terrace_replica_{server_id}")
 }
 
-/// Makes a replication account, with the right to replicate and no other. Runs on the primary and reaches
+/// Makes a replication account, with the right to replicate (on MySQL also as a copy) and no other. Runs on the primary and reaches
 /// the others as replication.
-pub fn make_account(user: &str, password: &Secret) -> Vec<String> {
+pub fn make_account(engine: Engine, user: &str, password: &Secret) -> Vec<String> {
     let who = account(user, "%");
     let password = quote(password.expose());
-    vec![
+    let mut statements = vec![
         format!("CREATE USER IF NOT EXISTS {who} IDENTIFIED BY {password}"),
         format!("ALTER USER {who} IDENTIFIED BY {password}"),
         format!("GRANT REPLICATION SLAVE ON *.* TO {who}"),
-    ]
+    ];
+    if engine == Engine::Mysql {
+        // It may take a copy of what it may receive anyway.
+        statements.push(format!("GRANT BACKUP_ADMIN ON *.* TO {who}"));
+    }
+    statements
 }
 
-/// Locks a replica's account on this server alone, or lets it in again.
-pub fn lock_account(user: &str, lock: bool) -> Vec<String> {
+/// Locks a replica's account on this server alone, or lets it in again. `closed`: the server takes no
+/// writes, which on MySQL means not even this one.
+pub fn lock_account(engine: Engine, user: &str, lock: bool, closed: bool) -> Vec<String> {
     let state = if lock { "LOCK" } else { "UNLOCK" };
-    vec![
+    let statements = [
         "SET SESSION sql_log_bin=0".to_owned(),
         format!("ALTER USER {} ACCOUNT {state}", account(user, "%")),
         "SET SESSION sql_log_bin=1".to_owned(),
-    ]
+    ];
+    ajar(engine, closed, statements)
+}
+
+/// On MySQL a server that is closed to everybody is opened a little for what Terrace does to it: `read_only`
+/// keeps the apps out meanwhile.
+fn ajar(engine: Engine, closed: bool, statements: impl IntoIterator<Item = String>) -> Vec<String> {
+    let super_read_only = |on: u8| {
+        let needed = engine == Engine::Mysql && closed;
+        needed.then(|| format!("SET GLOBAL super_read_only={on}"))
+    };
+    let statements = super_read_only(0).into_iter().chain(statements);
+    statements.chain(super_read_only(1)).collect()
+}
+
+/// Asks whether it takes no writes at all.
+pub fn is_closed(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Mariadb => "SELECT @@GLOBAL.read_only+0",
+        Engine::Mysql => "SELECT @@GLOBAL.super_read_only+0",
+    }
 }
 
 /// Asks for the connections over which a user receives.
@@ -218,25 +244,18 @@ pub fn close(engine: Engine) -> Vec<String> {
     ]
 }
 
-/// What is here and not there: a set that must be empty before a replica is let in.
-pub fn errant(mine: &str, theirs: &str) -> String {
-    format!("SELECT GTID_SUBTRACT({},{})", quote(mine), quote(theirs))
-}
-
-/// Lets MySQL's replica replace its data by a copy of the donor's: it ends the server, which is started
-/// again (error 3707 is expected).
-pub fn clone_from(donor: &Source<'_>) -> Vec<String> {
+/// Copies MySQL's donor into this directory, which does not exist. What the server has is left as it is.
+pub fn clone_into(donor: &Source<'_>, directory: &str) -> Vec<String> {
     let address = format!("{}:{}", donor.host, donor.port);
     vec![
-        "INSTALL PLUGIN clone SONAME 'mysql_clone.so'".to_owned(),
         format!("SET GLOBAL clone_valid_donor_list={}", quote(&address)),
-        "SET GLOBAL super_read_only=0".to_owned(),
         format!(
-            "CLONE INSTANCE FROM {}@{}:{} IDENTIFIED BY {} REQUIRE SSL",
+            "CLONE INSTANCE FROM {}@{}:{} IDENTIFIED BY {} DATA DIRECTORY={} REQUIRE SSL",
             quote(donor.user),
             quote(donor.host),
             donor.port,
-            quote(donor.password.expose())
+            quote(donor.password.expose()),
+            quote(directory)
         ),
     ]
 }
@@ -280,6 +299,19 @@ mod tests {
                 .iter()
                 .position(|one| one.ends_with("_enabled=1"));
             assert!(semi_sync.unwrap() < statements.len() - 1, "{statements:?}");
+        }
+    }
+
+    #[test]
+    fn a_closed_server_is_opened_for_no_longer_than_an_account_takes() {
+        let user = replica_user(12);
+        let mysql = lock_account(Engine::Mysql, &user, true, true);
+        assert_eq!(mysql.first().unwrap(), "SET GLOBAL super_read_only=0");
+        assert_eq!(mysql.last().unwrap(), "SET GLOBAL super_read_only=1");
+        for (engine, closed) in [(Engine::Mysql, false), (Engine::Mariadb, true)] {
+            let statements = lock_account(engine, &user, true, closed);
+            let touched = statements.iter().any(|one| one.contains("read_only"));
+            assert!(!touched, "{statements:?}");
         }
     }
 }

@@ -5,10 +5,10 @@ use std::fs;
 use mysql_async::prelude::Queryable;
 use terrace_database::{Error, Health, Stopped, Updated};
 use terrace_service::Secret;
-use terrace_site::plan::{DatabasePlan, DatabaseUser, SecretName};
+use terrace_site::plan::{DatabasePlan, DatabaseUser, Engine, SecretName};
 
 use crate::STOP;
-use crate::support::{self, Bench};
+use crate::support::{self, Bench, flavour};
 
 #[tokio::test]
 async fn an_app_has_rights_on_its_own_database_and_nowhere_else() {
@@ -59,6 +59,14 @@ async fn an_app_has_rights_on_its_own_database_and_nowhere_else() {
     drop(instance);
 }
 
+/// The variable that says what the server has written.
+fn written() -> &'static str {
+    match flavour() {
+        Engine::Mariadb => "gtid_binlog_pos",
+        Engine::Mysql => "gtid_executed",
+    }
+}
+
 #[tokio::test]
 async fn passwords_and_accounts_follow_the_plan() {
     let Some(bench) = Bench::warm().await else {
@@ -68,7 +76,7 @@ async fn passwords_and_accounts_follow_the_plan() {
     let position = async || {
         let mut app = bench.app().await.unwrap();
         let position: Option<String> = app
-            .query_first("SELECT @@GLOBAL.gtid_binlog_pos")
+            .query_first(format!("SELECT @@GLOBAL.{}", written()))
             .await
             .unwrap();
         position.unwrap()

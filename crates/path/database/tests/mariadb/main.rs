@@ -1,4 +1,5 @@
-//! A real MariaDB, from birth to death. Where it is not installed the tests say so and pass.
+//! A real server, from birth to death: MariaDB, or MySQL where `TERRACE_ENGINE=mysql` asks for it. Where
+//! it is not installed the tests say so and pass.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 

@@ -8,7 +8,7 @@ use terrace_database::instance::failure::Cause;
 use terrace_database::{Error, Processes};
 use terrace_site::plan::Engine;
 
-use crate::support::{Bench, ID};
+use crate::support::{Bench, ID, flavour};
 
 #[tokio::test]
 async fn data_of_others_is_left_alone() {
@@ -71,10 +71,14 @@ async fn data_is_opened_by_the_engine_of_its_birth_alone() {
         return;
     };
     drop(bench.prepare().await.unwrap());
-    bench.plan.engine = Some(Engine::Mysql);
+    let (own, other) = match flavour() {
+        Engine::Mariadb => (Engine::Mariadb, Engine::Mysql),
+        Engine::Mysql => (Engine::Mysql, Engine::Mariadb),
+    };
+    bench.plan.engine = Some(other);
     let refused = bench.prepare().await.err().unwrap();
     assert!(matches!(refused, Error::OtherEngine { .. }), "{refused}");
-    bench.plan.engine = Some(Engine::Mariadb);
+    bench.plan.engine = Some(own);
     assert!(bench.prepare().await.is_ok());
 }
 

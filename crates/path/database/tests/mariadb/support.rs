@@ -21,7 +21,7 @@ use terrace_database::{
 };
 use terrace_protocol::keeper::{Exit, Program, Spawn, User};
 use terrace_service::{SecretStore, users};
-use terrace_site::plan::{DatabasePlan, DatabaseUser, SecretName};
+use terrace_site::plan::{DatabasePlan, DatabaseUser, Engine, SecretName};
 use tokio::process::Command;
 use tokio::sync::watch;
 
@@ -158,12 +158,32 @@ pub struct Bench {
     pub plan: DatabasePlan,
 }
 
+/// Which server the tests run: `TERRACE_ENGINE=mysql` takes the one that scripts/mysql unpacks.
+pub fn flavour() -> Engine {
+    match std::env::var("TERRACE_ENGINE").as_deref() {
+        Ok("mysql") => Engine::Mysql,
+        Ok("mariadb") | Err(_) => Engine::Mariadb,
+        Ok(other) => panic!("TERRACE_ENGINE={other}: write `mariadb` or `mysql`"),
+    }
+}
+
+/// Where its programs are.
+pub fn search() -> Vec<PathBuf> {
+    match flavour() {
+        Engine::Mariadb => engine::search_path(std::env::var_os("PATH").as_deref()),
+        Engine::Mysql => {
+            let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3);
+            vec![root.unwrap().join("target/mysql/bin")]
+        }
+    }
+}
+
 /// The role that the tests run.
 pub const ID: &str = "web-01/database";
 
 impl Bench {
     /// A place with templates of its own: its first birth is a cold one. `None`: this machine has no
-    /// MariaDB, which is said.
+    /// server of the flavour, which is said.
     pub async fn cold() -> Option<Self> {
         let place = tempfile::tempdir().unwrap();
         // The server's own user must be able to pass.
@@ -182,14 +202,14 @@ impl Bench {
                     templates: place.path().join("templates"),
                 },
                 user: root.then_some(users::DATABASE),
-                search: engine::search_path(std::env::var_os("PATH").as_deref()),
+                search: search(),
                 secrets: SecretStore::new(place.path().join("secrets")),
             },
             plan: plan(free_port()),
             place,
             processes,
         };
-        let wanted = Some(terrace_site::plan::Engine::Mariadb);
+        let wanted = Some(flavour());
         let Settings { search, user, .. } = &bench.settings;
         match engine::discover(&*bench.processes, ID, search, wanted, *user).await {
             Ok(_) => Some(bench),

@@ -31,6 +31,8 @@ pub(super) struct Server {
     pub receives: bool,
     pub diverged: bool,
     pub barred: BTreeSet<String>,
+    /// Its applier met an error, and does nothing until it is started again.
+    pub stopped: bool,
     /// Applies so many a step.
     pub speed: u64,
     highest: Option<Token>,
@@ -57,6 +59,7 @@ impl Server {
             receives: false,
             diverged: false,
             barred: BTreeSet::new(),
+            stopped: false,
             speed: 20,
             highest: None,
             busy: None,
@@ -101,6 +104,7 @@ impl Server {
         self.writable = false;
         self.semi_sync = false;
         self.receives = false;
+        self.stopped = false;
         self.relay.clear();
         self.starts_at = starts_at;
         self.busy = None;
@@ -130,12 +134,13 @@ impl Server {
             return Report::Down;
         }
         let behind = source.map_or(0, |one| one.log.len().saturating_sub(self.log.len()));
-        let running = source.is_some() && self.receives;
+        let running = source.is_some() && self.receives && !self.stopped;
         let link = self.source.as_ref().map(|(name, acks)| Link {
             source: name.clone(),
             acks: *acks,
             running,
             diverged: self.diverged,
+            trouble: self.stopped.then(|| "its disk is full".into()),
             lag: running.then(|| std::time::Duration::from_millis(behind as u64 * 40)),
         });
         Report::Up(Standing {
@@ -205,6 +210,7 @@ impl Server {
                 }
             }
             Command::Apply(position) => {
+                self.stopped = false;
                 if !self.has(position) {
                     return None;
                 }
@@ -238,6 +244,7 @@ impl Server {
             return Some(Answer::Failed("not as it was".into()));
         }
         self.receives = false;
+        self.stopped = false;
         if !self.relay.is_empty() {
             return None;
         }

@@ -3,9 +3,11 @@
 use mysql_async::prelude::Queryable;
 use terrace_database::failover::{Answer, Command, Epoch};
 use terrace_database::{Error, seed};
+use terrace_site::plan::Engine;
 
 use super::pair::{Half, Writers, attached, pair, pair_with, stop};
 use crate::STOP;
+use crate::support::flavour;
 
 #[tokio::test]
 async fn a_server_with_writes_of_its_own_is_cloned_and_its_old_data_kept() {
@@ -36,6 +38,26 @@ async fn without_any_program_the_package_is_named() {
     stop([one, two]).await;
 }
 
+/// Replaces the taker's data by a copy of the donor's.
+pub(super) async fn clone_of(donor: &Half, taker: &mut Half) {
+    let copy = taker.instance.clear_for_copy().unwrap();
+    if flavour() == Engine::Mysql {
+        let copied = taker
+            .member()
+            .clone_into(&donor.bench.plan.report_host, &copy)
+            .await;
+        copied.unwrap_or_else(|error| panic!("{error}"));
+        taker.instance.stop(STOP).await.unwrap();
+    } else {
+        taker.instance.stop(STOP).await.unwrap();
+        let (sent, received) = hand_over(donor, taker, &copy).await;
+        sent.unwrap_or_else(|error| panic!("{error}"));
+        received.unwrap_or_else(|error| panic!("{error}"));
+    }
+    let started = taker.instance.adopt_copy(Epoch(2)).await;
+    started.unwrap_or_else(|error| panic!("{error}"));
+}
+
 async fn hand_over(
     from: &Half,
     to: &Half,
@@ -64,18 +86,12 @@ async fn errant_is_cloned((mut one, mut two): (Half, Half)) {
     one.done(Command::Close).await;
     assert_eq!(one.attach("db-2", true).await, Answer::Diverged);
 
-    one.instance.stop(STOP).await.unwrap();
-    let copy = one.instance.clear_for_copy().unwrap();
     let writers = Writers::on(&two).await;
-    let (sent, received) = hand_over(&two, &one, &copy).await;
-    sent.unwrap_or_else(|error| panic!("{error}"));
-    received.unwrap_or_else(|error| panic!("{error}"));
-    let started = one.instance.adopt_copy(Epoch(2)).await;
-    started.unwrap_or_else(|error| panic!("{error}"));
+    clone_of(&two, &mut one).await;
     attached(one.attach("db-2", true).await);
     let acknowledged = writers.acknowledged().await;
     let position = two.done(Command::SemiSync(true)).await;
-    one.done(Command::Apply(position)).await;
+    one.catch_up(position).await;
     let rows = two.rows().await;
     assert!(
         acknowledged.is_subset(&rows) && rows.contains(&90_000_003) && !rows.contains(&90_000_002)

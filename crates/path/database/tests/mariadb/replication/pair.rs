@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -15,10 +14,11 @@ use terrace_database::instance::engine;
 use terrace_database::replication::{Member, Peer};
 use terrace_database::{Instance, Processes};
 use terrace_service::Secret;
+use terrace_site::plan::Engine;
 use tokio::task::JoinHandle;
 
 use crate::STOP;
-use crate::support::{Bench, ID, free_port};
+use crate::support::{Bench, ID, flavour, free_port};
 
 /// A server of the pair.
 pub(super) struct Half {
@@ -74,6 +74,31 @@ impl Half {
         }
     }
 
+    /// Waits for as long as it comes closer: many writes take more than one command's time.
+    pub(super) async fn catch_up(&self, position: Position) {
+        let mut missing = u64::MAX;
+        loop {
+            let answer = self.obey(Command::Apply(position.clone())).await;
+            if matches!(answer, Answer::At { .. }) {
+                return;
+            }
+            let before = std::mem::replace(&mut missing, self.missing(&position).await);
+            assert!(missing < before, "{missing} writes are missing: {answer:?}");
+        }
+    }
+
+    /// How many of these writes cannot be read here.
+    async fn missing(&self, position: &Position) -> u64 {
+        let mut app = self.bench.app().await.unwrap();
+        let question = match flavour() {
+            Engine::Mariadb => "SELECT @@GLOBAL.gtid_slave_pos",
+            Engine::Mysql => "SELECT @@GLOBAL.gtid_executed",
+        };
+        let applied: Option<String> = app.query_first(question).await.unwrap();
+        let applied = Position::parse(flavour(), &applied.unwrap()).unwrap();
+        applied.behind(position)
+    }
+
     pub(super) async fn attach(&self, source: &str, acks: bool) -> Answer {
         let (source, run) = (source.to_owned(), self.instance.run().unwrap());
         self.obey(Command::Attach { source, acks, run }).await
@@ -117,15 +142,11 @@ impl Half {
 
 /// A primary `db-1` with its replica `db-2`, which acknowledges.
 pub(super) async fn pair() -> Option<(Half, Half)> {
-    pair_found_in(None).await
+    Some(pair_on(Bench::warm().await?, Bench::warm().await?).await)
 }
 
-pub(super) async fn pair_found_in(search: Option<Vec<PathBuf>>) -> Option<(Half, Half)> {
-    let (mut first, mut second) = (Bench::warm().await?, Bench::warm().await?);
-    if let Some(search) = search {
-        first.settings.search.clone_from(&search);
-        second.settings.search = search;
-    }
+/// The same, on benches of which one may be special.
+pub(super) async fn pair_on(first: Bench, mut second: Bench) -> (Half, Half) {
     second.settings.secrets = first.settings.secrets.clone();
     let peer = |server_id| Peer {
         host: "127.0.0.1".into(),
@@ -146,7 +167,7 @@ pub(super) async fn pair_found_in(search: Option<Vec<PathBuf>>) -> Option<(Half,
     attached(two.attach("db-1", true).await);
     let position = one.done(Command::SemiSync(true)).await;
     two.done(Command::Apply(position)).await;
-    Some((one, two))
+    (one, two)
 }
 
 pub(super) fn attached(answer: Answer) {
@@ -208,6 +229,10 @@ pub(super) async fn stop(halves: impl IntoIterator<Item = Half>) {
 
 /// A pair whose machines have these programs and no others. `None`: this machine lacks one, which is said.
 pub(super) async fn pair_with(programs: &[&str]) -> Option<(tempfile::TempDir, (Half, Half))> {
+    if flavour() == Engine::Mysql {
+        eprintln!("skipped: MySQL copies itself");
+        return None;
+    }
     let place = tempfile::tempdir().unwrap();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let search = engine::search_path(Some(&path));
@@ -223,6 +248,8 @@ pub(super) async fn pair_with(programs: &[&str]) -> Option<(tempfile::TempDir, (
         std::os::unix::fs::symlink(found, place.path().join(name)).unwrap();
     }
     std::fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    let pair = pair_found_in(Some(vec![place.path().to_owned()])).await?;
-    Some((place, pair))
+    let (mut first, mut second) = (Bench::warm().await?, Bench::warm().await?);
+    first.settings.search = vec![place.path().to_owned()];
+    second.settings.search = vec![place.path().to_owned()];
+    Some((place, pair_on(first, second).await))
 }

@@ -11,7 +11,7 @@ impl World {
             if !server.up && !server.fenced && server.starts_at <= now {
                 server.start(false);
             }
-            if server.up && !server.frozen {
+            if server.up && !server.frozen && !server.stopped {
                 let count = server
                     .relay
                     .len()

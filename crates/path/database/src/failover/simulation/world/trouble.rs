@@ -17,7 +17,7 @@ impl World {
         let name = self.random.pick(&self.names.clone()).clone();
         let other = self.random.pick(&self.names.clone()).clone();
         let long = self.now + 300 + self.random.below(8000);
-        let kind = self.random.below(7);
+        let kind = self.random.below(8);
         self.say(|| format!("trouble {kind} {name} {other} until {long}"));
         match kind {
             0 => {
@@ -44,6 +44,10 @@ impl World {
             5 => {
                 let speed = self.random.below(3);
                 self.server(&name).speed = speed;
+            }
+            6 => {
+                let server = self.server(&name);
+                server.stopped = server.up && server.source.is_some();
             }
             _ => {
                 for other in self.names.clone() {
@@ -139,6 +143,7 @@ impl World {
                 && record.sync_set.get(name) == Some(&server.run())
                 && server.position().holds(mark)
                 && !server.writable
+                && !server.stopped
         };
         let replicas = self.servers.iter().filter(|(name, _)| *name != primary);
         let (name, _) = replicas.into_iter().find(|one| !replica_of_it(*one))?;
