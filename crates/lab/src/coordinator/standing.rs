@@ -129,8 +129,15 @@ impl Coordinator {
             .id
             .strip_prefix(&format!("{server}/"))
             .unwrap_or(&role.id);
-        let next =
-            format!("terrace logs {server}/{log}; the rest of the site runs on: terrace status");
+        let slow = role.reason.starts_with("not ready within");
+        let time = if slow {
+            "give a slower app more time with start-within=; "
+        } else {
+            ""
+        };
+        let next = format!(
+            "{time}terrace logs {server}/{log}; the rest of the site runs on: terrace status"
+        );
         let asked = self.asked(&role.id).unwrap_or_default();
         Some((
             format!("{} does not come up: {}{asked}", role.id, role.reason),

@@ -57,7 +57,15 @@ fn an_app_that_never_listens_is_named() {
         return;
     }
     let site = with_app("silent-app", "true", "sleep 1000");
-    is_told(&site, &["web-01/app", "/health", "terrace logs web-01/app"]);
+    is_told(
+        &site,
+        &[
+            "web-01/app",
+            "/health",
+            "start-within=",
+            "terrace logs web-01/app",
+        ],
+    );
 }
 
 #[test]
@@ -125,4 +133,56 @@ fn what_cannot_run_yet_is_refused_with_its_line() {
             both(&refused)
         );
     }
+}
+
+#[test]
+fn an_app_that_needs_its_time_gets_it_and_says_how_much_is_left() {
+    if !harness::is_root() {
+        return;
+    }
+    let serve = "sleep 4; exec python3 -m http.server --bind $HOST $PORT";
+    let text = format!(
+        "site \"www.foobar.com\" {{\n    server web-01 \"8.8.8.8\"\n    web web-01 static=\"foobar/public\"\n    \
+         app web-01 code=\"foobar\" start-within=\"90s\" {{\n        run \"{serve}\"\n    }}\n}}\n"
+    );
+    let site = Site::with_file("slow-app", &text);
+    let mut up = site.command(&["up", "--detach"]).spawn().unwrap();
+    wait_until("how much of its time has passed is shown", || {
+        let shown = both(&site.terrace(&["status"]));
+        shown.contains("starting") && shown.contains(" s of 90 s")
+    });
+    let came = harness::wait(&mut up, std::time::Duration::from_secs(60));
+    assert!(came.success());
+}
+
+#[test]
+fn a_port_that_another_program_has_is_named() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = with_app(
+        "taken-port",
+        "true",
+        "exec python3 -m http.server --bind 127.0.0.1 9100",
+    );
+    // It is the agent's. The app's own words say what is wrong.
+    is_told(
+        &site,
+        &["Address already in use", "terrace logs web-01/app"],
+    );
+}
+
+#[test]
+fn a_database_that_is_not_installed_is_named_with_its_package() {
+    if !harness::is_root() {
+        return;
+    }
+    let text = "site \"www.foobar.com\" {\n    server web-01 \"8.8.8.8\"\n    web web-01 static=\"foobar/public\"\n    \
+                app web-01 code=\"foobar\" health=\"/health\" {\n        run \"sleep 1000\"\n    }\n    \
+                database web-01 engine=mysql\n}\n";
+    let site = Site::with_file("no-database", text);
+    is_told(
+        &site,
+        &["web-01/database", "no MySQL server on PATH", "install"],
+    );
 }

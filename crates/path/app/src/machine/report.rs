@@ -90,9 +90,13 @@ impl Machine {
                 self.history(&format!("again in {left}"))
             }
             Life::Spawning(_) => self.history("is being started"),
-            Life::Running(_, Fitness::Starting) => match self.checks.reason.as_str() {
+            Life::Running(process, Fitness::Starting) => match self.checks.reason.as_str() {
                 "" => self.history("is being started"),
-                reason => self.history(reason),
+                reason => {
+                    let age = now.saturating_duration_since(process.since).as_secs();
+                    let within = words(self.settings.start_within);
+                    self.history(&format!("{reason}, {age} s of {within}"))
+                }
             },
         }
     }
