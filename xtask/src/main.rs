@@ -16,12 +16,20 @@ fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     match task.as_deref() {
         Some("tidy") => report(&tidy::check(&root)),
-        Some("bench") => ended("bench", bench::run(&root)),
+        Some("bench") => ended("bench", bench(&root)),
         Some("acceptance") => ended("acceptance", acceptance::run(&root)),
         _ => {
-            eprintln!("usage: cargo xtask tidy | bench | acceptance");
+            eprintln!("usage: cargo xtask tidy | bench [router] | acceptance");
             ExitCode::from(2)
         }
+    }
+}
+
+/// All of it, written down; or one part of it, printed.
+fn bench(root: &Path) -> std::io::Result<()> {
+    match std::env::args().nth(2).as_deref() {
+        Some("router") => bench::router::measure(root).map(drop),
+        _ => bench::run(root),
     }
 }
 

@@ -44,6 +44,11 @@ pub enum Request {
     },
     /// Change the primary database. Answered when it is done, or is not.
     Order(Order),
+    /// Search the site's database, on its primary, for a text.
+    Find {
+        /// The text.
+        text: String,
+    },
     /// Break something, to see what becomes of the site.
     Break(Fault),
     /// Mend everything that was broken and does not mend itself.
@@ -102,6 +107,8 @@ pub enum Reply {
     },
     /// It was begun; the status shows how far it is.
     Begun,
+    /// The values in which the text was found.
+    Found(Vec<String>),
     /// It was done. What, in words for a person.
     Done(String),
     /// It is broken, or mended.

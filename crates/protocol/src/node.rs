@@ -36,6 +36,13 @@ pub enum ToNode {
         /// What is wanted.
         order: Order,
     },
+    /// Search the site's database for a text: for the node of the primary. Answered by [`FromNode::Found`].
+    Find {
+        /// Names the answer.
+        number: u64,
+        /// The text.
+        text: String,
+    },
     /// Stop every role in order, entry first, database last, then answer [`FromNode::Stopped`].
     Stop,
 }
@@ -86,6 +93,13 @@ pub enum FromNode {
         number: u64,
         /// What was done, or why it was not, in words for a person.
         outcome: Result<String, String>,
+    },
+    /// What a search came to.
+    Found {
+        /// Its number.
+        number: u64,
+        /// The values that contain the text, or why it was not searched.
+        outcome: Result<Vec<String>, String>,
     },
     /// All roles have stopped.
     Stopped {

@@ -10,7 +10,7 @@ mod load;
 mod network;
 mod phases;
 mod report;
-mod router;
+pub(crate) mod router;
 mod servers;
 
 use std::io;

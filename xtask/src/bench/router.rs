@@ -15,7 +15,7 @@ use crate::statistics::{self, Ratio, median};
 /// Rounds per case.
 const ROUNDS: usize = 7;
 /// Seconds of each.
-const SECONDS: &str = "4";
+const SECONDS: u32 = 4;
 /// Rows of each of the four tables.
 const ROWS: &str = "--table-size=50000";
 
@@ -206,6 +206,7 @@ impl Site {
         let own = [
             format!("--mysql-port={port}"),
             format!("--threads={threads}"),
+            format!("--time={SECONDS}"),
             format!("--mysql-password={}", self.password),
         ];
         let fixed = [
@@ -216,8 +217,6 @@ impl Site {
             "--mysql-db=bench",
             "--tables=4",
             ROWS,
-            "--time",
-            SECONDS,
         ];
         let own: Vec<&str> = own.iter().map(String::as_str).collect();
         let program = [&fixed[..], &own, &[what]].concat();

@@ -282,10 +282,12 @@ impl Coordinator {
                 force,
             } => self.drain(server, within, force).await,
             Request::Undrain { server } => self.undrain(&server).await,
-            Request::Order(order) => match self.order(order, reply.clone()).await {
-                Ok(()) => return Ok(false),
-                Err(refused) => refused,
-            },
+            request @ (Request::Order(_) | Request::Find { .. }) => {
+                match self.pass_on(request, reply.clone()).await {
+                    Ok(()) => return Ok(false),
+                    Err(refused) => refused,
+                }
+            }
             Request::Break(fault) => self.break_down(&fault).await,
             Request::Mend => self.mend().await,
             Request::Apply { file } => self.apply(&file).await,

@@ -108,6 +108,7 @@ impl Coordinator {
             }
             FromNode::Letter { to, letter } => self.carry(name, &to, letter).await,
             FromNode::Ordered { number, outcome } => self.ordered(number, outcome).await,
+            FromNode::Found { number, outcome } => self.found(number, outcome).await,
             FromNode::Stopped { roles } => {
                 server.stopped = true;
                 let text = if roles.is_empty() {

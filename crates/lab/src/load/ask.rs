@@ -39,8 +39,13 @@ impl Visitor {
         &self.load.kinds[self.kind]
     }
 
+    /// The number of a request, by its place.
+    pub(super) fn number(&self, place: u32) -> u64 {
+        self.load.first + u64::from(place)
+    }
+
     /// What became of a request, and whether it was sent twice.
-    pub(super) async fn ask(&self, number: u32) -> (Outcome, bool) {
+    pub(super) async fn ask(&self, number: u64) -> (Outcome, bool) {
         let mut again = false;
         let outcome = tokio::time::timeout(self.load.patience, self.whole(number, &mut again))
             .await
@@ -48,7 +53,7 @@ impl Visitor {
         (outcome, again)
     }
 
-    async fn whole(&self, number: u32, again: &mut bool) -> Outcome {
+    async fn whole(&self, number: u64, again: &mut bool) -> Outcome {
         // As browsers do: what was read over a connection that just then closed is asked again, once.
         if let Some(waiting) = self.waiting() {
             match self.over(waiting, number, true).await {
@@ -85,7 +90,7 @@ impl Visitor {
     async fn over(
         &self,
         mut connection: Connection,
-        number: u32,
+        number: u64,
         waited: bool,
     ) -> Result<Outcome, Stale> {
         let repeatable = waited && self.kind().form.is_none();
@@ -110,7 +115,7 @@ impl Visitor {
         Ok(Outcome::Answered(status))
     }
 
-    fn request(&self, number: u32) -> Option<Request<Full<Bytes>>> {
+    fn request(&self, number: u64) -> Option<Request<Full<Bytes>>> {
         let kind = self.kind();
         let request = Request::builder()
             .uri(&kind.path)

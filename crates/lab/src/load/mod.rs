@@ -29,6 +29,9 @@ pub struct Load {
     pub lasts: Duration,
     /// What takes longer has failed.
     pub patience: Duration,
+    /// The number of the first request of each kind; the others follow.
+    #[serde(default)]
+    pub first: u64,
     /// Kinds of requests, side by side.
     pub kinds: Vec<Kind>,
 }
@@ -74,6 +77,8 @@ impl Kind {
 pub struct Record {
     /// The place of its kind in [`Load::kinds`].
     pub kind: usize,
+    /// Its number, which stands for `{n}` in what is posted.
+    pub number: u64,
     /// When it was to be sent, and was, but for the delay of a busy machine.
     pub due: u64,
     /// When its answer was whole, or it was given up.
@@ -104,6 +109,11 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The site has said that it has done what it was asked.
+    pub fn is_done(self) -> bool {
+        matches!(self, Outcome::Answered(status) if status < 400)
+    }
+
     /// A visitor would call it an answer: not a failure, not an error of the site.
     pub fn is_fine(self) -> bool {
         matches!(self, Outcome::Answered(status) if status < 500)
@@ -139,9 +149,11 @@ async fn stream(load: Rc<Load>, number: usize, clock: Clock) -> Vec<Record> {
         tokio::time::sleep_until(due).await;
         let visitor = visitor.clone();
         asked.push(tokio::task::spawn_local(async move {
-            let (outcome, again) = visitor.ask(request).await;
+            let own = visitor.number(request);
+            let (outcome, again) = visitor.ask(own).await;
             Record {
                 kind: number,
+                number: own,
                 due: clock.micros(due),
                 end: clock.micros(Instant::now()),
                 outcome,

@@ -63,6 +63,7 @@ mod tests {
     fn record(due: u64, end: u64, outcome: Outcome) -> Record {
         Record {
             kind: 0,
+            number: 0,
             due,
             end,
             outcome,

@@ -6,6 +6,8 @@
 
 pub mod round;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use terrace_insight::Design;
 use terrace_insight::failures::{
@@ -121,8 +123,37 @@ pub struct Row {
     pub seen: Effect,
     /// In numbers.
     pub outage: Outage,
-    /// The two agree.
+    /// Of writes: what became of those that were acknowledged.
+    pub written: Option<Written>,
+    /// The two agree, and nothing that was acknowledged is lost.
     pub agree: bool,
+}
+
+/// Writes that were acknowledged during a fault, compared with what the database holds afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Written {
+    /// They were acknowledged.
+    pub acknowledged: u64,
+    /// Of those: they are not there.
+    pub lost: u64,
+}
+
+/// Compares, row by row, the numbers that were acknowledged with the texts that were found.
+pub fn written(acknowledged: impl Iterator<Item = u64>, found: &[String]) -> Written {
+    let digits = |text: &String| -> Vec<u64> {
+        let numbers = text.split(|c: char| !c.is_ascii_digit());
+        numbers.filter_map(|number| number.parse().ok()).collect()
+    };
+    let there: BTreeSet<u64> = found.iter().flat_map(digits).collect();
+    let mut written = Written {
+        acknowledged: 0,
+        lost: 0,
+    };
+    for number in acknowledged {
+        written.acknowledged += 1;
+        written.lost += u64::from(!there.contains(&number));
+    }
+    written
 }
 
 /// Judges one function. `mended`: when the fault was mended, in µs after it.
@@ -132,15 +163,17 @@ pub fn row(
     predicted: Fate,
     outage: Outage,
     mended: Option<u64>,
+    written: Option<Written>,
 ) -> Row {
     let seen = seen(function, &outage, mended);
     Row {
         fault: case.title(),
         function,
-        agree: agree(predicted.effect(), seen),
+        agree: agree(predicted.effect(), seen) && written.is_none_or(|written| written.lost == 0),
         predicted,
         seen,
         outage,
+        written,
     }
 }
 
@@ -197,6 +230,14 @@ mod tests {
         let cut = outage(1, 1, Some(900));
         assert_eq!(seen(Function::Writes, &cut, None), Effect::Kept);
         assert_eq!(seen(Function::Reads, &cut, None), Effect::Pause);
+    }
+
+    #[test]
+    fn what_was_acknowledged_and_is_not_there_is_lost() {
+        let found = ["entry 17000001 by Ann".to_owned(), "17000002".to_owned()];
+        let acknowledged = [17_000_001, 17_000_002, 17_000_003];
+        let written = written(acknowledged.into_iter(), &found);
+        assert_eq!((written.acknowledged, written.lost), (3, 1));
     }
 
     #[test]

@@ -8,10 +8,11 @@ use std::time::Duration;
 use anyhow::Context;
 use terrace_insight::failures::Function;
 use terrace_protocol::control::{Reply, Request, Status};
+use terrace_service::clock;
 use terrace_site::model::Site;
 use terrace_site::wiring::{HTTP, wire};
 
-use super::{Case, Row, row};
+use super::{Case, Row, Written, row, written};
 use crate::Location;
 use crate::client::ask;
 use crate::load::{Kind, Load, Record, outage};
@@ -24,6 +25,8 @@ const BEFORE: Duration = Duration::from_millis(1_500);
 const HELD: Duration = Duration::from_secs(6);
 /// From a fault, or its end, to the end of the load.
 const AFTER: Duration = Duration::from_secs(6);
+/// So many numbers belong to a round.
+const NUMBERS: u64 = 10_000;
 /// A site that is not well again by then has not recovered.
 const WELL_WITHIN: Duration = Duration::from_secs(90);
 
@@ -64,6 +67,7 @@ pub fn load(site: &Site, base: &Path, visits: &Visits) -> anyhow::Result<(Load, 
         host: site.name().to_string(),
         lasts: Duration::ZERO,
         patience: PATIENCE,
+        first: 0,
         kinds,
     };
     Ok((load, functions))
@@ -99,6 +103,9 @@ pub async fn round(
     jitter: Duration,
 ) -> anyhow::Result<Vec<Row>> {
     well(location).await?;
+    // No two rounds post the same, and what belongs to one is found by how its numbers begin.
+    let prefix = clock::unix_millis();
+    let first = prefix * NUMBERS;
     let lasts = BEFORE + jitter + AFTER + if case.lasts() { HELD } else { Duration::ZERO };
     let (mut child, functions) = (
         start(
@@ -106,6 +113,7 @@ pub async fn round(
             program,
             &Load {
                 lasts,
+                first,
                 ..load.0.clone()
             },
         )?,
@@ -121,12 +129,53 @@ pub async fn round(
     };
     let records = tokio::task::spawn_blocking(move || records(&mut child)).await??;
     well(location).await?;
+    let lost = lost(location, load, &records, prefix).await?;
     let judged = functions.iter().enumerate().filter_map(|(kind, function)| {
         let (_, predicted) = case.expected.iter().find(|(known, _)| known == function)?;
         let outage = outage::since(&records, at, Some(kind));
-        Some(row(case, *function, predicted.clone(), outage, mended))
+        let written = lost.filter(|_| *function == Function::Writes);
+        Some(row(
+            case,
+            *function,
+            predicted.clone(),
+            outage,
+            mended,
+            written,
+        ))
     });
     Ok(judged.collect())
+}
+
+/// What became of the writes that were acknowledged. `None`: nothing is written that could be told apart.
+async fn lost(
+    location: &Location,
+    load: &(Load, Vec<Function>),
+    records: &[Record],
+    prefix: u64,
+) -> anyhow::Result<Option<Written>> {
+    let kind = load
+        .1
+        .iter()
+        .position(|function| *function == Function::Writes);
+    let numbered = |kind: &usize| {
+        let form = load.0.kinds[*kind].form.as_deref();
+        form.is_some_and(|form| form.contains("{n}"))
+    };
+    let Some(kind) = kind.filter(numbered) else {
+        return Ok(None);
+    };
+    let text = prefix.to_string();
+    let found = match ask(location, Request::Find { text }).await? {
+        Reply::Found(found) => found,
+        Reply::Failed { cause, .. } => anyhow::bail!(cause),
+        other => anyhow::bail!("the coordinator answered with something else: {other:?}"),
+    };
+    let of_kind = records.iter().filter(|record| record.kind == kind);
+    let acknowledged = of_kind.filter(|record| record.outcome.is_done());
+    Ok(Some(written(
+        acknowledged.map(|record| record.number),
+        &found,
+    )))
 }
 
 /// From the visitor's host: the program enters it by itself.

@@ -19,6 +19,7 @@ pub(super) enum Asked {
     Divert(Vec<Divert>),
     Letter(String, Box<RawValue>),
     Order(u64, Order),
+    Find(u64, String),
     Stop,
 }
 
@@ -97,6 +98,7 @@ async fn hear(stream: UnixStream, heard: mpsc::Sender<(Option<Sender<FromNode>>,
             ToNode::Divert { servers } => Asked::Divert(servers),
             ToNode::Letter { from, letter } => Asked::Letter(from, letter),
             ToNode::Order { number, order } => Asked::Order(number, order),
+            ToNode::Find { number, text } => Asked::Find(number, text),
             ToNode::Stop => Asked::Stop,
         };
         if heard.send((None, asked)).await.is_err() {

@@ -74,6 +74,7 @@ pub(crate) struct Post {
     outgoing: mpsc::UnboundedSender<FromNode>,
     incoming: broadcast::Sender<Received>,
     orders: broadcast::Sender<(u64, Order)>,
+    searches: broadcast::Sender<(u64, String)>,
 }
 
 impl Post {
@@ -85,6 +86,7 @@ impl Post {
             outgoing,
             incoming: broadcast::Sender::new(WAITING),
             orders: broadcast::Sender::new(WAITING),
+            searches: broadcast::Sender::new(WAITING),
         };
         (post, carried)
     }
@@ -123,6 +125,16 @@ impl Post {
         self.orders.subscribe()
     }
 
+    /// Hears of every text that is sought in the database from now on.
+    pub(crate) fn searches(&self) -> broadcast::Receiver<(u64, String)> {
+        self.searches.subscribe()
+    }
+
+    /// Says what a search came to.
+    pub(crate) fn found(&self, number: u64, outcome: Result<Vec<String>, String>) {
+        self.carry(FromNode::Found { number, outcome });
+    }
+
     /// One has come from another server.
     pub(super) fn arrived(&self, from: String, letter: &RawValue) {
         match serde_json::from_str(letter.get()) {
@@ -141,6 +153,15 @@ impl Post {
         if self.orders.send((number, order)).is_err() {
             let why = "no controller runs on this server".to_owned();
             self.answer(number, Err(why));
+        }
+    }
+}
+
+impl Post {
+    /// Somebody looks for a text in the database.
+    pub(super) fn sought(&self, number: u64, text: String) {
+        if self.searches.send((number, text)).is_err() {
+            self.found(number, Err("no database runs on this server".to_owned()));
         }
     }
 }

@@ -189,6 +189,7 @@ impl Node {
                     Asked::Divert(servers) => drop(self.diverted.send_replace(servers)),
                     Asked::Letter(from, letter) => self.context.post.arrived(from, &letter),
                     Asked::Order(number, order) => self.context.post.ordered(number, order),
+                    Asked::Find(number, text) => self.context.post.sought(number, text),
                     Asked::Stop => self.stop().await,
                 },
                 _ = self.changed.1.changed() => self.report().await,

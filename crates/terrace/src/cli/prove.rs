@@ -34,7 +34,8 @@ pub(crate) struct Prove {
     /// The page that reads the database.
     #[arg(long, default_value = "/")]
     read: String,
-    /// What visitors post: a path and a form; {n} becomes a number.
+    /// What visitors post: a path and a form; {n} becomes a number, by which each write that was acknowledged is looked
+    /// for in the database afterwards.
     #[arg(long, value_name = "PATH FORM")]
     write: Option<String>,
     /// The order and the moments of the faults follow from this number.
@@ -162,9 +163,10 @@ fn table(rows: &[Row]) -> Table {
         "OF",
         "IN FLIGHT",
         "BACK AFTER",
+        "LOST",
         "AGREE",
     ];
-    let mut table = Table::new(&headings, &[4, 5, 6, 7]);
+    let mut table = Table::new(&headings, &[4, 5, 6, 7, 8]);
     let mut sorted: Vec<&Row> = rows.iter().collect();
     sorted.sort_by(|one, other| one.fault.cmp(&other.fault));
     for row in sorted {
@@ -179,6 +181,8 @@ fn table(rows: &[Row]) -> Table {
             row.outage
                 .back
                 .map_or_else(|| "never".to_owned(), output::latency),
+            row.written
+                .map_or_else(String::new, |written| written.lost.to_string()),
             if row.agree { "yes" } else { "NO" }.to_owned(),
         ]);
     }
@@ -195,10 +199,17 @@ fn word(effect: Effect) -> &'static str {
 
 fn sentence(rows: &[Row], seed: u64) -> String {
     let agree = rows.iter().filter(|row| row.agree).count();
-    format!(
+    let written = || rows.iter().filter_map(|row| row.written);
+    let mut sentence = format!(
         "{agree} of {} predictions agree with what was measured (seed {seed})",
         rows.len()
-    )
+    );
+    if written().next().is_some() {
+        let acknowledged: u64 = written().map(|one| one.acknowledged).sum();
+        let lost: u64 = written().map(|one| one.lost).sum();
+        sentence += &format!("; of {acknowledged} acknowledged writes {lost} are lost");
+    }
+    sentence
 }
 
 /// Numbers that follow from the seed: a small generator of Marsaglia's, xorshift64*.

@@ -82,6 +82,7 @@ fn nobody_notices_that_a_changed_file_is_taken_over() {
         host: "www.foobar.com".to_owned(),
         lasts: Duration::from_secs(4),
         patience: Duration::from_secs(10),
+        first: 0,
         kinds: vec![
             Kind::reading("static", "/style.css", 200.0).kept_alive(),
             Kind::reading("static, new connections", "/style.css", 100.0),

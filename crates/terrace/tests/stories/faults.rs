@@ -33,6 +33,7 @@ fn load() -> Load {
         host: "www.foobar.com".to_owned(),
         lasts: Duration::from_secs(7),
         patience: Duration::from_secs(10),
+        first: 0,
         kinds: vec![
             Kind::reading("static", "/style.css", 100.0),
             Kind::reading("page", "/", 100.0),

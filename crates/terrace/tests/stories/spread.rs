@@ -39,6 +39,7 @@ fn visits(seconds: u64) -> Load {
         host: "www.foobar.com".to_owned(),
         lasts: Duration::from_secs(seconds),
         patience: Duration::from_secs(10),
+        first: 0,
         kinds: vec![
             Kind::reading("static", "/style.css", 100.0).kept_alive(),
             Kind::reading("static, new connections", "/style.css", 50.0),

@@ -25,6 +25,7 @@ const PASSWORD: &str = "database/replication";
 /// What happened.
 enum Event {
     Received(Box<Received>),
+    Sought(u64, String),
     Tick,
     Exited(terrace_protocol::keeper::Exit),
     Planned,
@@ -50,6 +51,7 @@ impl Database {
                         return Ok(life);
                     }
                 }
+                Event::Sought(number, text) => self.find(&mut instance, number, &text).await,
                 Event::Tick => self.look(&instance).await,
                 Event::Exited(exit) => return Ok(Life::Exited(exit)),
                 Event::Stop => return Ok(Life::ToStop(Some(Box::new(instance)))),
@@ -70,6 +72,7 @@ impl Database {
         let mut stopped = self.part.stopped.clone();
         Ok(tokio::select! {
             received = letters::next(&mut self.letters) => Event::Received(Box::new(received)),
+            (number, text) = letters::next(&mut self.searches) => Event::Sought(number, text),
             exit = processes.exited(&id) => Event::Exited(exit?),
             () = ended(&mut stopped) => Event::Stop,
             changed = self.part.plans.changed() => if changed.is_ok() { Event::Planned } else { Event::Stop },

@@ -22,7 +22,7 @@ use terrace_site::plan::{ClusterPlan, DatabasePlan, Part as Kind};
 use tokio::sync::broadcast;
 
 use super::{Part, ended, seconds};
-use crate::node::letters::Received;
+use crate::node::letters::{self, Received};
 use processes::Held;
 
 /// How often it is asked how it is.
@@ -47,6 +47,7 @@ pub(crate) async fn run(part: Part) -> String {
     let backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE, CALM);
     let mut database = Database {
         letters: part.context.post.letters(),
+        searches: part.context.post.searches(),
         part,
         processes,
         report,
@@ -127,6 +128,8 @@ struct Database {
     newborn: bool,
     /// What other nodes say.
     letters: broadcast::Receiver<Received>,
+    /// The texts that somebody looks for.
+    searches: broadcast::Receiver<(u64, String)>,
     /// The newest of the controller's commands.
     heard: Option<Token>,
     /// The run that was started as a replica.
@@ -245,6 +248,7 @@ impl Database {
                     let exit = exit.map_err(Error::from)?;
                     return Ok(Life::Exited(exit));
                 }
+                (number, text) = letters::next(&mut self.searches) => self.find(&mut instance, number, &text).await,
                 () = ended(&mut stopped) => return Ok(Life::ToStop(Some(Box::new(instance)))),
                 changed = self.part.plans.changed() => if changed.is_ok() && let Some(plan) = self.plan()
                     && let Updated::NeedsRestart = instance.update(plan).await? {
@@ -253,6 +257,11 @@ impl Database {
                 },
             }
         }
+    }
+
+    async fn find(&self, instance: &mut Instance, number: u64, text: &str) {
+        let found = instance.find(text).await.map_err(|error| words(&error));
+        self.part.context.post.found(number, found);
     }
 
     fn judge(&mut self, health: &Health) {

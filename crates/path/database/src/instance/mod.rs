@@ -16,6 +16,7 @@ pub mod engine;
 mod error;
 pub mod failure;
 mod files;
+mod find;
 pub mod home;
 mod life;
 pub mod processes;

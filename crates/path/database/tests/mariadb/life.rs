@@ -13,6 +13,28 @@ use crate::STOP;
 use crate::support::{Bench, ID, until};
 
 #[tokio::test]
+async fn a_text_is_found_in_whatever_table_an_app_keeps_it() {
+    let Some(bench) = Bench::warm().await else {
+        return;
+    };
+    let mut instance = bench.started().await;
+    let mut app = bench.app().await.unwrap();
+    for statement in [
+        "CREATE TABLE `odd ``name` (id INT, `a body` TEXT)",
+        "INSERT INTO `odd ``name` VALUES (1, 'entry 4711-1'), (2, 'entry 12'), (3, NULL)",
+        "CREATE TABLE other (v VARCHAR(30))",
+        "INSERT INTO other VALUES ('it''s 4711-2')",
+    ] {
+        app.query_drop(statement).await.unwrap();
+    }
+    let mut found = instance.find("4711").await.unwrap();
+    found.sort();
+    assert_eq!(found, ["entry 4711-1", "it's 4711-2"]);
+    assert!(instance.find("it's 4711-").await.unwrap().len() == 1);
+    instance.stop(STOP).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_was_committed_outlives_a_kill() {
     let Some(bench) = Bench::cold().await else {
         return;
