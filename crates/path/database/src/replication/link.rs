@@ -153,7 +153,9 @@ impl Member {
         let mine = bounded(standing::applied(self.engine, conn)).await?;
         let theirs = bounded(async {
             let mut there = Conn::new(there).await?;
-            standing::logged(self.engine, &mut there).await
+            let logged = standing::logged(self.engine, &mut there).await;
+            bye(there).await;
+            logged
         })
         .await?;
         Ok(!theirs.holds(&mine))

@@ -29,6 +29,8 @@ pub(super) struct Server {
     pub source: Option<(String, bool)>,
     /// Receiving.
     pub receives: bool,
+    /// What it had when it was connected: that is not sent again, and never acknowledged over this link.
+    pub asked_from: Option<usize>,
     pub diverged: bool,
     pub barred: BTreeSet<String>,
     /// Its applier met an error, and does nothing until it is started again.
@@ -57,6 +59,7 @@ impl Server {
             waiting: Vec::new(),
             source: None,
             receives: false,
+            asked_from: None,
             diverged: false,
             barred: BTreeSet::new(),
             stopped: false,
@@ -240,6 +243,7 @@ impl Server {
 
     /// A source is found for it: the link is made, unless it has writes of its own.
     pub fn attach(&mut self, name: &str, source: &[u64], acks: bool, run: &Run) -> Option<Answer> {
+        self.asked_from = None;
         if self.run() != *run || self.writable {
             return Some(Answer::Failed("not as it was".into()));
         }

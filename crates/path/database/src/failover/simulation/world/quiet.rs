@@ -7,6 +7,9 @@ use crate::failover::{Order, Refusal};
 /// The longest way back: a copy that is refused once, and everything after it.
 const WELL_WITHIN: u64 = 40_000;
 
+/// Some writes take no longer, also where some that wait are let go first.
+const WRITES_WITHIN: u64 = 6000;
+
 /// Well for this long is well.
 const CALM: u64 = 1000;
 
@@ -31,8 +34,14 @@ impl World {
         self.until_well();
     }
 
-    /// Well, and nothing under way that was begun before.
+    /// Well, also for those who write, and nothing under way that was begun before.
     pub(super) fn until_well(&mut self) {
+        self.until(WELL_WITHIN, |world| world.complaint());
+        let acknowledged = self.acknowledged.len();
+        self.until(WRITES_WITHIN, |world| {
+            let goes_on = world.acknowledged.len() > acknowledged + 20;
+            (!goes_on).then(|| "no write is acknowledged".into())
+        });
         let mut since = self.now;
         self.until(WELL_WITHIN, |world| {
             let complaint = world.complaint();

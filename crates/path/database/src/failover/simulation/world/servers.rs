@@ -31,32 +31,42 @@ impl World {
             let Some((source_name, acks)) = replica.source.clone() else {
                 continue;
             };
-            let source = &self.servers[&source_name];
-            if !self.connects(&name, &source_name) || self.random.chance(100) {
+            if !self.connects(&name, &source_name) {
+                self.server(&name).asked_from = None;
                 continue;
             }
+            if self.random.chance(100) {
+                continue;
+            }
+            let (replica, source) = (&self.servers[&name], &self.servers[&source_name]);
             let known = replica.received();
             if !replica.is_prefix_of(&source.log) {
-                self.servers.get_mut(&name).unwrap().diverged = true;
+                self.server(&name).diverged = true;
                 continue;
             }
             let count = usize::try_from(self.random.below(30)).unwrap();
+            let source = &self.servers[&source_name];
             let fresh: Vec<u64> = source.log.iter().skip(known).take(count).copied().collect();
-            let replica = self.servers.get_mut(&name).unwrap();
+            let replica = self.server(&name);
+            let asked_from = *replica.asked_from.get_or_insert(known);
             replica.relay.extend(fresh);
             let received = replica.received();
-            let source = self.servers.get_mut(&source_name).unwrap();
-            if acks && source.semi_sync {
-                let split = source
-                    .waiting
-                    .iter()
-                    .take_while(|(place, _)| *place < received);
-                let count = split.count();
-                for (_, write) in source.waiting.drain(..count) {
-                    self.acknowledged.push(write);
-                }
+            if acks && received > asked_from {
+                self.acknowledge(&source_name, received);
             }
         }
+    }
+
+    /// An acknowledgement lets go all that waits before it.
+    fn acknowledge(&mut self, source: &str, received: usize) {
+        let source = self.servers.get_mut(source).unwrap();
+        if !source.semi_sync {
+            return;
+        }
+        let waiting = source.waiting.iter();
+        let count = waiting.take_while(|(place, _)| *place < received).count();
+        let let_go = source.waiting.drain(..count).map(|(_, write)| write);
+        self.acknowledged.extend(let_go);
     }
 
     /// The replica has a connection to its source over which it receives.
