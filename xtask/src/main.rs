@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         Some("bench") => ended("bench", bench(&root)),
         Some("acceptance") => ended("acceptance", acceptance::run(&root)),
         _ => {
-            eprintln!("usage: cargo xtask tidy | bench [router] | acceptance");
+            eprintln!("usage: cargo xtask tidy | bench [balancer | router] | acceptance");
             ExitCode::from(2)
         }
     }
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
 /// All of it, written down; or one part of it, printed.
 fn bench(root: &Path) -> std::io::Result<()> {
     match std::env::args().nth(2).as_deref() {
+        Some("balancer") => bench::balancer(root),
         Some("router") => bench::router::measure(root).map(drop),
         _ => bench::run(root),
     }

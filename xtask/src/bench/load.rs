@@ -3,8 +3,6 @@
 use std::io;
 use std::process::Command;
 
-/// Connections that are kept open.
-const CONNECTIONS: &str = "64";
 /// Seconds of a round.
 const SECONDS: &str = "3";
 
@@ -25,11 +23,11 @@ const FIELDS: [&str; 5] = [
     "Accept-Encoding: gzip, deflate, br",
 ];
 
-/// One round.
+/// One round over so many connections.
 ///
 /// # Errors
 /// When wrk is missing, or a request failed: a figure with failures in it says nothing.
-pub(crate) fn round(url: &str) -> io::Result<Seen> {
+pub(crate) fn round(url: &str, connections: u32) -> io::Result<Seen> {
     let mut command = Command::new("taskset");
     command.args([
         "-c",
@@ -38,7 +36,7 @@ pub(crate) fn round(url: &str) -> io::Result<Seen> {
         "-t",
         "1",
         "-c",
-        CONNECTIONS,
+        &connections.to_string(),
         "-d",
         SECONDS,
         "--latency",

@@ -5,6 +5,7 @@
 //! under test, per request answered: it hardly moves with the neighbours' load. What is written to
 //! docs/benchmarks.md comes from here alone.
 
+mod balancer;
 mod cpu;
 mod load;
 mod network;
@@ -95,10 +96,22 @@ pub(crate) fn run(root: &Path) -> io::Result<()> {
         outcomes.push(outcome);
     }
     drop(bench);
+    let balancers = balancer::measure(root)?;
     std::fs::write(
         root.join("docs/benchmarks.md"),
-        report::page(&outcomes, &phases) + &router::section(&routers),
+        report::page(&outcomes, &phases)
+            + &balancer::section(&balancers)
+            + &router::section(&routers),
     )
+}
+
+/// The balancer alone, printed.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn balancer(root: &Path) -> io::Result<()> {
+    network::enter()?;
+    balancer::measure(root).map(drop)
 }
 
 fn measure(bench: &Bench, case: &'static Case) -> io::Result<Outcome> {

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::{Round, cpu, load};
 
+/// Connections that are kept open.
+const CONNECTIONS: u32 = 64;
+
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -24,9 +27,10 @@ pub(crate) struct Bench {
     upstream: Server,
 }
 
-struct Server {
+/// A server under test, or one that works for it.
+pub(super) struct Server {
     child: Child,
-    port: u16,
+    pub(super) port: u16,
 }
 
 impl Bench {
@@ -69,78 +73,99 @@ impl Bench {
         } else {
             &self.nginx
         };
-        let known =
-            || cpu::tree(server.child.id()) + cpu::tree(self.upstream.child.id()) + cpu::ended();
-        let (before, all, start) = (
-            cpu::tree(server.child.id()),
-            cpu::machine()?,
-            Instant::now(),
-        );
-        let known_before = known();
-        let seen = load::round(&format!("http://127.0.0.1:{}{path}", server.port))?;
-        let used = cpu::tree(server.child.id()) - before;
-        let others = (cpu::machine()? - all).saturating_sub(known() - known_before);
-        Ok(Round {
-            cpu: used.as_secs_f64() * 1e6 / seen.requests,
-            rate: seen.rate,
-            p99: seen.p99,
-            background: others.as_secs_f64() / start.elapsed().as_secs_f64(),
-        })
+        round(server, &[&self.upstream], path, CONNECTIONS)
     }
+}
+
+/// Loads a server over so many connections; `beside` works for it.
+pub(super) fn round(
+    server: &Server,
+    beside: &[&Server],
+    path: &str,
+    connections: u32,
+) -> io::Result<Round> {
+    let own = || cpu::tree(server.child.id());
+    let known = || {
+        let others: Duration = beside.iter().map(|one| cpu::tree(one.child.id())).sum();
+        own() + others + cpu::ended()
+    };
+    let (before, all, start) = (own(), cpu::machine()?, Instant::now());
+    let known_before = known();
+    let url = format!("http://127.0.0.1:{}{path}", server.port);
+    let seen = load::round(&url, connections)?;
+    let used = own() - before;
+    let others = (cpu::machine()? - all).saturating_sub(known() - known_before);
+    Ok(Round {
+        cpu: used.as_secs_f64() * 1e6 / seen.requests,
+        rate: seen.rate,
+        p99: seen.p99,
+        background: others.as_secs_f64() / start.elapsed().as_secs_f64(),
+    })
 }
 
 impl Drop for Bench {
     fn drop(&mut self) {
         for server in [&mut self.ours, &mut self.nginx, &mut self.upstream] {
-            let pid = nix::unistd::Pid::from_raw(server.child.id().cast_signed());
-            // Ends nginx's workers along with their master.
-            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
-            let _ = server.child.wait();
+            server.stop();
         }
         let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
 impl Server {
-    fn nginx(
+    /// Starts one on a port of its own.
+    pub(super) fn start(
+        directory: &Path,
+        name: &str,
+        command: impl FnOnce(u16) -> io::Result<Command>,
+    ) -> io::Result<Self> {
+        let port = free_port()?;
+        Ok(Self {
+            child: quiet(command(port)?, directory, name)?,
+            port,
+        })
+    }
+
+    pub(super) fn nginx(
         directory: &Path,
         name: &str,
         core: &str,
         text: impl Fn(&Path, u16) -> String,
     ) -> io::Result<Self> {
-        let port = free_port()?;
-        let file = directory.join(format!("{name}.conf"));
-        fs::write(&file, text(directory, port))?;
-        let mut command = Command::new("taskset");
-        command
-            .args(["-c", core, "nginx", "-g", "daemon off;", "-c"])
-            .arg(file);
-        Ok(Self {
-            child: quiet(command, directory, name)?,
-            port,
+        Self::start(directory, name, |port| {
+            let file = directory.join(format!("{name}.conf"));
+            fs::write(&file, text(directory, port))?;
+            let mut command = Command::new("taskset");
+            command
+                .args(["-c", core, "nginx", "-g", "daemon off;", "-c"])
+                .arg(file);
+            Ok(command)
         })
     }
 
     fn ours(root: &Path, directory: &Path, upstream: u16) -> io::Result<Self> {
-        let port = free_port()?;
-        let plan = directory.join("plan.json");
-        fs::write(&plan, our_plan(port, upstream))?;
-        let mut command = Command::new("taskset");
-        command
-            .args(["-c", "0"])
-            .arg(root.join("target/release/terrace"));
-        command
-            .args(["internal", "web", "--plan"])
-            .arg(plan)
-            .arg("--files")
-            .arg(directory.join("files"));
-        command
-            .arg("--access-log")
-            .arg(directory.join("terrace-access.log"));
-        Ok(Self {
-            child: quiet(command, directory, "terrace")?,
-            port,
+        Self::start(directory, "terrace", |port| {
+            let plan = directory.join("plan.json");
+            fs::write(&plan, our_plan(port, upstream))?;
+            let mut command = Command::new("taskset");
+            command
+                .args(["-c", "0"])
+                .arg(root.join("target/release/terrace"))
+                .args(["internal", "web", "--plan"])
+                .arg(plan)
+                .arg("--files")
+                .arg(directory.join("files"))
+                .arg("--access-log")
+                .arg(directory.join("terrace-access.log"));
+            Ok(command)
         })
+    }
+
+    /// Ends it, and nginx's workers along with their master.
+    pub(super) fn stop(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
+        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        let _ = self.child.wait();
     }
 }
 
@@ -154,11 +179,11 @@ fn quiet(mut command: Command, directory: &Path, name: &str) -> io::Result<Child
 }
 
 /// A port that nobody has at this moment.
-fn free_port() -> io::Result<u16> {
+pub(super) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-fn answers(port: u16) -> bool {
+pub(super) fn answers(port: u16) -> bool {
     let start = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         if start.elapsed() > Duration::from_secs(10) {
@@ -170,7 +195,7 @@ fn answers(port: u16) -> bool {
 }
 
 /// What both have in common: where nginx may write when it is not installed as a service.
-fn head(directory: &Path, name: &str) -> String {
+pub(super) fn head(directory: &Path, name: &str) -> String {
     let at = directory.display();
     format!(
         "user root;\nworker_processes 1;\npid {at}/{name}.pid;\nerror_log {at}/{name}-error.log;\nevents {{ worker_connections 4096; }}\n\
