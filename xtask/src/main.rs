@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     match task.as_deref() {
         Some("tidy") => report(&tidy::check(&root)),
         Some("bench") => ended("bench", bench(&root)),
+        Some("reloads") => ended("reloads", acceptance::reloads::run(&root)),
         Some("acceptance") => ended("acceptance", acceptance::run(&root)),
         _ => {
             eprintln!("usage: cargo xtask tidy | bench [balancer | router] | acceptance");

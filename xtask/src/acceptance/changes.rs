@@ -1,9 +1,11 @@
 //! The rounds of a distributed site: own writes, and every way in which its primary changes.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::{Records, cargo, finish};
+use crate::rehearsal::said;
 use crate::statistics::median;
 
 /// Entries that visitors post and look for at once.
@@ -48,8 +50,51 @@ const CHANGES: [Change; 5] = [
 
 const OWN_WRITES: [&str; 2] = ["own writes", "own writes, replica stopped in cycles"];
 
+/// A server that is maintained, a file that is changed: how often, and over how many requests at least.
+struct Upkeep {
+    name: &'static str,
+    story: &'static str,
+    times: usize,
+}
+
+const UPKEEP: [Upkeep; 2] = [
+    Upkeep {
+        name: "drained, stopped, started, used again",
+        story: "spread::nobody_notices_that_a_server_is_drained_and_used_again",
+        times: 20,
+    },
+    Upkeep {
+        name: "changed file taken over",
+        story: "changes::nobody_notices_that_a_changed_file_is_taken_over",
+        times: 50,
+    },
+];
+/// Requests under which each of these is done.
+const REQUESTS: usize = 100_001;
+
 /// Runs what is missing.
 pub(super) fn run(root: &Path, records: &Records) -> io::Result<()> {
+    for upkeep in &UPKEEP {
+        if records.lines("round", upkeep.name)?.is_empty() {
+            println!("{}: {} times", upkeep.name, upkeep.times);
+            let mut command = story(root, records, upkeep.story);
+            command
+                .env("TERRACE_ROUNDS", upkeep.times.to_string())
+                .env("TERRACE_REQUESTS", REQUESTS.to_string())
+                .env("TERRACE_FASTER", "3");
+            finish(command)?;
+        }
+    }
+    if records.lines("peer", "nginx")?.is_empty() {
+        println!("reloads of HAProxy and nginx");
+        let own = std::env::current_exe()?;
+        let said = said(std::process::Command::new(own).arg("reloads").output()?)?;
+        let mut file = File::options()
+            .append(true)
+            .create(true)
+            .open(records.file())?;
+        file.write_all(said.as_bytes())?;
+    }
     if OWN_WRITES.iter().any(|name| {
         records
             .lines("round", name)
@@ -103,6 +148,21 @@ pub(super) fn section(records: &Records) -> io::Result<String> {
             text += &format!(
                 "| {name} | {} | {} |\n",
                 line["acknowledged"], line["failures"]
+            );
+        }
+    }
+    text += "\n## What upkeep costs visitors\n\nA load balancer before two servers, and a file that changes, under load over kept and over new connections. \
+             Noticed: no 200, or a kept connection that broke. HAProxy (`-W`, SIGUSR2) and nginx (SIGHUP) reload under the same kinds of \
+             load.\n\n| | times | requests | noticed |\n|---|---|---|---|\n";
+    let ours = UPKEEP
+        .iter()
+        .map(|upkeep| ("round", upkeep.name, upkeep.name.to_owned()));
+    let theirs = ["HAProxy", "nginx"].map(|peer| ("peer", peer, format!("{peer} reloaded")));
+    for (kind, name, title) in ours.chain(theirs) {
+        for line in records.lines(kind, name)? {
+            text += &format!(
+                "| {title} | {} | {} | {} |\n",
+                line["times"], line["requests"], line["failed"]
             );
         }
     }

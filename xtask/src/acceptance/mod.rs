@@ -5,6 +5,7 @@
 //! code starts anew. docs/acceptance.md is written from these lines alone.
 
 mod changes;
+pub(crate) mod reloads;
 mod report;
 mod suites;
 

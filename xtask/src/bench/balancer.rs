@@ -108,6 +108,7 @@ impl Trio {
     fn start(root: &Path) -> io::Result<Self> {
         let directory = std::env::temp_dir().join(format!("terrace-trio-{}", std::process::id()));
         fs::create_dir_all(&directory)?;
+        fs::write(directory.join("10k.txt"), "z".repeat(10 * 1024))?;
         let second = super::servers::free_port()?;
         let origins = Server::nginx(&directory, "origins", "1", |at, first| {
             origins_configuration(at, [first, second])
@@ -141,11 +142,13 @@ impl Trio {
             servers: vec![ours, haproxy, nginx],
             origins,
         };
-        for server in trio.servers.iter().chain([&trio.origins]) {
+        let names = ["terrace", "haproxy", "nginx", "origins"];
+        for (server, name) in trio.servers.iter().chain([&trio.origins]).zip(names) {
             if !answers(server.port) {
-                return Err(io::Error::other(
-                    "a server of the comparison does not listen",
-                ));
+                let said = fs::read_to_string(trio.directory.join(format!("{name}.log")));
+                let said = said.unwrap_or_default();
+                let text = format!("{name} does not listen: {said}");
+                return Err(io::Error::other(text));
             }
         }
         Ok(trio)
@@ -315,12 +318,12 @@ pub(crate) fn section(measured: &Measured) -> String {
 const SETTINGS: &str = "\nHAProxy: `nbthread 1`, `mode http`, `option httplog` in a format with the facts that we log, to a file; `option httpchk`; \
 forwards the same fields. nginx: as above, with two servers in its upstream.\n";
 
-fn origins_configuration(directory: &Path, ports: [u16; 2]) -> String {
-    let (small, large) = ("y".repeat(128), "z".repeat(10 * 1024));
+pub(crate) fn origins_configuration(directory: &Path, ports: [u16; 2]) -> String {
+    let (small, at) = ("y".repeat(128), directory.display());
     let server = |port: u16| {
         format!(
-            "server {{ listen 127.0.0.1:{port}; default_type text/plain; location / {{ return 200 \"{small}\"; }} \
-             location /10k {{ return 200 \"{large}\"; }} }}\n"
+            "server {{ listen 127.0.0.1:{port}; root {at}; default_type text/plain; location / {{ return 200 \"{small}\"; }} \
+             location /10k {{ try_files /10k.txt =404; }} }}\n"
         )
     };
     format!(
@@ -331,7 +334,7 @@ fn origins_configuration(directory: &Path, ports: [u16; 2]) -> String {
     )
 }
 
-fn haproxy_configuration(port: u16, origins: [u16; 2]) -> String {
+pub(crate) fn haproxy_configuration(port: u16, origins: [u16; 2]) -> String {
     format!(
         "global\n  nbthread 1\n  maxconn 4096\n  log stdout len 4096 format raw local0 info\ndefaults\n  mode http\n  log global\n\
          \x20 timeout connect 2s\n  timeout client 60s\n  timeout server 30s\n  timeout http-keep-alive 60s\n\
@@ -344,7 +347,7 @@ fn haproxy_configuration(port: u16, origins: [u16; 2]) -> String {
     )
 }
 
-fn nginx_configuration(directory: &Path, port: u16, origins: [u16; 2]) -> String {
+pub(crate) fn nginx_configuration(directory: &Path, port: u16, origins: [u16; 2]) -> String {
     let at = directory.display();
     format!(
         "{}log_format same '$msec $remote_addr $request_id $request_method $host $request_uri $status $bytes_sent \

@@ -5,14 +5,14 @@
 //! under test, per request answered: it hardly moves with the neighbours' load. What is written to
 //! docs/benchmarks.md comes from here alone.
 
-mod balancer;
+pub(crate) mod balancer;
 mod cpu;
 mod load;
-mod network;
+pub(crate) mod network;
 mod phases;
 mod report;
 pub(crate) mod router;
-mod servers;
+pub(crate) mod servers;
 
 use std::io;
 use std::path::Path;

@@ -28,9 +28,9 @@ pub(crate) struct Bench {
 }
 
 /// A server under test, or one that works for it.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub(super) port: u16,
+    pub(crate) port: u16,
 }
 
 impl Bench {
@@ -114,7 +114,7 @@ impl Drop for Bench {
 
 impl Server {
     /// Starts one on a port of its own.
-    pub(super) fn start(
+    pub(crate) fn start(
         directory: &Path,
         name: &str,
         command: impl FnOnce(u16) -> io::Result<Command>,
@@ -126,7 +126,7 @@ impl Server {
         })
     }
 
-    pub(super) fn nginx(
+    pub(crate) fn nginx(
         directory: &Path,
         name: &str,
         core: &str,
@@ -161,10 +161,18 @@ impl Server {
         })
     }
 
-    /// Ends it, and nginx's workers along with their master.
-    pub(super) fn stop(&mut self) {
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) -> io::Result<()> {
         let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
-        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        Ok(nix::sys::signal::kill(pid, signal)?)
+    }
+
+    /// Ends it, and nginx's workers along with their master.
+    pub(crate) fn stop(&mut self) {
+        let _ = self.signal(nix::sys::signal::Signal::SIGTERM);
         let _ = self.child.wait();
     }
 }
@@ -179,11 +187,11 @@ fn quiet(mut command: Command, directory: &Path, name: &str) -> io::Result<Child
 }
 
 /// A port that nobody has at this moment.
-pub(super) fn free_port() -> io::Result<u16> {
+pub(crate) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-pub(super) fn answers(port: u16) -> bool {
+pub(crate) fn answers(port: u16) -> bool {
     let start = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         if start.elapsed() > Duration::from_secs(10) {

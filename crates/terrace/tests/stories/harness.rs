@@ -148,10 +148,15 @@ impl Site {
 
     /// The machine's number of the first process of a server.
     pub(crate) fn keeper(&self, server: &str) -> u32 {
+        let found = self.found_keeper(server);
+        found.unwrap_or_else(|| panic!("{server} has no keeper"))
+    }
+
+    /// The same; `None`: the server is down.
+    pub(crate) fn found_keeper(&self, server: &str) -> Option<u32> {
         let name = format!("\"name\":\"{server}\"");
         let state = self.directory.display().to_string();
         self.process(&[" internal host ", &name, &state])
-            .unwrap_or_else(|| panic!("{server} has no keeper"))
     }
 
     /// The machine's number of a role's process, by the role's id.
@@ -212,6 +217,11 @@ impl Drop for Site {
             );
         }
     }
+}
+
+/// A count of `make acceptance`; else what is enough to see that it works.
+pub(crate) fn from_environment(name: &str, usual: usize) -> usize {
+    std::env::var(name).map_or(usual, |text| text.parse().unwrap())
 }
 
 /// Prints what was measured, and keeps it where `make acceptance` looks for it.

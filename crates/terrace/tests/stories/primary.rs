@@ -6,17 +6,13 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::harness::{self, Site, both, wait_until};
+use crate::harness::{self, Site, both, from_environment, wait_until};
 use crate::people::{Outside, Person, Writers, Written};
 
 /// Visitors at a time who write and read.
 const CLIENTS: usize = 16;
 /// Visitors at a time who write while the primary changes.
 const WRITERS: usize = 8;
-
-fn from_environment(name: &str, usual: usize) -> usize {
-    std::env::var(name).map_or(usual, |text| text.parse().unwrap())
-}
 
 /// So many rows are written before a change, and after it.
 fn least() -> usize {

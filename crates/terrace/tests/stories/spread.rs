@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use terrace_lab::load::{Kind, Load, Outcome, Record};
 
-use crate::harness::{self, Site, both, wait_until};
+use crate::harness::{self, Site, both, from_environment, wait_until};
 use crate::visits::Underway;
 
 /// Two servers behind a balancer; the data is on the first.
@@ -34,6 +34,7 @@ fn up() -> Site {
 
 /// A file over kept and over new connections, and a page that reads.
 fn visits(seconds: u64) -> Load {
+    let faster = from_environment("TERRACE_FASTER", 1) as f64;
     Load {
         target: SocketAddr::from(([8, 8, 8, 8], 80)),
         host: "www.foobar.com".to_owned(),
@@ -41,19 +42,22 @@ fn visits(seconds: u64) -> Load {
         patience: Duration::from_secs(10),
         first: 0,
         kinds: vec![
-            Kind::reading("static", "/style.css", 100.0).kept_alive(),
-            Kind::reading("static, new connections", "/style.css", 50.0),
+            Kind::reading("static", "/style.css", 100.0 * faster).kept_alive(),
+            Kind::reading("static, new connections", "/style.css", 50.0 * faster),
             Kind::reading("page", "/", 50.0).kept_alive(),
         ],
     }
 }
 
-/// Fails when anybody noticed anything.
+/// The requests whose visitor noticed anything.
+fn noticed(records: &[Record]) -> Vec<&Record> {
+    let wrong =
+        |record: &&Record| !matches!(record.outcome, Outcome::Answered(200)) || record.again;
+    records.iter().filter(wrong).collect()
+}
+
 fn nobody_noticed(records: &[Record]) {
-    let noticed: Vec<_> = records
-        .iter()
-        .filter(|record| !matches!(record.outcome, Outcome::Answered(200)) || record.again)
-        .collect();
+    let noticed = noticed(records);
     assert!(noticed.is_empty(), "of {}: {noticed:?}", records.len());
 }
 
@@ -121,17 +125,50 @@ fn nobody_notices_that_a_server_is_drained_and_used_again() {
     let site = up();
     let refused = both(&site.terrace(&["drain", "web-01"]));
     assert!(refused.contains("primary"), "{refused}");
-    let mut under_way = Underway::start(&site, &visits(6));
-    let mut times = 0;
-    while under_way.goes_on() {
-        let drained = site.terrace(&["drain", "web-02", "--deadline", "5s"]);
-        assert!(drained.status.success(), "{}", both(&drained));
-        let last = site.terrace(&["drain", "web-01", "--deadline", "5s"]);
-        assert!(!last.status.success(), "{}", both(&last));
-        let back = site.terrace(&["undrain", "web-02"]);
-        assert!(back.status.success(), "{}", both(&back));
-        times += 1;
+    let wanted = from_environment("TERRACE_ROUNDS", 2);
+    let least = from_environment("TERRACE_REQUESTS", 1_000);
+    let (mut times, mut requests, mut failed) = (0, 0, Vec::new());
+    while times < wanted || requests < least {
+        let mut under_way = Underway::start(&site, &visits(LOAD));
+        while under_way.goes_on() {
+            maintained(&site);
+            times += 1;
+        }
+        let records = under_way.records();
+        failed.extend(noticed(&records).into_iter().copied());
+        requests += records.len();
     }
-    nobody_noticed(&under_way.records());
-    assert!(times >= 2, "drained {times} times");
+    harness::record(&serde_json::json!({
+        "round": "drained, stopped, started, used again",
+        "times": times,
+        "requests": requests,
+        "failed": failed.len(),
+    }));
+    assert!(failed.is_empty(), "of {requests}: {failed:?}");
+}
+
+/// Seconds of load at a time.
+const LOAD: u64 = 10;
+
+/// A server leaves the rounds, everything on it ends and starts again, and it comes back.
+fn maintained(site: &Site) {
+    let drained = site.terrace(&["drain", "web-02", "--deadline", "5s"]);
+    assert!(drained.status.success(), "{}", both(&drained));
+    let last = site.terrace(&["drain", "web-01", "--deadline", "5s"]);
+    assert!(!last.status.success(), "{}", both(&last));
+    let before = site.keeper("web-02");
+    let crashed = site.terrace(&["fault", "crash", "web-02"]);
+    assert!(crashed.status.success(), "{}", both(&crashed));
+    wait_until("every role of web-02 serves again", || {
+        let status = site.status();
+        let servers = status["servers"].as_array().unwrap();
+        let server = servers.iter().find(|server| server["name"] == "web-02");
+        let roles = server.and_then(|server| server["report"]["roles"].as_array());
+        let serve = |roles: &Vec<serde_json::Value>| {
+            roles.len() > 2 && roles.iter().all(|role| role["state"] == "serving")
+        };
+        site.found_keeper("web-02").is_some_and(|now| now != before) && roles.is_some_and(serve)
+    });
+    let back = site.terrace(&["undrain", "web-02"]);
+    assert!(back.status.success(), "{}", both(&back));
 }
