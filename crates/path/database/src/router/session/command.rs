@@ -1,5 +1,7 @@
 //! One command: read, sent to its side, answered.
 
+use tokio::time::Instant;
+
 use super::backend::Backend;
 use super::lost::Sent;
 use super::relay::Outcome;
@@ -133,9 +135,11 @@ impl Session {
             Route::Remember if without => Side::Replica,
             _ => self.choose(command, route),
         };
-        // A read stays in the buffer until it is answered, so that it can be asked again.
-        let kept = route == Route::Replica && length < WHOLE;
-        let mut again = kept;
+        // A read stays in the buffer until it is answered, so that it can be asked again; a write, so that it can wait
+        // where it was refused whole.
+        let mut again = route == Route::Replica && length < WHOLE;
+        let kept = again || self.may_wait(command, length);
+        let since = Instant::now();
         loop {
             if side == Side::Replica && !self.stays_on_replica(route) && !self.reach_replica().await
             {
@@ -145,7 +149,11 @@ impl Session {
                 self.client.consume(4 + length);
                 return Ok(true);
             }
-            let sent = self.sent(side, again, length);
+            let sent = Sent {
+                kept,
+                since,
+                ..self.sent(side, again, length)
+            };
             match self
                 .exchange(length, side, route, kept, response.clone())
                 .await
@@ -173,6 +181,20 @@ impl Session {
         self.reads_in_transaction() || (route == Route::Last && self.replica.is_some())
     }
 
+    /// One plain write that commits by itself.
+    fn may_wait(&self, command: u8, length: usize) -> bool {
+        let free = self.primary.as_ref().is_none_or(Backend::is_free);
+        let payload = &self.client.data()[4..4 + length];
+        let statement = || statements::id(payload).and_then(|id| self.statements.0.get(&id));
+        free && self.pinned.is_none()
+            && length <= READ
+            && match command {
+                0x03 => stays_open(&payload[1..]),
+                0x17 => statement().is_some_and(|one| !one.long_data && stays_open(one.sql())),
+                _ => false,
+            }
+    }
+
     fn sent(&self, side: Side, reads: bool, length: usize) -> Sent {
         let open = |one: &Option<Backend>| one.as_ref().is_some_and(Backend::in_transaction);
         let in_transaction = open(if side == Side::Primary {
@@ -195,6 +217,8 @@ impl Session {
             reads,
             ends,
             in_transaction,
+            kept: false,
+            since: Instant::now(),
         }
     }
 

@@ -2,7 +2,9 @@
 //!
 //! A statement that may have happened is never sent again: its client learns that nobody knows.
 
-use super::{Backend, Broken, End, Session, Side};
+use tokio::time::{Instant, sleep};
+
+use super::{AGAIN, Backend, Broken, End, HOLD, Session, Side};
 use crate::router::wire::error_packet;
 
 /// What the broken command was.
@@ -16,6 +18,10 @@ pub struct Sent {
     pub ends: bool,
     /// A transaction was open, or the session could not go on elsewhere.
     pub in_transaction: bool,
+    /// It is still at hand: it may be sent once more if it was refused whole.
+    pub kept: bool,
+    /// When the client's command was taken up.
+    pub since: Instant,
 }
 
 /// The session cannot go on: what it held is gone.
@@ -27,8 +33,10 @@ pub fn session() -> Vec<u8> {
 impl Session {
     /// A connection broke in the middle of a command. `Ok(true)`: try it again; `Ok(false)`: the client was told.
     pub(super) async fn broke(&mut self, broken: Broken, sent: Sent) -> Result<bool, End> {
-        let Broken::Server { begun } = broken else {
-            return Err(End::Client);
+        let begun = match broken {
+            Broken::Client => return Err(End::Client),
+            Broken::ReadOnly(sequence, error) => return self.refused(sequence, &error, sent).await,
+            Broken::Server { begun } => begun,
         };
         let slot = match sent.side {
             Side::Primary => &mut self.primary,
@@ -60,5 +68,23 @@ impl Session {
         }
         let message = "the primary is lost before it answered: whether the statement was carried out is not known";
         Err(End::Told(error_packet(1053, "08S01", message)))
+    }
+
+    /// The primary was closed before the word to wait had come here: the command was not carried out, and can wait.
+    async fn refused(&mut self, sequence: u8, error: &[u8], sent: Sent) -> Result<bool, End> {
+        if sent.in_transaction && self.pinned.is_none() {
+            self.primary = None;
+            let text = "the primary is being changed: run the transaction again";
+            self.refuse(1213, "40001", text).await?;
+            return Ok(false);
+        }
+        let may_wait = sent.kept && self.pinned.is_none() && sent.since.elapsed() < HOLD;
+        // A server that is read-only by somebody else's word has no successor to wait for.
+        if !may_wait || self.shared.known().plan.controller.is_none() {
+            self.client.send_payload(sequence, error).await?;
+            return Ok(false);
+        }
+        sleep(AGAIN).await;
+        Ok(true)
     }
 }

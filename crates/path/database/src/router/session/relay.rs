@@ -8,6 +8,8 @@ use crate::router::wire::{Ok as OkPacket, Response, Seen, WHOLE, Wire, payload_l
 pub enum Broken {
     /// The client is gone.
     Client,
+    /// The primary is being changed, and refused the command whole: its error, and the number of its packet.
+    ReadOnly(u8, Vec<u8>),
     /// The database is gone.
     Server {
         /// The client has seen a part of the answer.
@@ -44,6 +46,8 @@ enum Next {
     More,
     /// The next packet, of this length, is replaced by this payload.
     Replace(usize, Vec<u8>),
+    /// The next packet, of this length, says that the server takes no writes.
+    ReadOnly(usize),
     File,
 }
 
@@ -84,6 +88,12 @@ pub async fn relay(
                 server.consume(4 + length);
                 *begun = true;
             }
+            Next::ReadOnly(length) => {
+                let error = server.data()[4..4 + length].to_vec();
+                let sequence = server.data()[3];
+                server.consume(4 + length);
+                return Err(Broken::ReadOnly(sequence, error));
+            }
             Next::File => upload(client, server).await?,
             Next::More if response.done() && left == 0 => {}
             Next::More => server
@@ -123,7 +133,8 @@ fn scan(
             return Some((at, Next::More));
         }
         let payload = &rest[4..rest.len().min(4 + length)];
-        if outcome.first.is_empty() {
+        let is_first = outcome.first.is_empty();
+        if is_first {
             outcome
                 .first
                 .extend_from_slice(&payload[..payload.len().min(16)]);
@@ -136,6 +147,10 @@ fn scan(
         *left = 4 + length;
         match seen? {
             Seen::Part => {}
+            Seen::Error if is_first && is_read_only(payload) => {
+                *left = 0;
+                return Some((at, Next::ReadOnly(length)));
+            }
             Seen::Error => outcome.refused = true,
             Seen::WantsFile => return Some((at + std::mem::take(left), Next::File)),
             Seen::Ok(ok) => {
@@ -147,6 +162,15 @@ fn scan(
             }
         }
     }
+}
+
+/// An error that says nothing was done, because the server takes no writes: ER_OPTION_PREVENTS_STATEMENT with
+/// `--read-only` or `--super-read-only`, which it is closed by.
+fn is_read_only(error: &[u8]) -> bool {
+    let code = error
+        .get(1..3)
+        .map(|code| u16::from_le_bytes([code[0], code[1]]));
+    code == Some(1290) && error.windows(9).any(|part| part == b"read-only")
 }
 
 /// LOAD DATA LOCAL: the client sends its file, and an empty packet.

@@ -176,3 +176,34 @@ async fn statements_wait_while_the_primary_changes_and_open_transactions_are_tol
     let written: Vec<u32> = replica.query("SELECT a FROM my_site.t").await.unwrap();
     assert_eq!(written, [2]);
 }
+
+#[tokio::test]
+async fn a_write_that_a_closing_primary_refuses_waits_and_a_transaction_is_told() {
+    let Some(routed) = Routed::with_replica().await else {
+        return;
+    };
+    routed.change(|plan| plan.controller = Some("lb-01".into()));
+    let mut app = routed.app().await;
+    let mut open = routed.app().await;
+    app.query_drop("CREATE TABLE t (a INT)").await.unwrap();
+    open.query_drop("BEGIN").await.unwrap();
+    open.query_drop("SELECT a FROM t FOR UPDATE").await.unwrap();
+    let mut primary = control(&routed.primary).await;
+    primary.query_drop("SET GLOBAL read_only=1").await.unwrap();
+    let told = open.query_drop("INSERT INTO t VALUES (1)").await.err();
+    assert!(
+        matches!(&told, Some(Error::Server(error)) if error.code == 1213),
+        "{told:?}"
+    );
+    let write = app.query_drop("INSERT INTO t VALUES (2)");
+    tokio::pin!(write);
+    let moment = Duration::from_millis(300);
+    assert!(tokio::time::timeout(moment, &mut write).await.is_err());
+    primary.query_drop("SET GLOBAL read_only=0").await.unwrap();
+    write.await.unwrap();
+    open.exec_drop("INSERT INTO t VALUES (?)", (3,))
+        .await
+        .unwrap();
+    let written: Vec<u32> = primary.query("SELECT a FROM my_site.t").await.unwrap();
+    assert_eq!(written, [2, 3]);
+}
