@@ -214,8 +214,16 @@ fn a_switchover_loses_nothing_and_fails_nobody() {
         wait_until("the load is under way", || {
             rows(&site, to, &word).len() > 50
         });
-        let moved = site.terrace(&["switchover", to]);
-        assert!(moved.status.success(), "{}", both(&moved));
+        // Under full load a replica is behind for a moment now and then, and is not taken then.
+        wait_until("the switchover is accepted", || {
+            let moved = site.terrace(&["switchover", to]);
+            let said = both(&moved);
+            assert!(
+                moved.status.success() || said.contains("behind the primary"),
+                "{said}"
+            );
+            moved.status.success()
+        });
         let after = rows(&site, to, &word).len();
         wait_until("writes go on", || {
             rows(&site, to, &word).len() > after + least()
