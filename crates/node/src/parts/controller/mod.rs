@@ -156,16 +156,6 @@ impl Controller {
             let why = format!("who is primary is not known: {}", self.report.reason);
             return self.part.context.post.answer(number, Err(why));
         }
-        let order = match order {
-            Order::Switchover { to } => failover::Order::Switchover { to },
-            Order::Failover {
-                to,
-                accept_data_loss,
-            } => failover::Order::Failover {
-                to,
-                accept_data_loss,
-            },
-        };
         self.happened(Event::Order(number, order));
     }
 

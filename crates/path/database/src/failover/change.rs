@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use terrace_site::model::Ack;
 
+use super::Order;
 use super::machine::Machine;
 use super::record::{Phase, Record, Run};
-use super::words::{Command, Order, Refusal, Report};
+use super::words::{Command, Refusal, Report};
 use crate::gtid::Position;
 
 /// How long a failover waits for the old primary's end before it relies on the stopped replicas alone,

@@ -32,6 +32,5 @@ mod words;
 
 pub use machine::Machine;
 pub use record::{Epoch, Phase, Record, Run};
-pub use words::{
-    Action, Answer, Command, Event, Link, Order, Refusal, Report, Settings, Standing, Token,
-};
+pub use terrace_protocol::node::Order;
+pub use words::{Action, Answer, Command, Event, Link, Refusal, Report, Settings, Standing, Token};

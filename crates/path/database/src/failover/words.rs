@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use terrace_protocol::node::Order;
 use terrace_site::model::Ack;
 
 use super::record::{Epoch, Record, Run};
@@ -176,23 +177,6 @@ pub enum Report {
     Down,
     /// No answer.
     Silent,
-}
-
-/// What an operator wants.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Order {
-    /// Planned: both work, nothing is lost.
-    Switchover {
-        /// Who becomes primary.
-        to: String,
-    },
-    /// The primary is gone.
-    Failover {
-        /// Who becomes primary.
-        to: String,
-        /// Even if acknowledged writes are lost.
-        accept_data_loss: bool,
-    },
 }
 
 /// What the machine hears. Reports and answers of one member arrive in the order in which they were

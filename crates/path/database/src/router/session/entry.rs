@@ -123,7 +123,12 @@ impl Session {
         };
         let begun = tokio::time::Instant::now();
         let error = loop {
-            match self.connect_primary(&known).await {
+            // Whoever may only want to read does not wait for a primary that is silent.
+            let within = if readable { super::READY } else { AWAY };
+            let attempt = timeout(within, self.connect_primary(&known)).await;
+            match attempt
+                .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
+            {
                 Ok(()) => return Ok(true),
                 Err(login::Error::Refused(error)) => break error,
                 Err(_) if readable => {
