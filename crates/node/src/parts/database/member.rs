@@ -185,7 +185,7 @@ impl Database {
         instance: &mut Instance,
         member: &replication::Member,
     ) -> Result<(), String> {
-        instance.opened().await.map_err(|error| words(&error))?;
+        instance.opens().await.map_err(|error| words(&error))?;
         member.make_accounts().await.map_err(|error| words(&error))
     }
 

@@ -11,6 +11,7 @@ use super::accounts;
 use super::error::Error;
 use super::home::{self, Record};
 use super::life::Instance;
+use crate::replication::statements;
 
 /// What the account statements are for, as an error says it.
 const ACCOUNTS: &str = "settle the site's accounts";
@@ -52,17 +53,31 @@ impl Instance {
         self.remember(record)
     }
 
-    /// The controller has opened it: brings the database and the accounts to what the plan says, and
-    /// remembers that it is the primary.
+    /// The controller is about to open it: brings the database and the accounts to what the plan says, and
+    /// remembers that it is the primary. Apps stay kept out.
     ///
     /// # Errors
     /// When the server does not carry it out.
-    pub async fn opened(&mut self) -> Result<(), Error> {
+    pub async fn opens(&mut self) -> Result<(), Error> {
         let mut record = self.record.clone();
         record.primary = true;
         self.remember(record)?;
-        self.settle_database().await?;
-        self.settle_accounts().await
+        let asks = statements::is_closed(self.found.engine).to_owned();
+        let closed = self.control.column(ACCOUNTS, asks).await? == ["1"];
+        self.set_ajar(closed, true).await?;
+        let settled = async {
+            self.settle_database().await?;
+            self.settle_accounts().await
+        };
+        let settled = settled.await;
+        self.set_ajar(closed, false).await?;
+        settled
+    }
+
+    /// A server that is closed, so that Terrace itself can write.
+    async fn set_ajar(&mut self, closed: bool, ajar: bool) -> Result<(), Error> {
+        let statement = statements::set_ajar(self.found.engine, ajar).filter(|_| closed);
+        self.control.carry_out(ACCOUNTS, statement).await
     }
 
     /// The controller has made another one primary.

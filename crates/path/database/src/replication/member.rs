@@ -97,8 +97,8 @@ impl Member {
         .await
     }
 
-    /// Makes the replication accounts that are missing. On a primary before semi-sync is on: the first
-    /// write after that waits for a replica.
+    /// Makes the replication accounts that are missing. On a primary before it is opened and semi-sync is on:
+    /// the first write after that waits for a replica.
     ///
     /// # Errors
     /// When the server does not carry it out.
@@ -114,7 +114,7 @@ impl Member {
                 continue;
             }
             let make = statements::make_account(self.engine, &user, &self.password);
-            bounded(carry_out(&mut conn, make)).await?;
+            bounded(self.write_ajar(&mut conn, make)).await?;
         }
         bye(conn).await;
         Ok(())
@@ -195,10 +195,19 @@ impl Member {
     }
 
     async fn lock(&self, conn: &mut Conn, user: &str, lock: bool) -> Result<(), Error> {
+        self.write_ajar(conn, statements::lock_account(user, lock))
+            .await
+    }
+
+    /// Writes of Terrace's own, also where nobody may write.
+    async fn write_ajar(&self, conn: &mut Conn, statements: Vec<String>) -> Result<(), Error> {
         let closed: Option<u8> = conn.query_first(statements::is_closed(self.engine)).await?;
-        let closed = closed == Some(1);
-        let statements = statements::lock_account(self.engine, user, lock, closed);
-        carry_out(conn, statements).await
+        let set = |ajar| statements::set_ajar(self.engine, ajar).filter(|_| closed == Some(1));
+        carry_out(conn, set(true)).await?;
+        let written = carry_out(conn, statements).await;
+        // Also after a failure: it is not left ajar.
+        carry_out(conn, set(false)).await?;
+        written
     }
 
     async fn bar(&self, conn: &mut Conn, name: &str) -> Result<(), Error> {

@@ -41,27 +41,21 @@ pub fn make_account(engine: Engine, user: &str, password: &Secret) -> Vec<String
     statements
 }
 
-/// Locks a replica's account on this server alone, or lets it in again. `closed`: the server takes no
-/// writes, which on MySQL means not even this one.
-pub fn lock_account(engine: Engine, user: &str, lock: bool, closed: bool) -> Vec<String> {
+/// Locks a replica's account on this server alone, or lets it in again.
+pub fn lock_account(user: &str, lock: bool) -> Vec<String> {
     let state = if lock { "LOCK" } else { "UNLOCK" };
-    let statements = [
+    vec![
         "SET SESSION sql_log_bin=0".to_owned(),
         format!("ALTER USER {} ACCOUNT {state}", account(user, "%")),
         "SET SESSION sql_log_bin=1".to_owned(),
-    ];
-    ajar(engine, closed, statements)
+    ]
 }
 
-/// On MySQL a server that is closed to everybody is opened a little for what Terrace does to it: `read_only`
-/// keeps the apps out meanwhile.
-fn ajar(engine: Engine, closed: bool, statements: impl IntoIterator<Item = String>) -> Vec<String> {
-    let super_read_only = |on: u8| {
-        let needed = engine == Engine::Mysql && closed;
-        needed.then(|| format!("SET GLOBAL super_read_only={on}"))
-    };
-    let statements = super_read_only(0).into_iter().chain(statements);
-    statements.chain(super_read_only(1)).collect()
+/// Sets a closed server ajar for Terrace alone, or closes it again: `read_only` keeps the apps out meanwhile.
+/// `None`: what is closed to apps is open to Terrace anyway.
+pub fn set_ajar(engine: Engine, ajar: bool) -> Option<String> {
+    let super_read_only = u8::from(!ajar);
+    (engine == Engine::Mysql).then(|| format!("SET GLOBAL super_read_only={super_read_only}"))
 }
 
 /// Asks whether it takes no writes at all.
@@ -299,19 +293,6 @@ mod tests {
                 .iter()
                 .position(|one| one.ends_with("_enabled=1"));
             assert!(semi_sync.unwrap() < statements.len() - 1, "{statements:?}");
-        }
-    }
-
-    #[test]
-    fn a_closed_server_is_opened_for_no_longer_than_an_account_takes() {
-        let user = replica_user(12);
-        let mysql = lock_account(Engine::Mysql, &user, true, true);
-        assert_eq!(mysql.first().unwrap(), "SET GLOBAL super_read_only=0");
-        assert_eq!(mysql.last().unwrap(), "SET GLOBAL super_read_only=1");
-        for (engine, closed) in [(Engine::Mysql, false), (Engine::Mariadb, true)] {
-            let statements = lock_account(engine, &user, true, closed);
-            let touched = statements.iter().any(|one| one.contains("read_only"));
-            assert!(!touched, "{statements:?}");
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod life;
+mod pair;
 mod refusals;
 mod replication;
 mod router;

@@ -5,7 +5,7 @@ use terrace_database::failover::{Answer, Command, Epoch};
 use terrace_database::{Error, seed};
 use terrace_site::plan::Engine;
 
-use super::pair::{Half, Writers, attached, pair, pair_with, stop};
+use crate::pair::{Half, Writers, attached, pair, pair_with, stop};
 use crate::STOP;
 use crate::support::flavour;
 

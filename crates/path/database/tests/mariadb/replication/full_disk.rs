@@ -9,7 +9,7 @@ use mysql_async::prelude::Queryable;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use terrace_database::failover::Command;
 
-use super::pair::{attached, pair_on, stop};
+use crate::pair::{attached, pair_on, stop};
 use crate::support::Bench;
 
 /// As large as a small server's own files and some rows.

@@ -3,7 +3,6 @@
 
 mod cloning;
 mod full_disk;
-mod pair;
 
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use terrace_database::failover::{Answer, Command};
 use terrace_site::plan::Engine;
 
 use cloning::clone_of;
-use pair::{Writers, attached, pair, stop, written};
+use crate::pair::{Writers, attached, pair, stop, written};
 
 use crate::support::flavour;
 

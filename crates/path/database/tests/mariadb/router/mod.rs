@@ -1,5 +1,6 @@
-//! The router before a real MariaDB: what an app sees is what the database itself would have shown.
+//! The router before a real database: what an app sees is what the database itself would have shown.
 
+mod cases;
 mod reads;
 mod support;
 
@@ -46,7 +47,7 @@ async fn values_of_every_size_come_back_whole() {
         .await
         .unwrap();
     if limit.unwrap() < 20_000_000 {
-        let mut control = support::control(&routed.primary).await;
+        let mut control = routed.primary.control().await;
         control
             .query_drop("SET GLOBAL max_allowed_packet=67108864")
             .await
@@ -161,11 +162,14 @@ async fn the_mariadb_client_loads_files_and_logs_in_both_ways() {
     let Some(routed) = Routed::alone().await else {
         return;
     };
-    let file = routed.primary.place.path().join("rows");
+    let file = routed.primary.bench.place.path().join("rows");
     let rows: String = (0..5_000)
         .map(|row| format!("{row}\tname {row}\n"))
         .collect();
     fs::write(&file, rows).unwrap();
+    let mut control = routed.primary.control().await;
+    let lets = control.query_drop("SET GLOBAL local_infile=1").await;
+    lets.unwrap();
     let sql = format!(
         "CREATE TABLE loaded (id INT, name TEXT); LOAD DATA LOCAL INFILE '{}' INTO TABLE loaded; \
          SELECT COUNT(*), MAX(id) FROM loaded; SHOW WARNINGS",

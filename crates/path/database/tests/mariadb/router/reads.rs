@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
+use terrace_database::failover::Command;
 use terrace_site::model::Reads;
+use terrace_site::plan::Engine;
 
-use super::support::{Routed, control};
+use super::support::Routed;
+use crate::support::flavour;
 
 /// Where the answer came from: a table that differs on the two sides.
 async fn side(app: &mut Conn) -> u32 {
@@ -21,24 +24,19 @@ async fn marked(routed: &Routed) -> Conn {
     app.query_drop("CREATE TABLE side (id INT)").await.unwrap();
     app.query_drop("INSERT INTO side VALUES (1)").await.unwrap();
     assert_eq!(side(&mut app).await, 1);
-    let mut replica = control(routed.replica.as_ref().unwrap()).await;
-    let at: Option<String> = control(&routed.primary)
-        .await
-        .query_first("SELECT @@gtid_binlog_pos")
-        .await
-        .unwrap();
-    let at = at.unwrap();
-    let here: Option<i32> = replica
-        .query_first(format!("SELECT MASTER_GTID_WAIT('{at}', 20)"))
-        .await
-        .unwrap();
-    let row: Option<mysql_async::Row> = replica.query_first("SHOW SLAVE STATUS").await.unwrap();
-    assert_eq!(here, Some(0), "{row:?}");
+    routed.caught_up().await;
+    let mut replica = routed.replica().control().await;
+    let closed = |on: u8| match flavour() {
+        Engine::Mariadb => format!("SET GLOBAL read_only={on}"),
+        Engine::Mysql => format!("SET GLOBAL super_read_only={on}"),
+    };
+    replica.query_drop(closed(0)).await.unwrap();
     replica.query_drop("SET sql_log_bin=0").await.unwrap();
     replica
         .query_drop("UPDATE my_site.side SET id = 2")
         .await
         .unwrap();
+    replica.query_drop(closed(1)).await.unwrap();
     app
 }
 
@@ -96,22 +94,26 @@ async fn everyone_reads_what_was_written_even_while_the_replica_stands_still() {
     let mut writer = routed.app().await;
     let mut reader = routed.app().await;
     writer
-        .query_drop("CREATE TABLE entries (id INT PRIMARY KEY)")
+        .query_drop("CREATE TABLE numbers (id INT PRIMARY KEY)")
         .await
         .unwrap();
-    let mut replica = control(routed.replica.as_ref().unwrap()).await;
+    let mut replica = routed.replica().control().await;
+    let applying = |word| match flavour() {
+        Engine::Mariadb => format!("{word} SLAVE SQL_THREAD"),
+        Engine::Mysql => format!("{word} REPLICA SQL_THREAD"),
+    };
     for id in 0..200_u32 {
         match id {
-            100 => replica.query_drop("STOP SLAVE SQL_THREAD").await.unwrap(),
-            110 => replica.query_drop("START SLAVE SQL_THREAD").await.unwrap(),
+            100 => replica.query_drop(applying("STOP")).await.unwrap(),
+            110 => replica.query_drop(applying("START")).await.unwrap(),
             _ => {}
         }
         writer
-            .query_drop(format!("INSERT INTO entries VALUES ({id})"))
+            .query_drop(format!("INSERT INTO numbers VALUES ({id})"))
             .await
             .unwrap();
         let newest: Option<u32> = reader
-            .query_first("SELECT MAX(id) FROM entries")
+            .query_first("SELECT MAX(id) FROM numbers")
             .await
             .unwrap();
         assert_eq!(newest, Some(id));
@@ -120,7 +122,7 @@ async fn everyone_reads_what_was_written_even_while_the_replica_stands_still() {
 
 #[tokio::test]
 async fn statements_wait_while_the_primary_changes_and_open_transactions_are_told() {
-    let Some(routed) = Routed::with_replica().await else {
+    let Some(mut routed) = Routed::with_replica().await else {
         return;
     };
     let mut app = routed.app().await;
@@ -140,23 +142,14 @@ async fn statements_wait_while_the_primary_changes_and_open_transactions_are_tol
     });
     // The one that was told to wait has to wait: only what is already open goes on.
     open.query_drop("INSERT INTO t VALUES (3)").await.unwrap();
-    let mut replica = control(routed.replica.as_ref().unwrap()).await;
-    let at: Option<String> = control(&routed.primary)
-        .await
-        .query_first("SELECT @@gtid_binlog_pos")
-        .await
-        .unwrap();
-    let waiting = format!("SELECT MASTER_GTID_WAIT('{}', 20)", at.unwrap());
-    assert_eq!(
-        replica.query_first::<i32, _>(waiting).await.unwrap(),
-        Some(0)
-    );
-    for statement in ["STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only=0"] {
-        replica.query_drop(statement).await.unwrap();
-    }
+    let position = routed.primary.position().await;
+    let replica = routed.replica.as_mut().unwrap();
+    replica.done(Command::Collect).await;
+    replica.catch_up(position).await;
+    replica.promote(2, false).await;
     assert!(!held.is_finished());
     routed.change(|plan| {
-        (plan.hold, plan.epoch, plan.primary) = (false, 2, "web-02".into());
+        (plan.hold, plan.epoch, plan.primary) = (false, 2, "db-2".into());
         plan.targets[0].lag = None;
     });
     let charset = tokio::time::timeout(Duration::from_secs(10), held)
@@ -173,13 +166,14 @@ async fn statements_wait_while_the_primary_changes_and_open_transactions_are_tol
         matches!(&told, Some(Error::Server(error)) if error.code == 1213),
         "{told:?}"
     );
+    let mut replica = routed.replica().control().await;
     let written: Vec<u32> = replica.query("SELECT a FROM my_site.t").await.unwrap();
     assert_eq!(written, [2]);
 }
 
 #[tokio::test]
 async fn a_write_that_a_closing_primary_refuses_waits_and_a_transaction_is_told() {
-    let Some(routed) = Routed::with_replica().await else {
+    let Some(mut routed) = Routed::with_replica().await else {
         return;
     };
     routed.change(|plan| plan.controller = Some("lb-01".into()));
@@ -188,8 +182,7 @@ async fn a_write_that_a_closing_primary_refuses_waits_and_a_transaction_is_told(
     app.query_drop("CREATE TABLE t (a INT)").await.unwrap();
     open.query_drop("BEGIN").await.unwrap();
     open.query_drop("SELECT a FROM t FOR UPDATE").await.unwrap();
-    let mut primary = control(&routed.primary).await;
-    primary.query_drop("SET GLOBAL read_only=1").await.unwrap();
+    routed.primary.done(Command::Close).await;
     let told = open.query_drop("INSERT INTO t VALUES (1)").await.err();
     assert!(
         matches!(&told, Some(Error::Server(error)) if error.code == 1213),
@@ -199,11 +192,12 @@ async fn a_write_that_a_closing_primary_refuses_waits_and_a_transaction_is_told(
     tokio::pin!(write);
     let moment = Duration::from_millis(300);
     assert!(tokio::time::timeout(moment, &mut write).await.is_err());
-    primary.query_drop("SET GLOBAL read_only=0").await.unwrap();
+    routed.primary.promote(1, false).await;
     write.await.unwrap();
     open.exec_drop("INSERT INTO t VALUES (?)", (3,))
         .await
         .unwrap();
+    let mut primary = routed.primary.control().await;
     let written: Vec<u32> = primary.query("SELECT a FROM my_site.t").await.unwrap();
     assert_eq!(written, [2, 3]);
 }

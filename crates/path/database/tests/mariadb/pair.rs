@@ -1,4 +1,4 @@
-//! Two servers and what is written to them.
+//! A primary and its replica, and what is written to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use rustix::process::Signal;
 use terrace_database::failover::{Answer, Command, Epoch, Standing};
@@ -21,14 +22,48 @@ use crate::STOP;
 use crate::support::{Bench, ID, flavour, free_port};
 
 /// A server of the pair.
-pub(super) struct Half {
-    pub(super) bench: Bench,
-    pub(super) instance: Instance,
+pub struct Half {
+    pub bench: Bench,
+    pub instance: Instance,
     peers: BTreeMap<String, Peer>,
 }
 
+fn peer(server_id: u32) -> Peer {
+    Peer {
+        host: "127.0.0.1".into(),
+        port: free_port(),
+        server_id,
+    }
+}
+
 impl Half {
-    pub(super) async fn new(mut bench: Bench, id: u32, peers: &BTreeMap<String, Peer>) -> Self {
+    /// A primary `db-1` without a replica.
+    pub async fn alone() -> Option<Self> {
+        let peers = BTreeMap::from([("db-1".into(), peer(1))]);
+        Some(Self::new(Bench::warm().await?, 1, &peers).await.opened().await)
+    }
+
+    /// Made ready and opened, as a node does it.
+    async fn opened(mut self) -> Self {
+        assert!(!self.standing().await.writable, "it opened by itself");
+        self.instance.opens().await.unwrap();
+        self.member().make_accounts().await.unwrap();
+        assert!(!self.standing().await.writable, "it was left open");
+        self.promote(1, false).await;
+        self
+    }
+
+    /// Terrace's own account.
+    pub async fn control(&self) -> Conn {
+        Conn::new(self.instance.control_options()).await.unwrap()
+    }
+
+    /// How far it is.
+    pub async fn position(&self) -> Position {
+        self.standing().await.position
+    }
+
+    pub async fn new(mut bench: Bench, id: u32, peers: &BTreeMap<String, Peer>) -> Self {
         let name = format!("db-{id}");
         bench.plan.server_id = id;
         bench.plan.port = peers[&name].port;
@@ -51,7 +86,7 @@ impl Half {
         }
     }
 
-    pub(super) fn member(&self) -> Member {
+    pub fn member(&self) -> Member {
         let found = self.instance.found();
         Member::new(
             found.engine,
@@ -62,12 +97,12 @@ impl Half {
         )
     }
 
-    pub(super) async fn obey(&self, command: Command) -> Answer {
+    pub async fn obey(&self, command: Command) -> Answer {
         let run = self.instance.run().unwrap();
         self.member().obey(&command, &run).await
     }
 
-    pub(super) async fn done(&self, command: Command) -> Position {
+    pub async fn done(&self, command: Command) -> Position {
         match self.obey(command.clone()).await {
             Answer::At { position, .. } => position,
             other => panic!("{command:?}: {other:?}"),
@@ -75,7 +110,7 @@ impl Half {
     }
 
     /// Waits for as long as it comes closer: many writes take more than one command's time.
-    pub(super) async fn catch_up(&self, position: Position) {
+    pub async fn catch_up(&self, position: Position) {
         let mut missing = u64::MAX;
         loop {
             let answer = self.obey(Command::Apply(position.clone())).await;
@@ -99,23 +134,23 @@ impl Half {
         applied.behind(position)
     }
 
-    pub(super) async fn attach(&self, source: &str, acks: bool) -> Answer {
+    pub async fn attach(&self, source: &str, acks: bool) -> Answer {
         let (source, run) = (source.to_owned(), self.instance.run().unwrap());
         self.obey(Command::Attach { source, acks, run }).await
     }
 
-    pub(super) async fn promote(&mut self, epoch: u64, semi_sync: bool) {
+    pub async fn promote(&mut self, epoch: u64, semi_sync: bool) {
         let epoch = Epoch(epoch);
         self.done(Command::Promote { epoch, semi_sync }).await;
     }
 
-    pub(super) async fn standing(&self) -> Standing {
+    pub async fn standing(&self) -> Standing {
         let run = self.instance.run().unwrap();
         self.member().standing(&run).await.unwrap()
     }
 
     /// Asks until it stands as expected.
-    pub(super) async fn until(&self, expected: impl Fn(&Standing) -> bool) -> Standing {
+    pub async fn until(&self, expected: impl Fn(&Standing) -> bool) -> Standing {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
         loop {
             let standing = self.standing().await;
@@ -127,13 +162,13 @@ impl Half {
         }
     }
 
-    pub(super) async fn kill(&self) {
+    pub async fn kill(&self) {
         let kill = Signal::KILL.as_raw();
         self.bench.processes.signal(ID, kill).await.unwrap();
         self.instance.exited().await.unwrap();
     }
 
-    pub(super) async fn rows(&self) -> BTreeSet<u64> {
+    pub async fn rows(&self) -> BTreeSet<u64> {
         let mut app = self.bench.app().await.unwrap();
         let rows: Vec<u64> = app.query("SELECT id FROM entries").await.unwrap();
         rows.into_iter().collect()
@@ -141,25 +176,16 @@ impl Half {
 }
 
 /// A primary `db-1` with its replica `db-2`, which acknowledges.
-pub(super) async fn pair() -> Option<(Half, Half)> {
+pub async fn pair() -> Option<(Half, Half)> {
     Some(pair_on(Bench::warm().await?, Bench::warm().await?).await)
 }
 
 /// The same, on benches of which one may be special.
-pub(super) async fn pair_on(first: Bench, mut second: Bench) -> (Half, Half) {
+pub async fn pair_on(first: Bench, mut second: Bench) -> (Half, Half) {
     second.settings.secrets = first.settings.secrets.clone();
-    let peer = |server_id| Peer {
-        host: "127.0.0.1".into(),
-        port: free_port(),
-        server_id,
-    };
     let peers = BTreeMap::from([("db-1".into(), peer(1)), ("db-2".into(), peer(2))]);
-    let mut one = Half::new(first, 1, &peers).await;
+    let one = Half::new(first, 1, &peers).await.opened().await;
     let two = Half::new(second, 2, &peers).await;
-    assert!(!one.standing().await.writable, "it opened by itself");
-    one.promote(1, false).await;
-    one.instance.opened().await.unwrap();
-    one.member().make_accounts().await.unwrap();
     let mut app = one.bench.app().await.unwrap();
     app.query_drop("CREATE TABLE entries (id BIGINT PRIMARY KEY)")
         .await
@@ -170,18 +196,18 @@ pub(super) async fn pair_on(first: Bench, mut second: Bench) -> (Half, Half) {
     (one, two)
 }
 
-pub(super) fn attached(answer: Answer) {
+pub fn attached(answer: Answer) {
     assert!(matches!(answer, Answer::At { .. }), "{answer:?}");
 }
 
 /// Clients that write as fast as they can, and remember what was acknowledged.
-pub(super) struct Writers {
+pub struct Writers {
     stop: Arc<AtomicBool>,
     tasks: Vec<JoinHandle<Vec<u64>>>,
 }
 
 impl Writers {
-    pub(super) async fn on(half: &Half) -> Self {
+    pub async fn on(half: &Half) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut tasks = Vec::new();
         for writer in 0..4_u64 {
@@ -203,7 +229,7 @@ impl Writers {
         Self { stop, tasks }
     }
 
-    pub(super) async fn acknowledged(self) -> BTreeSet<u64> {
+    pub async fn acknowledged(self) -> BTreeSet<u64> {
         self.stop.store(true, Ordering::Relaxed);
         let mut all = BTreeSet::new();
         for task in self.tasks {
@@ -213,7 +239,7 @@ impl Writers {
     }
 }
 
-pub(super) async fn written(half: &Half, at_least: usize) {
+pub async fn written(half: &Half, at_least: usize) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while half.rows().await.len() < at_least {
         assert!(tokio::time::Instant::now() < deadline, "nothing is written");
@@ -221,14 +247,14 @@ pub(super) async fn written(half: &Half, at_least: usize) {
     }
 }
 
-pub(super) async fn stop(halves: impl IntoIterator<Item = Half>) {
+pub async fn stop(halves: impl IntoIterator<Item = Half>) {
     for mut half in halves {
         half.instance.stop(STOP).await.unwrap();
     }
 }
 
 /// A pair whose machines have these programs and no others. `None`: this machine lacks one, which is said.
-pub(super) async fn pair_with(programs: &[&str]) -> Option<(tempfile::TempDir, (Half, Half))> {
+pub async fn pair_with(programs: &[&str]) -> Option<(tempfile::TempDir, (Half, Half))> {
     if flavour() == Engine::Mysql {
         eprintln!("skipped: MySQL copies itself");
         return None;
