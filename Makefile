@@ -36,7 +36,7 @@ test: lint ## everything, once
 
 test-mysql: setup-test ## the database's tests once more, with MySQL instead of MariaDB
 	scripts/mysql
-	TERRACE_ENGINE=mysql $(CARGO) test -p terrace-database --locked --no-fail-fast --test mariadb -- --skip router
+	TERRACE_ENGINE=mysql $(CARGO) test -p terrace-database --locked --no-fail-fast --test mariadb
 
 acceptance: setup-test ## the tests' rounds in full counts; writes docs/acceptance.md
 	$(CARGO) xtask acceptance

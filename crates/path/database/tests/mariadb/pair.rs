@@ -40,7 +40,12 @@ impl Half {
     /// A primary `db-1` without a replica.
     pub async fn alone() -> Option<Self> {
         let peers = BTreeMap::from([("db-1".into(), peer(1))]);
-        Some(Self::new(Bench::warm().await?, 1, &peers).await.opened().await)
+        Some(
+            Self::new(Bench::warm().await?, 1, &peers)
+                .await
+                .opened()
+                .await,
+        )
     }
 
     /// Made ready and opened, as a node does it.

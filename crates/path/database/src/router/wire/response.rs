@@ -2,7 +2,7 @@
 //!
 //! Pure: it is shown the beginning of each packet and says what that was.
 
-use super::bytes::Reader;
+use super::bytes::{Reader, put_string};
 use super::{WHOLE, status};
 
 /// What an OK packet says.
@@ -36,7 +36,10 @@ impl Ok {
         let mut plain = payload[..counts].to_vec();
         plain.extend_from_slice(&(bits & !status::STATE_CHANGED).to_le_bytes());
         plain.extend_from_slice(&warnings.to_le_bytes());
-        plain.extend_from_slice(info);
+        // The manuals call it the rest of the packet; servers send its length first, and clients expect that.
+        if !info.is_empty() {
+            put_string(&mut plain, info);
+        }
         let mut ok = Self {
             status: bits,
             plain,
@@ -300,7 +303,10 @@ mod tests {
     fn trackers_are_read_and_can_be_left_out() {
         let read = Ok::read(&ok(0, status::AUTOCOMMIT)).unwrap();
         assert_eq!(read.gtid.as_deref(), Some(&b"0-1-7"[..]));
-        assert_eq!(read.plain, [&[0, 1, 0, 2, 0, 0, 0][..], b"info"].concat());
+        assert_eq!(
+            read.plain,
+            [&[0, 1, 0, 2, 0, 0, 0, 4][..], b"info"].concat()
+        );
     }
 
     #[test]

@@ -5,8 +5,8 @@ use terrace_database::failover::{Answer, Command, Epoch};
 use terrace_database::{Error, seed};
 use terrace_site::plan::Engine;
 
-use crate::pair::{Half, Writers, attached, pair, pair_with, stop};
 use crate::STOP;
+use crate::pair::{Half, Writers, attached, pair, pair_with, stop};
 use crate::support::flavour;
 
 #[tokio::test]

@@ -10,8 +10,8 @@ use mysql_async::prelude::Queryable;
 use terrace_database::failover::{Answer, Command};
 use terrace_site::plan::Engine;
 
-use cloning::clone_of;
 use crate::pair::{Writers, attached, pair, stop, written};
+use cloning::clone_of;
 
 use crate::support::flavour;
 
