@@ -38,7 +38,7 @@ test-mysql: setup-test ## the database's tests once more, with MySQL instead of 
 	scripts/mysql
 	TERRACE_ENGINE=mysql $(CARGO) test -p terrace-database --locked --no-fail-fast --test mariadb
 
-acceptance: setup-test ## the tests' rounds in full counts; writes docs/acceptance.md
+acceptance: setup-bench ## the tests' rounds in full counts; writes docs/acceptance.md
 	$(CARGO) xtask acceptance
 
 bench: setup-bench ## side by side with the peers; writes docs/benchmarks.md
