@@ -34,11 +34,13 @@ lint: setup-test ## formatting, clippy, licences, layout
 test: lint ## everything, once
 	$(CARGO) test --workspace --locked --no-fail-fast
 
-test-mysql: setup-test ## the database's tests once more, with MySQL instead of MariaDB
+test-mysql: setup-test ## the tests of databases once more, with MySQL instead of MariaDB
 	scripts/mysql
 	TERRACE_ENGINE=mysql $(CARGO) test -p terrace-database --locked --no-fail-fast --test mariadb
+	TERRACE_ENGINE=mysql $(CARGO) test -p terrace --locked --no-fail-fast --test stories primary::
 
 acceptance: setup-bench ## the tests' rounds in full counts; writes docs/acceptance.md
+	scripts/mysql
 	$(CARGO) xtask acceptance
 
 bench: setup-bench ## side by side with the peers; writes docs/benchmarks.md

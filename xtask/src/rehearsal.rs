@@ -1,5 +1,6 @@
 //! A site in a directory of its own, up for as long as it is needed: for what is measured through the binary.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,8 @@ use std::process::{Command, Output, Stdio};
 pub(crate) struct Rehearsal {
     pub(crate) directory: PathBuf,
     binary: PathBuf,
+    /// Where programs are sought: also where scripts/mysql unpacks a server.
+    path: OsString,
     /// The site's name.
     name: String,
 }
@@ -24,8 +27,11 @@ impl Rehearsal {
         fs::create_dir_all(directory.join("app"))?;
         fs::write(directory.join("app/index.html"), "")?;
         fs::write(directory.join("site.kdl"), file)?;
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let programs = std::env::split_paths(&path).chain([root.join("target/mysql/bin")]);
         let rehearsal = Self {
             directory,
+            path: std::env::join_paths(programs).map_err(io::Error::other)?,
             binary: root.join("target").join(binary).join("terrace"),
             name: name.to_owned(),
         };
@@ -40,6 +46,7 @@ impl Rehearsal {
             .args(arguments)
             .arg(self.directory.join("site.kdl"))
             .args(after)
+            .env("PATH", &self.path)
             .stdin(Stdio::null());
         command
     }

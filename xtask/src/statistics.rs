@@ -8,6 +8,17 @@ pub(crate) struct Ratio {
     pub(crate) high: f64,
 }
 
+impl Ratio {
+    /// What this says of an aim not to be above one.
+    pub(crate) fn no_more(&self) -> &'static str {
+        match (self.median <= 1.0, self.low <= 1.0) {
+            (true, _) => "met",
+            (false, true) => "no difference that this machine can show",
+            (false, false) => "falls short",
+        }
+    }
+}
+
 /// Of paired ratios, by the bootstrap: 10,000 resamples from a fixed seed, so a report can be checked.
 pub(crate) fn ratio(ratios: &[f64]) -> Ratio {
     let mut seed: u64 = 0x9E37_79B9_7F4A_7C15;

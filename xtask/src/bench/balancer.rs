@@ -8,21 +8,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
-
 use super::servers::{Server, answers, head, round};
+use super::steady::{self, Waits};
 use super::{PAIRS, Round};
 use crate::statistics::{self, Ratio, median};
 
 /// Whose turn it is, in the order of the report.
 const NAMES: [&str; 3] = ["ours", "HAProxy", "nginx"];
-/// The latency is measured at this share of what the slowest can serve…
+/// The latency is measured at this share of what the slowest can serve.
 const SHARE: f64 = 0.7;
-/// … and never faster than one core of load keeps up with.
-const FASTEST: f64 = 4_000.0;
-/// Rounds of the latency, and seconds of each.
-const LATENCIES: usize = 5;
-const SECONDS: u64 = 5;
+/// Rounds of the latency.
+const LATENCIES: usize = 9;
 
 /// What is compared.
 struct Case {
@@ -68,8 +64,10 @@ pub(crate) struct Measured {
     outcomes: Vec<Outcome>,
     /// Requests a second.
     steady: f64,
-    /// Medians over rounds, in ms: the median and the 99th percentile of each.
-    waits: Vec<(f64, f64)>,
+    /// Medians over rounds, of each.
+    waits: Vec<Waits>,
+    /// Our 99th percentile by the better of the two peers', round by round.
+    ratio: Ratio,
 }
 
 /// Measures all. To be called in a network of its own.
@@ -85,15 +83,16 @@ pub(crate) fn measure(root: &Path) -> io::Result<Measured> {
         outcomes.push(outcome);
     }
     let slowest = outcomes[0].rate.iter().copied().fold(f64::MAX, f64::min);
-    let steady = (slowest * SHARE).min(FASTEST);
-    let waits = trio.waits(root, steady)?;
-    for (name, (p50, p99)) in NAMES.iter().zip(&waits) {
+    let steady = slowest * SHARE;
+    let (waits, ratio) = trio.waits(steady)?;
+    for (name, Waits { p50, p99 }) in NAMES.iter().zip(&waits) {
         println!("{name} at {steady:.0} a second: p50 {p50:.2} ms, p99 {p99:.2} ms");
     }
     Ok(Measured {
         outcomes,
         steady,
         waits,
+        ratio,
     })
 }
 
@@ -193,21 +192,28 @@ impl Trio {
     }
 
     /// What visitors wait at a steady rate.
-    fn waits(&self, root: &Path, rate: f64) -> io::Result<Vec<(f64, f64)>> {
-        let mut each: Vec<Vec<(f64, f64)>> = NAMES.iter().map(|_| Vec::new()).collect();
+    fn waits(&self, rate: f64) -> io::Result<(Vec<Waits>, Ratio)> {
+        let mut each: Vec<Vec<Waits>> = NAMES.iter().map(|_| Vec::new()).collect();
         for number in 0..LATENCIES {
             for turn in 0..NAMES.len() {
                 let who = (number + turn) % NAMES.len();
-                each[who].push(wait(root, self.servers[who].port, rate)?);
+                each[who].push(steady::round(self.servers[who].port, "/app", rate)?);
             }
         }
-        let middle = |rounds: &Vec<(f64, f64)>| {
-            let of = |field: fn(&(f64, f64)) -> f64| {
-                median(&rounds.iter().map(field).collect::<Vec<_>>())
-            };
-            (of(|one| one.0), of(|one| one.1))
+        let of = |who: usize, field: fn(&Waits) -> f64| -> Vec<f64> {
+            each[who].iter().map(field).collect()
         };
-        Ok(each.iter().map(middle).collect())
+        let waits: Vec<Waits> = (0..NAMES.len())
+            .map(|who| Waits {
+                p50: median(&of(who, |one| one.p50)),
+                p99: median(&of(who, |one| one.p99)),
+            })
+            .collect();
+        let better = if waits[1].p99 <= waits[2].p99 { 1 } else { 2 };
+        let ours = of(0, |one| one.p99);
+        let pairs = ours.iter().zip(of(better, |one| one.p99));
+        let ratios: Vec<f64> = pairs.map(|(ours, theirs)| ours / theirs).collect();
+        Ok((waits, statistics::ratio(&ratios)))
     }
 }
 
@@ -218,42 +224,6 @@ impl Drop for Trio {
         }
         let _ = fs::remove_dir_all(&self.directory);
     }
-}
-
-/// The median and the 99th percentile, in ms, from when each request was due.
-fn wait(root: &Path, port: u16, rate: f64) -> io::Result<(f64, f64)> {
-    let load = serde_json::json!({
-        "target": format!("127.0.0.1:{port}"),
-        "host": "www.foobar.com",
-        "lasts": { "secs": SECONDS, "nanos": 0 },
-        "patience": { "secs": 5, "nanos": 0 },
-        "kinds": [{ "name": "page", "path": "/app", "form": null, "rate": rate, "keep_alive": true }],
-    });
-    let mut command = Command::new("taskset");
-    command
-        .args(["-c", "1"])
-        .arg(root.join("target/release/terrace"))
-        .args(["internal", "load", &load.to_string()]);
-    let records: Vec<Value> = serde_json::from_slice(&command.output()?.stdout)?;
-    let failed = records
-        .iter()
-        .filter(|record| record["outcome"]["answered"] != 200)
-        .count();
-    if failed > 0 || records.is_empty() {
-        return Err(io::Error::other(format!(
-            "{failed} of {} requests failed",
-            records.len()
-        )));
-    }
-    let time = |record: &Value| record["end"].as_f64().zip(record["due"].as_f64());
-    let mut waits: Vec<f64> = records
-        .iter()
-        .filter_map(time)
-        .map(|(end, due)| (end - due) / 1e3)
-        .collect();
-    waits.sort_by(f64::total_cmp);
-    let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize];
-    Ok((at(0.5), at(0.99)))
 }
 
 fn verdict(outcome: &Outcome) -> &'static str {
@@ -304,12 +274,14 @@ pub(crate) fn section(measured: &Measured) -> String {
             one.rate[2],
         );
     }
+    let Ratio { median, low, high } = measured.ratio;
     text += &format!(
-        "\nAt a steady {:.0} requests a second ({SHARE} of what the slowest serves, at most {FASTEST:.0}: what one core of load keeps up with), \
-         {LATENCIES} rounds of {SECONDS} s each, from when a request was due:\n\n| | p50 | p99 |\n|---|---|---|\n",
-        measured.steady
+        "\nAt a steady {:.0} requests a second ({SHARE} of what the slowest serves), {LATENCIES} rounds each in turn, from when a request was \
+         due. Our p99 is **{median:.2}** ({low:.2} to {high:.2}) of the better peer's; aim: no worse, {}.\n\n| | p50 | p99 |\n|---|---|---|\n",
+        measured.steady,
+        measured.ratio.no_more()
     );
-    for (name, (p50, p99)) in NAMES.iter().zip(&measured.waits) {
+    for (name, Waits { p50, p99 }) in NAMES.iter().zip(&measured.waits) {
         text += &format!("| {name} | {p50:.2} ms | {p99:.2} ms |\n");
     }
     text + SETTINGS

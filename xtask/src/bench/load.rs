@@ -15,7 +15,8 @@ pub(crate) struct Seen {
     pub(crate) p99: f64,
 }
 
-const FIELDS: [&str; 5] = [
+/// What a browser says of itself.
+pub(crate) const FIELDS: [&str; 5] = [
     "Host: www.foobar.com",
     "User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
     "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",

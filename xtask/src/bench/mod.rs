@@ -13,6 +13,7 @@ mod phases;
 mod report;
 pub(crate) mod router;
 pub(crate) mod servers;
+mod steady;
 
 use std::io;
 use std::path::Path;

@@ -51,6 +51,11 @@ impl Position {
         })
     }
 
+    /// The same of the bytes of a packet; `None`: they are not in the engine's form.
+    pub fn read(engine: Engine, text: &[u8]) -> Option<Self> {
+        Self::parse(engine, std::str::from_utf8(text).ok()?).ok()
+    }
+
     /// Everything of the other is here too. Positions of different engines never hold each other.
     pub fn holds(&self, other: &Self) -> bool {
         match (self, other) {
@@ -138,7 +143,7 @@ fn parse_mysql(text: &str) -> Option<BTreeMap<String, Vec<(u64, u64)>>> {
     let parts = text.split(',').map(str::trim).filter(|one| !one.is_empty());
     for one in parts {
         let mut fields = one.split(':').map(str::trim);
-        let uuid = fields.next().filter(|uuid| uuid.len() == 36)?;
+        let uuid = fields.next().filter(|uuid| is_uuid(uuid))?;
         let mut source = uuid.to_ascii_lowercase();
         for field in fields {
             if field.starts_with(|c: char| c.is_ascii_digit()) {
@@ -147,6 +152,9 @@ fn parse_mysql(text: &str) -> Option<BTreeMap<String, Vec<(u64, u64)>>> {
                 (0 < interval.0 && interval.0 <= interval.1).then_some(())?;
                 set.entry(source.clone()).or_default().push(interval);
             } else {
+                // A position is written into statements: nothing else may pass for a part of it.
+                let is_tag = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                (!field.is_empty() && field.chars().all(is_tag)).then_some(())?;
                 source = format!("{}:{field}", uuid.to_ascii_lowercase());
             }
         }
@@ -155,6 +163,10 @@ fn parse_mysql(text: &str) -> Option<BTreeMap<String, Vec<(u64, u64)>>> {
         merge(intervals);
     }
     Some(set)
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36 && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
 }
 
 fn merge(intervals: &mut Vec<(u64, u64)>) {
@@ -244,7 +256,15 @@ mod tests {
         for text in ["0-11", "0-11-x", "1", "a-b-c"] {
             assert!(Position::parse(Engine::Mariadb, text).is_err(), "{text}");
         }
-        for text in ["0-11-57", "x:1-2", &format!("{A}:5-2"), &format!("{A}:0")] {
+        let quoted = A.replace('3', "'");
+        for text in [
+            "0-11-57",
+            "x:1-2",
+            &format!("{A}:5-2"),
+            &format!("{A}:0"),
+            &format!("{A}:a'b:1"),
+            &format!("{quoted}:1"),
+        ] {
             assert!(Position::parse(Engine::Mysql, text).is_err(), "{text}");
         }
         assert!(!mariadb("0-1-1").holds(&mysql("")));

@@ -43,10 +43,17 @@ impl Site {
         site
     }
 
-    /// Stage 1 with its guest book, not yet up, without data.
+    /// Stage 1 with its guest book, not yet up, without data. On MySQL where `TERRACE_ENGINE=mysql` asks for it.
     pub(crate) fn stage1() -> Self {
         let site = Self::of("stage1", "stacks/1-distributed_web_infrastructure.kdl");
         let _ = fs::remove_dir_all(site.state().join("servers"));
+        if let Ok(engine) = std::env::var("TERRACE_ENGINE") {
+            let text = fs::read_to_string(&site.file).unwrap();
+            let line = "database web-01 web-02";
+            assert!(text.contains(line), "{text}");
+            let named = text.replace(line, &format!("{line} engine={engine}"));
+            fs::write(&site.file, named).unwrap();
+        }
         site
     }
 
@@ -110,6 +117,7 @@ impl Site {
         command
             .arg(&self.file)
             .args(after)
+            .env("PATH", search_path())
             .current_dir(&self.directory);
         command
     }
@@ -217,6 +225,13 @@ impl Drop for Site {
             );
         }
     }
+}
+
+/// Where programs are sought: also where `scripts/mysql` unpacks a server.
+fn search_path() -> std::ffi::OsString {
+    let mysql = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/mysql/bin");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths(std::env::split_paths(&path).chain([mysql])).unwrap()
 }
 
 /// A count of `make acceptance`; else what is enough to see that it works.

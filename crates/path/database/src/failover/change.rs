@@ -17,6 +17,16 @@ use crate::gtid::Position;
 /// and with accepted loss for replicas that do not answer.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// Under full load a replica is a second behind now and then: a switchover waits so long for it.
+const CATCHES_UP: Duration = Duration::from_secs(5);
+
+/// A switchover that waits for its replica to catch up. Nothing is held meanwhile, and nothing recorded.
+pub(super) struct Waiting {
+    number: u64,
+    order: Order,
+    since: Instant,
+}
+
 /// How far a change has come; all of it is done again after a restart.
 pub(super) struct Change {
     since: Instant,
@@ -41,40 +51,69 @@ impl Change {
 }
 
 impl Machine {
-    pub(super) fn ordered(&mut self, number: u64, order: Order) {
+    pub(super) fn ordered(&mut self, number: u64, order: Order, now: Instant) {
         let stable = self.record.phase == Phase::Stable;
-        if !stable || self.order.is_some() || self.is_storing() {
+        if !stable || self.order.is_some() || self.waiting.is_some() || self.is_storing() {
             return self.refuse(number, Refusal::Busy);
         }
-        let (Order::Switchover { to } | Order::Failover { to, .. }) = &order;
-        let possible = if !self.settings.members.contains(to) {
-            Err(Refusal::NoMember(to.clone()))
-        } else if *to == self.record.primary {
-            Err(Refusal::Already(to.clone()))
-        } else {
-            match &order {
-                Order::Switchover { to } => self.may_switch(to),
-                Order::Failover {
-                    accept_data_loss, ..
-                } => self.may_fail_over(*accept_data_loss),
-            }
-        };
-        if let Err(refusal) = possible {
-            return self.refuse(number, refusal);
+        let since = now;
+        self.begin(
+            Waiting {
+                number,
+                order,
+                since,
+            },
+            now,
+        );
+    }
+
+    /// Begins what waited, if it may by now. True: that came first.
+    pub(super) fn goes_on(&mut self, now: Instant) -> bool {
+        if let Some(waiting) = self.waiting.take() {
+            self.begin(waiting, now);
         }
-        self.order = Some(number);
-        self.store(|record| {
-            record.phase = match order {
-                Order::Switchover { to } => Phase::Switch { target: to },
-                Order::Failover {
-                    to,
-                    accept_data_loss,
-                } => Phase::Fence {
-                    wish: Some(to),
-                    accept_data_loss,
-                },
-            };
-        });
+        self.is_storing()
+    }
+
+    fn begin(&mut self, waiting: Waiting, now: Instant) {
+        let possible = self.may_begin(&waiting.order);
+        match possible {
+            Err(Refusal::Lagging(_)) if now - waiting.since < CATCHES_UP => {
+                self.waiting = Some(waiting);
+            }
+            Err(refusal) => self.refuse(waiting.number, refusal),
+            Ok(()) => {
+                self.order = Some(waiting.number);
+                self.store(|record| {
+                    record.phase = match waiting.order {
+                        Order::Switchover { to } => Phase::Switch { target: to },
+                        Order::Failover {
+                            to,
+                            accept_data_loss,
+                        } => Phase::Fence {
+                            wish: Some(to),
+                            accept_data_loss,
+                        },
+                    };
+                });
+            }
+        }
+    }
+
+    fn may_begin(&self, order: &Order) -> Result<(), Refusal> {
+        let (Order::Switchover { to } | Order::Failover { to, .. }) = order;
+        if !self.settings.members.contains(to) {
+            return Err(Refusal::NoMember(to.clone()));
+        }
+        if *to == self.record.primary {
+            return Err(Refusal::Already(to.clone()));
+        }
+        match order {
+            Order::Switchover { to } => self.may_switch(to),
+            Order::Failover {
+                accept_data_loss, ..
+            } => self.may_fail_over(*accept_data_loss),
+        }
     }
 
     fn may_switch(&self, target: &str) -> Result<(), Refusal> {
@@ -284,3 +323,6 @@ fn furthest(collected: &BTreeMap<String, (Run, Position)>) -> Option<&String> {
         )
         .map(|(name, _)| name)
 }
+
+#[cfg(test)]
+mod tests;

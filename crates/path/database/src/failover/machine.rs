@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::change::Change;
+use super::change::{Change, Waiting};
 use super::member::{Attached, InFlight, Member};
 use super::record::{Epoch, Phase, Record, Run};
 use super::words::{Action, Answer, Command, Event, Refusal, Report, Settings, Standing, Token};
@@ -42,6 +42,8 @@ pub struct Machine {
     pub(super) stuck: Option<Stuck>,
     pub(super) change: Change,
     pub(super) order: Option<u64>,
+    /// An order that waits for its replica.
+    pub(super) waiting: Option<Waiting>,
     storing: Option<Record>,
     store_again: bool,
     entered: bool,
@@ -69,6 +71,7 @@ impl Machine {
             enabled: None,
             stuck: None,
             order: None,
+            waiting: None,
             storing: None,
             store_again: false,
             entered: false,
@@ -111,6 +114,7 @@ impl Machine {
             return;
         }
         match self.record.phase.clone() {
+            Phase::Stable if self.goes_on(now) => {}
             Phase::Stable | Phase::Promote => self.keep(now),
             Phase::Switch { target } => self.switch(&target, now),
             Phase::Fence {
@@ -134,7 +138,7 @@ impl Machine {
                 }
             }
             Event::StoreFailed => self.store_again = true,
-            Event::Order(number, order) => self.ordered(number, order),
+            Event::Order(number, order) => self.ordered(number, order, now),
         }
     }
 

@@ -245,7 +245,9 @@ pub enum Refusal {
     #[error("{0} does not replicate from the primary now: `status` says why; wait until it does")]
     NotAttached(String),
     /// Too far behind.
-    #[error("{0} is more than a second behind the primary: wait until it has caught up")]
+    #[error(
+        "{0} stays more than a second behind the primary: let it catch up, or write less meanwhile"
+    )]
     Lagging(String),
     /// Nothing vouches for the writes.
     #[error(

@@ -4,26 +4,74 @@
 //! how far it is, after the reader's own question came. All who ask while one question is under way share the next.
 //! While the primary cannot be asked, replicas answer by what was written here, so that a site whose primary is gone
 //! can still be read.
+//!
+//! Sessions hear of their commits in any order, so what is known only grows; but a new primary begins a new epoch, and
+//! where a failover has accepted loss it has less than the one before. What it says of itself then counts alone.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use super::session::Backend;
-use super::shared::{Known, Shared};
+use super::shared::{Known, Shared, lock};
 use super::wire::handshake::Answer;
+use crate::gtid::Position;
 
 /// A primary that has not said by then how far it is, is away.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(200);
 /// While it is away it is asked again after this.
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// The newest position that the primary is known to have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Token {
+    /// Counts changes.
+    pub version: u64,
+    epoch: u64,
+    /// The position; `None`: nothing is known yet.
+    pub position: Option<Position>,
+}
+
+impl Token {
+    /// Something was committed in this epoch.
+    fn add(&mut self, epoch: u64, committed: Position) {
+        if epoch < self.epoch {
+            return;
+        }
+        let known = self.position.clone();
+        self.set(match known {
+            Some(known) => known.union(committed),
+            None => committed,
+        });
+    }
+
+    /// The primary of this epoch has said how far it is.
+    fn stand(&mut self, epoch: u64, position: Position) {
+        if epoch > self.epoch {
+            self.epoch = epoch;
+            self.set(position);
+        } else {
+            self.add(epoch, position);
+        }
+    }
+
+    fn set(&mut self, position: Position) {
+        if self.position.as_ref() != Some(&position) {
+            self.version += 1;
+            self.position = Some(position);
+        }
+    }
+}
+
 /// Who asks, and what was answered.
 #[derive(Debug, Default)]
 pub struct Newest {
+    token: Mutex<Token>,
+    /// The token's, to be looked at without the lock.
+    version: AtomicU64,
     /// Counts those who ask.
     asked: AtomicU64,
     asking: Notify,
@@ -45,7 +93,23 @@ impl Newest {
         }
     }
 
-    /// Waits until the position that the shared token holds is one that the primary had after this call; or until it
+    /// A session has committed this, at the primary of this epoch.
+    pub fn wrote(&self, epoch: u64, committed: Position) {
+        self.change(|token| token.add(epoch, committed));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Token)) {
+        let mut token = lock(&self.token);
+        change(&mut token);
+        self.version.store(token.version, Ordering::Release);
+    }
+
+    /// What is known; `None`: no more than at this version.
+    pub fn after(&self, version: u64) -> Option<Token> {
+        (self.version.load(Ordering::Acquire) > version).then(|| lock(&self.token).clone())
+    }
+
+    /// Waits until the position that the token holds is one that the primary had after this call; or until it
     /// is known that the primary cannot be asked.
     pub async fn ask(&self) {
         if self.is_away() {
@@ -80,7 +144,7 @@ pub async fn answer(shared: Arc<Shared>) {
         let position = timeout(ANSWERS_WITHIN, position(&shared, &known, &mut primary)).await;
         match position {
             Ok(Some(position)) => {
-                shared.wrote(&position);
+                newest.change(|token| token.stand(known.plan.epoch, position));
                 newest.set_away(false);
             }
             _ => {
@@ -96,7 +160,7 @@ async fn position(
     shared: &Shared,
     known: &Known,
     primary: &mut Option<Backend>,
-) -> Option<Vec<u8>> {
+) -> Option<Position> {
     if primary.is_none() {
         let target = known.plan.primary()?;
         let (user, password) = known.anybody()?;
@@ -105,4 +169,50 @@ async fn position(
         *primary = Some(fresh.ok()?);
     }
     primary.as_mut()?.position().await.ok()?
+}
+
+#[cfg(test)]
+mod tests {
+    use terrace_site::plan::Engine;
+
+    use super::*;
+
+    fn known(changes: impl FnOnce(&mut Token)) -> String {
+        let mut token = Token::default();
+        changes(&mut token);
+        token.position.map_or(String::new(), |one| one.to_string())
+    }
+
+    fn mariadb(text: &str) -> Position {
+        Position::parse(Engine::Mariadb, text).unwrap()
+    }
+
+    #[test]
+    fn commits_that_are_told_late_take_nothing_back() {
+        let told = known(|token| {
+            token.add(1, mariadb("0-1-10"));
+            token.add(1, mariadb("0-1-9"));
+            assert_eq!(token.version, 1);
+        });
+        assert_eq!(told, "0-1-10");
+        let source = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+        let mysql =
+            |text: &str| Position::parse(Engine::Mysql, &format!("{source}:{text}")).unwrap();
+        let told = known(|token| {
+            token.stand(1, mysql("1-80"));
+            token.add(1, mysql("77"));
+            token.add(1, mysql("81"));
+        });
+        assert_eq!(told, format!("{source}:1-81"));
+    }
+
+    #[test]
+    fn what_a_failover_has_given_up_is_not_waited_for() {
+        let told = known(|token| {
+            token.stand(1, mariadb("0-1-100"));
+            token.stand(2, mariadb("0-2-95"));
+            token.add(1, mariadb("0-1-101"));
+        });
+        assert_eq!(told, "0-2-95");
+    }
 }

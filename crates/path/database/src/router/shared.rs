@@ -84,15 +84,6 @@ pub struct Count {
     pub passed_over: AtomicU64,
 }
 
-/// The newest position that was written through this router.
-#[derive(Clone, Debug, Default)]
-pub struct Token {
-    /// Counts positions.
-    pub version: u64,
-    /// The position, as the server writes it.
-    pub gtid: String,
-}
-
 /// Shared by all sessions.
 pub struct Shared {
     /// The newest plan.
@@ -102,15 +93,14 @@ pub struct Shared {
     /// Places in the queue for a primary.
     pub queue: Semaphore,
     greeting: Mutex<Option<Greeting>>,
-    token: Mutex<Token>,
-    version: AtomicU64,
     threads: Mutex<HashMap<u32, u32>>,
     next: AtomicU32,
     incarnation: AtomicU64,
     counts: Mutex<HashMap<String, Arc<Count>>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Holds it.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing that is guarded here can be left half done.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -123,8 +113,6 @@ impl Shared {
             newest: Newest::default(),
             queue: Semaphore::new(QUEUE),
             greeting: Mutex::default(),
-            token: Mutex::default(),
-            version: AtomicU64::new(0),
             threads: Mutex::default(),
             next: AtomicU32::new(FIRST),
             incarnation: AtomicU64::new(1),
@@ -145,24 +133,6 @@ impl Shared {
     /// Remembers a server's greeting.
     pub fn set_greeting(&self, greeting: Greeting) {
         *lock(&self.greeting) = Some(greeting);
-    }
-
-    /// Something was committed here.
-    pub fn wrote(&self, gtid: &[u8]) {
-        let Ok(gtid) = std::str::from_utf8(gtid) else {
-            return;
-        };
-        let mut token = lock(&self.token);
-        if follows(&token.gtid, gtid) {
-            token.version += 1;
-            gtid.clone_into(&mut token.gtid);
-            self.version.store(token.version, Ordering::Release);
-        }
-    }
-
-    /// The newest position; `None`: it is no newer than this version.
-    pub fn token_after(&self, version: u64) -> Option<Token> {
-        (self.version.load(Ordering::Acquire) > version).then(|| lock(&self.token).clone())
     }
 
     /// A number for a client, which leaves with the guard.
@@ -207,28 +177,5 @@ impl Presence {
 impl Drop for Presence {
     fn drop(&mut self) {
         lock(&self.shared.threads).remove(&self.id);
-    }
-}
-
-/// Commits are told in any order: of one server's positions the highest counts.
-fn follows(before: &str, gtid: &str) -> bool {
-    let split = |text: &str| {
-        let at = text.rfind(['-', ':'])?;
-        Some((text[..at].to_owned(), text[at + 1..].parse::<u64>().ok()?))
-    };
-    match (split(before), split(gtid)) {
-        (Some((one, before)), Some((other, now))) if one == other => now > before,
-        _ => before != gtid,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::follows;
-
-    #[test]
-    fn the_highest_position_of_a_server_counts_and_a_new_server_always_does() {
-        assert!(follows("", "0-1-5") && follows("0-1-5", "0-1-10") && follows("0-1-99", "0-2-100"));
-        assert!(!follows("0-1-10", "0-1-9") && !follows("0-1-10", "0-1-10"));
     }
 }

@@ -4,11 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use terrace_site::plan::TargetPlan;
+use terrace_site::plan::{Engine, TargetPlan};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::router::shared::{Count, Shared, Token};
+use crate::gtid::Position;
+use crate::router::newest::{Newest, Token};
+use crate::router::shared::{Count, Shared};
 use crate::router::wire::handshake::Answer;
 use crate::router::wire::{Ok as OkPacket, Response, Seen, Wire, capability, login, status};
 
@@ -37,10 +39,11 @@ pub struct Backend {
     pub count: Arc<Count>,
     /// The number by which it knows this connection.
     pub thread: u32,
+    /// What it is.
+    pub engine: Engine,
     /// The version of the position that it has reached.
     reached: u64,
     asked: bool,
-    mariadb: bool,
     deprecate_eof: bool,
 }
 
@@ -90,7 +93,11 @@ impl Backend {
             thread: greeting.thread,
             reached: 0,
             asked: false,
-            mariadb: greeting.version.windows(7).any(|part| part == b"MariaDB"),
+            engine: if greeting.version.windows(7).any(|part| part == b"MariaDB") {
+                Engine::Mariadb
+            } else {
+                Engine::Mysql
+            },
             deprecate_eof,
         };
         shared.set_greeting(greeting);
@@ -100,10 +107,13 @@ impl Backend {
 
     /// Asks the server to say what it committed.
     pub async fn track(&mut self) -> io::Result<()> {
-        let ask: &[u8] = if self.mariadb {
-            b"\x03SET SESSION session_track_schema=1, session_track_system_variables='autocommit,character_set_client,character_set_connection,character_set_results,time_zone,last_gtid'"
-        } else {
-            b"\x03SET SESSION session_track_schema=1, session_track_gtids=OWN_GTID"
+        let ask: &[u8] = match self.engine {
+            Engine::Mariadb => {
+                b"\x03SET SESSION session_track_schema=1, session_track_system_variables='autocommit,character_set_client,character_set_connection,character_set_results,time_zone,last_gtid'"
+            }
+            Engine::Mysql => {
+                b"\x03SET SESSION session_track_schema=1, session_track_gtids=OWN_GTID"
+            }
         };
         match self.ask(ask).await?.ok {
             Some(_) => Ok(()),
@@ -175,37 +185,34 @@ impl Backend {
     }
 
     /// How far this server is: everything that it has acknowledged, or is about to.
-    pub async fn position(&mut self) -> io::Result<Option<Vec<u8>>> {
-        let question: &[u8] = if self.mariadb {
-            b"\x03SELECT @@GLOBAL.gtid_binlog_pos"
-        } else {
-            b"\x03SELECT @@GLOBAL.gtid_executed"
+    pub async fn position(&mut self) -> io::Result<Option<Position>> {
+        let question: &[u8] = match self.engine {
+            Engine::Mariadb => b"\x03SELECT @@GLOBAL.gtid_binlog_pos",
+            Engine::Mysql => b"\x03SELECT @@GLOBAL.gtid_executed",
         };
-        Ok(self.ask(question).await?.value)
+        let told = self.ask(question).await?;
+        Ok(told
+            .value
+            .and_then(|text| Position::read(self.engine, &text)))
     }
 
     /// Waits until all that the router knows to be written is here; false: that takes too long.
-    pub async fn catch_up(&mut self, shared: &Shared) -> io::Result<bool> {
-        let Some(Token { version, gtid }) = shared.token_after(self.reached) else {
+    pub async fn catch_up(&mut self, newest: &Newest) -> io::Result<bool> {
+        let Some(Token {
+            version,
+            position: Some(position),
+            ..
+        }) = newest.after(self.reached)
+        else {
             return Ok(true);
         };
-        // A position holds digits, letters and `-:,` only; anything else is none.
-        if !gtid
-            .bytes()
-            .all(|c| c.is_ascii_alphanumeric() || b"-:,".contains(&c))
-        {
-            return Ok(false);
-        }
-        let seconds = BEHIND.as_secs_f64();
-        let function = if self.mariadb {
-            "MASTER_GTID_WAIT"
-        } else {
-            "WAIT_FOR_EXECUTED_GTID_SET"
+        let function = match self.engine {
+            Engine::Mariadb => "MASTER_GTID_WAIT",
+            Engine::Mysql => "WAIT_FOR_EXECUTED_GTID_SET",
         };
-        let told = self
-            .ask(format!("\x03SELECT {function}('{gtid}', {seconds})").as_bytes())
-            .await?;
-        let here = told.value.as_deref() == Some(b"0");
+        let seconds = BEHIND.as_secs_f64();
+        let question = format!("\x03SELECT {function}('{position}', {seconds})");
+        let here = self.ask(question.as_bytes()).await?.value.as_deref() == Some(b"0");
         if here {
             self.reached = version;
         }
@@ -215,7 +222,7 @@ impl Backend {
     /// Makes it ready for a read. `None`: it does not take this session's settings.
     pub async fn prepare(
         &mut self,
-        shared: &Shared,
+        newest: &Newest,
         settings: &[Vec<u8>],
         schema: &[u8],
         own_writes: bool,
@@ -223,6 +230,6 @@ impl Backend {
         if !self.follow(settings, schema).await? {
             return Ok(None);
         }
-        Ok(Some(!own_writes || self.catch_up(shared).await?))
+        Ok(Some(!own_writes || self.catch_up(newest).await?))
     }
 }

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use super::backend::Backend;
 use super::lost::Sent;
 use super::relay::Outcome;
+use super::statements::Statement;
 use super::{End, Session, Side, statements};
 use crate::router::classify::{Reason, Route, classify};
 use crate::router::lexer::{Lexer, Token};
@@ -72,7 +73,7 @@ impl Session {
             }
             0x03 => classify(&payload[1..]),
             0x17 => {
-                let statement = statements::id(payload).and_then(|id| self.statements.0.get(&id));
+                let statement = self.executed(payload);
                 // A cursor is fetched from later.
                 let simple = payload.get(5) == Some(&0);
                 match statement.map(|one| (one.route, one.long_data)) {
@@ -185,14 +186,19 @@ impl Session {
     fn may_wait(&self, command: u8, length: usize) -> bool {
         let free = self.primary.as_ref().is_none_or(Backend::is_free);
         let payload = &self.client.data()[4..4 + length];
-        let statement = || statements::id(payload).and_then(|id| self.statements.0.get(&id));
         free && self.pinned.is_none()
             && length <= READ
             && match command {
                 0x03 => stays_open(&payload[1..]),
-                0x17 => statement().is_some_and(|one| !one.long_data && stays_open(one.sql())),
+                0x17 => self
+                    .executed(payload)
+                    .is_some_and(|one| !one.long_data && one.stays_open),
                 _ => false,
             }
+    }
+
+    fn executed(&self, payload: &[u8]) -> Option<&Statement> {
+        self.statements.0.get(&statements::id(payload)?)
     }
 
     fn sent(&self, side: Side, reads: bool, length: usize) -> Sent {
@@ -203,15 +209,13 @@ impl Session {
             &self.replica
         });
         let payload = &self.client.data()[4..4 + length];
-        let sql = match payload[0] {
-            0x03 => Some(&payload[1..]),
-            0x17 => statements::id(payload)
-                .and_then(|id| self.statements.0.get(&id))
-                .map(|one| one.sql()),
-            _ => None,
+        let stays = || match payload[0] {
+            0x03 => stays_open(&payload[1..]),
+            0x17 => self.executed(payload).is_some_and(|one| one.stays_open),
+            // Anything else may commit what went before.
+            _ => false,
         };
-        // Anything else than these may commit what went before.
-        let ends = in_transaction && (length > READ || !sql.is_some_and(stays_open));
+        let ends = in_transaction && (length > READ || !stays());
         Sent {
             side,
             reads,
@@ -323,7 +327,7 @@ fn ends_transaction(sql: &[u8]) -> bool {
 }
 
 /// A statement after which a transaction that was open still is.
-fn stays_open(sql: &[u8]) -> bool {
+pub(super) fn stays_open(sql: &[u8]) -> bool {
     let mut tokens = Lexer::new(sql);
     let first = tokens.next();
     let words = ["SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE"];

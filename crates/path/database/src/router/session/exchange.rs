@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::backend::Backend;
 use super::relay::{Broken, Outcome, pass_rest, relay};
 use super::{Session, Side, statements};
+use crate::gtid::Position;
 use crate::router::classify::Route;
 use crate::router::shared::{Known, Shared};
 use crate::router::wire::bytes::put_packets;
@@ -52,6 +53,7 @@ impl Session {
         backend.count.statements.fetch_add(1, Ordering::Relaxed);
         pass_rest(&mut self.client, &mut backend.wire, length).await?;
         let shared = Arc::clone(&self.shared);
+        let (server, epoch, engine) = (&backend.server, backend.epoch, backend.engine);
         let (schema, status, known) = (&mut self.schema, &mut backend.status, &mut backend.schema);
         let mut on_ok = |ok: &OkPacket| {
             *status = ok.status;
@@ -59,12 +61,14 @@ impl Session {
                 schema.clone_from(database);
                 known.clone_from(database);
             }
-            if let (Side::Primary, Some(gtid)) = (side, &ok.gtid) {
-                shared.wrote(gtid);
+            let committed = || Position::read(engine, ok.gtid.as_deref()?);
+            if side == Side::Primary
+                && let Some(committed) = committed()
+            {
+                shared.newest.wrote(epoch, committed);
             }
         };
         let mut begun = false;
-        let (server, epoch) = (&backend.server, backend.epoch);
         let outcome = tokio::select! {
             biased;
             outcome = relay(

@@ -286,7 +286,12 @@ impl Session {
         let Some(replica) = &mut self.replica else {
             return false;
         };
-        let preparing = replica.prepare(&self.shared, &self.settings, &self.schema, own_writes);
+        let preparing = replica.prepare(
+            &self.shared.newest,
+            &self.settings,
+            &self.schema,
+            own_writes,
+        );
         match preparing.await {
             Ok(Some(ready)) => ready,
             Ok(None) => {

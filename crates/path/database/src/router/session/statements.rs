@@ -28,6 +28,8 @@ pub struct Statement {
     there: Vec<There>,
     /// Where it may be executed.
     pub route: Route,
+    /// A transaction that is open when it is executed still is afterwards.
+    pub stays_open: bool,
     /// Data was sent ahead: it is on the primary.
     pub long_data: bool,
 }
@@ -63,6 +65,7 @@ impl Statements {
             types: None,
             there: vec![there],
             route: classify(sql),
+            stays_open: super::command::stays_open(sql),
             long_data: false,
         };
         self.0.insert(id, statement);
@@ -123,11 +126,6 @@ impl Statements {
 }
 
 impl Statement {
-    /// Its text.
-    pub fn sql(&self) -> &[u8] {
-        &self.sql
-    }
-
     /// Remembers the types of an execution, or adds them for a connection that has not heard them.
     fn types(&mut self, execute: &mut Vec<u8>, at: usize) {
         let bound = 10 + self.parameters.div_ceil(8);
