@@ -4,16 +4,17 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use proptest::prelude::*;
-use terrace_site::plan::{Inputs, ServerPlan, plan};
+use terrace_site::plan::{Inputs, Part, ServerPlan, plan};
 use terrace_site::problem::Report;
 use terrace_site::{Summary, load};
 
 const WORDS: [&str; 12] = [
     "alias \"foobar.com\"",
     "redirect \"old.foobar.com\"",
-    "load-balancer lb-01 balance=least-connections { trust \"203.0.113.0/24\"; }",
+    "load-balancer lb-01 balance=least-connections { trust \"203.0.113.0/24\"; queue in-flight=50 within=\"2s\"; }",
     "web web-01 web-02 static=\"public\" { web-02 weight=2 state=backup; }",
     "app web-01 web-02 code=\"shop\" copies=2 { run \"shop\"; env A=1 B=\"2\"; keep uploads; }",
     "app web-01 code=\"api\" path=\"/api\" { run \"api\"; secret KEY; timeouts total=\"5s\"; }",
@@ -50,6 +51,24 @@ fn plans(source: &str) -> Vec<ServerPlan> {
         lab: false,
     };
     plan(&loaded.site.unwrap(), &inputs)
+}
+
+#[test]
+fn a_queue_bounds_what_each_server_gets() {
+    let source = file(&WORDS);
+    let plans = plans(&source);
+    let roles = plans.iter().flat_map(|plan| &plan.roles);
+    let queues: Vec<_> = roles
+        .filter_map(|role| match &role.part {
+            Part::LoadBalancer(plan) => Some(&plan.tiers[0].queue),
+            _ => None,
+        })
+        .collect();
+    let [queue] = queues[..] else {
+        panic!("one load balancer is expected: {queues:?}")
+    };
+    assert_eq!((queue.in_flight, queue.waiting), (Some(50), 1024));
+    assert_eq!(queue.within, Duration::from_secs(2));
 }
 
 /// All words but the apps, whose order gives each its ports.

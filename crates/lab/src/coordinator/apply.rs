@@ -84,6 +84,8 @@ fn cannot(change: &Change) -> Option<String> {
             let fixed = match word {
                 "database" => true,
                 "app" => ["code", "build", "keep", "index"].contains(&outermost),
+                // The process that serves has the directory open from its birth.
+                "web" => ["listen", "files"].contains(&outermost),
                 _ => outermost == "listen",
             };
             fixed.then(|| format!("`{setting}` of {role}"))

@@ -334,11 +334,12 @@ impl Policy for Tier {
             let fits = |index: usize| other(index) && self.fits(index, level, now);
             (0..self.members.len()).any(fits)
         };
-        let elsewhere = LEVELS.into_iter().any(left);
-        // A connection that had been kept for long may close at any time: that is no failure of the server, so
-        // the only one there is may be asked again.
-        let fresh =
-            failed.why == Why::Stale && !self.members[failed.index].server.instance.is_leaving();
+        // A connection that had been kept for long may close at any time: that is no failure of the server, so it may
+        // be asked again before others whose checks are bad.
+        let stale = failed.why == Why::Stale;
+        let fresh = stale && !self.members[failed.index].server.instance.is_leaving();
+        let good = |level: &Level| !fresh || !matches!(level, Level::Any);
+        let elsewhere = LEVELS.into_iter().filter(good).any(left);
         if !is_safe(failed) || !(elsewhere || fresh) || !self.budget.take() {
             return Again::No;
         }

@@ -1,6 +1,7 @@
 //! The first two tiers of a request: load balancer and web server.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::{Balance, FilePath, Health, Member, Move, Network, Rate, Size, Stick, Timeouts, part};
 
@@ -19,6 +20,8 @@ part! {
         list trust: Network,
         /// What one visitor may take.
         maybe limit: Limit,
+        /// How much each server behind it gets at a time.
+        maybe queue: Queue,
     }
 }
 
@@ -41,6 +44,18 @@ part! {
         maybe connections: u32,
         /// The body of a request.
         maybe body: Size,
+    }
+}
+
+part! {
+    /// How much each server gets at a time, and what becomes of the rest.
+    Queue {
+        /// Requests in flight at each.
+        maybe in_flight: u32,
+        /// Requests that may wait; more are refused.
+        maybe waiting: u32,
+        /// How long one waits before it is refused.
+        maybe within: Duration,
     }
 }
 

@@ -27,7 +27,7 @@ pub use app::{
 pub use choice::{Ack, Balance, Choice, Inside, MemberState, Move, Reads, Stick};
 pub use database::{Backup, Database, Quorum, User};
 pub use dns::{Dns, Record};
-pub use entry::{ClusterAddress, Limit, LoadBalancer, Web};
+pub use entry::{ClusterAddress, Limit, LoadBalancer, Queue, Web};
 pub use guard::{Alert, Allow, Certificate, Firewall, Issuer, Monitor, Port, SshAccess, Transport};
 pub use names::{
     DomainName, Email, HostPort, Identifier, Label, Network, ServerName, VariableName,

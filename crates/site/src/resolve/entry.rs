@@ -1,7 +1,8 @@
 //! `load-balancer` and `web`, and what tiers share: health and timeouts.
 
 use crate::model::{
-    Balance, ClusterAddress, Health, HttpPath, Limit, LoadBalancer, Move, Rate, Timeouts, Web,
+    Balance, ClusterAddress, Health, HttpPath, Limit, LoadBalancer, Move, Queue, Rate, Timeouts,
+    Web,
 };
 use crate::problem::Problem;
 use crate::read::tree::Node;
@@ -32,6 +33,7 @@ impl Context<'_> {
             addresses,
             trust: self.all_of(node, "trust"),
             limit: child(node, "limit").map(|limit| self.limit(limit)),
+            queue: child(node, "queue").map(|queue| self.queue(queue)),
             origin: self.origin(node.span),
         }
     }
@@ -41,6 +43,25 @@ impl Context<'_> {
             requests: self.property::<Rate>(node, "requests"),
             connections: self.number(node, "connections", 1..=1_000_000),
             body: self.property(node, "body"),
+            origin: self.origin(node.span),
+        }
+    }
+
+    fn queue(&mut self, node: &Node) -> Queue {
+        if node.property("in-flight").is_none() {
+            let message = "`queue` does not say how many requests a server gets at a time";
+            let problem = Problem::error(
+                "nothing-to-wait-for",
+                message,
+                node.name.span,
+                "add in-flight=100",
+            );
+            self.report(problem.help("without that bound no request ever waits"));
+        }
+        Queue {
+            in_flight: self.number(node, "in-flight", 1..=1_000_000),
+            waiting: self.number(node, "waiting", 0..=1_000_000),
+            within: self.property(node, "within"),
             origin: self.origin(node.span),
         }
     }

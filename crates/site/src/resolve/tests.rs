@@ -271,3 +271,22 @@ fn what_cannot_run_yet_is_refused_by_its_line() {
         "`certificate` passes `check`, but `up` cannot run it yet"
     );
 }
+
+#[test]
+fn a_queue_needs_a_bound_to_wait_at() {
+    let balancer = |queue: &str| {
+        format!(
+            "{SERVERS}server lb-01 \"10.0.0.10\"\nweb web-01 web-02 static=\"public\"\nload-balancer lb-01 {{ queue {queue}; }}"
+        )
+    };
+    let (message, label) = problem(&balancer("waiting=10"));
+    assert_eq!(
+        (message.as_str(), label.as_str()),
+        (
+            "`queue` does not say how many requests a server gets at a time",
+            "add in-flight=100"
+        )
+    );
+    assert_eq!(problems(&balancer("in-flight=100 within=\"2s\"")), []);
+    assert_eq!(problems(&balancer("in-flight=0")), [("out-of-range", 6)]);
+}

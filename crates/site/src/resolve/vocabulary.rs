@@ -151,6 +151,12 @@ const LOAD_BALANCER: Word = Word::new(
         "limit requests=\"20/s\" connections=100",
     )
     .with(&["requests", "connections", "body"]),
+    Word::new(
+        "queue",
+        Takes::Nothing,
+        "queue in-flight=100 waiting=1000 within=\"5s\"",
+    )
+    .with(&["in-flight", "waiting", "within"]),
 ]);
 
 const WEB: Word = Word::new("web", Takes::Servers, "web web-01 static=\"foobar/public\"")

@@ -142,6 +142,9 @@ fn what_failed_goes_elsewhere_and_a_stale_connection_is_no_failure() {
         Again::Elsewhere
     );
     assert_eq!(tier.again(&failed(0, Why::Stale), &[1], now), Again::Fresh);
+    check(&tier, 1, Check::Bad);
+    assert_eq!(tier.again(&failed(0, Why::Stale), &[], now), Again::Fresh);
+    check(&tier, 1, Check::Good);
     let form = Failed {
         idempotent: false,
         ..failed(0, Why::Lost)

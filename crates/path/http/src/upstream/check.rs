@@ -11,43 +11,51 @@ use tokio::net::TcpStream;
 use super::health::Check;
 use super::{Instance, Transport};
 
-/// One that is out is asked this often, so that it is used again as soon as it answers.
+/// One that refuses connections is being started, and costs nothing to ask: this often, so that it is used again as
+/// soon as it takes them. One that answers badly or not at all is asked as the plan says.
 const EAGER: Duration = Duration::from_millis(50);
 /// A status line is longer than this only by mistake.
 const LINE: usize = 1024;
 
 /// Checks until the future is dropped; `host` is the name that the instance is asked by.
 pub async fn keep_checking(instance: Arc<Instance>, plan: HealthPlan, host: String) {
+    let mut starts = false;
     loop {
         let begun = Instant::now();
-        let (check, reason) =
-            match tokio::time::timeout(plan.within, ask(instance.transport, &plan, &host)).await {
-                Err(_) => (
-                    Check::Silent,
-                    format!("no answer within {} ms", plan.within.as_millis()),
-                ),
-                Ok(Err(error)) => (refusal(&error), plainly(&error)),
-                Ok(Ok(None)) => (
-                    Check::Good,
-                    format!("connected in {} ms", begun.elapsed().as_millis()),
-                ),
-                Ok(Ok(Some(status))) => {
-                    let good = plan
-                        .expect
-                        .map_or((200..400).contains(&status), |expected| status == expected);
-                    (
-                        if good { Check::Good } else { Check::Bad },
-                        format!("{status} in {} ms", begun.elapsed().as_millis()),
-                    )
-                }
-            };
+        let asked = tokio::time::timeout(plan.within, ask(instance.transport, &plan, &host)).await;
+        let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        let (check, reason) = judge(&asked, &plan, begun);
+        // One that takes connections again may have to show that more than once.
+        starts =
+            matches!(&asked, Ok(Err(error)) if refused(error)) || (starts && check == Check::Good);
         instance.checked(check, reason);
-        let pause = if instance.is_healthy() {
-            plan.every
-        } else {
+        let pause = if starts && !instance.is_healthy() {
             EAGER.min(plan.every)
+        } else {
+            plan.every
         };
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// What came of asking: the status, nothing where connecting was all, an error, or silence.
+type Asked = Result<io::Result<Option<u16>>, tokio::time::error::Elapsed>;
+
+fn judge(asked: &Asked, plan: &HealthPlan, begun: Instant) -> (Check, String) {
+    let took = begun.elapsed().as_millis();
+    match asked {
+        Err(_) => {
+            let within = plan.within.as_millis();
+            (Check::Silent, format!("no answer within {within} ms"))
+        }
+        Ok(Err(error)) => (refusal(error), plainly(error)),
+        Ok(Ok(None)) => (Check::Good, format!("connected in {took} ms")),
+        Ok(Ok(Some(status))) => {
+            let usual = || (200..400).contains(status);
+            let good = plan.expect.map_or_else(usual, |wanted| *status == wanted);
+            let check = if good { Check::Good } else { Check::Bad };
+            (check, format!("{status} in {took} ms"))
+        }
     }
 }
 

@@ -110,6 +110,12 @@ impl Near {
         }
     }
 
+    /// Somebody else is there to ask.
+    fn has_other(&self, failed: &Failed) -> bool {
+        let mut others = self.members.iter().enumerate();
+        others.any(|(index, (instance, _))| index != failed.index && instance.is_healthy())
+    }
+
     fn choose(&self, tried: &[usize]) -> Option<usize> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let count = self.members.len();
@@ -138,11 +144,16 @@ impl Policy for Near {
         }
     }
 
-    fn again(&self, failed: &Failed, _tried: &[usize], _now: Instant) -> Again {
+    fn again(&self, failed: &Failed, tried: &[usize], _now: Instant) -> Again {
+        let harmless = failed.idempotent && failed.replayable;
         match failed.why {
             Why::Unreachable => Again::Elsewhere,
+            Why::Silent if harmless => Again::Elsewhere,
+            // Once: what one app has died of, the next may.
+            Why::Stale | Why::Lost if harmless && tried.is_empty() && self.has_other(failed) => {
+                Again::Elsewhere
+            }
             Why::Stale if failed.idempotent && failed.bodiless => Again::Fresh,
-            Why::Silent if failed.idempotent && failed.replayable => Again::Elsewhere,
             // An app says of itself what it likes: the mark is our own servers'.
             Why::Stale | Why::Lost | Why::Silent | Why::Unsent => Again::No,
         }
@@ -184,5 +195,34 @@ mod tests {
             "with all of them out one is tried"
         );
         assert_eq!(policy.choose(&[0]), None);
+    }
+
+    #[test]
+    fn what_an_app_lost_is_asked_of_another_once() {
+        let policy = policy(&[true, false]);
+        let lost = Failed {
+            index: 0,
+            sent: true,
+            idempotent: true,
+            replayable: true,
+            bodiless: true,
+            why: Why::Lost,
+        };
+        let stale = Failed {
+            why: Why::Stale,
+            ..lost
+        };
+        let form = Failed {
+            idempotent: false,
+            ..lost
+        };
+        let again = |failed: &Failed, tried: &[usize]| policy.again(failed, tried, Instant::now());
+        assert_eq!(again(&lost, &[]), Again::Elsewhere);
+        assert_eq!(again(&stale, &[]), Again::Elsewhere);
+        assert_eq!(again(&lost, &[1]), Again::No);
+        assert_eq!(again(&form, &[]), Again::No);
+        policy.members[1].0.unreachable("refused");
+        assert_eq!(again(&lost, &[]), Again::No);
+        assert_eq!(again(&stale, &[]), Again::Fresh);
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::model::{self, App, Balance, Member, MemberState, Server, Site};
+use crate::model::{self, App, Balance, LoadBalancer, Member, MemberState, Server, Site};
 use crate::wiring::{HTTPS, Peer, Wiring, app_id};
 
 use super::super::{
@@ -43,7 +43,7 @@ pub(super) fn load_balancer(
         listen: listen.collect(),
         workers: inputs.workers,
         name: site.name().to_string(),
-        tiers: tiers(site, wiring, &id, algorithm),
+        tiers: tiers(site, wiring, &id, algorithm, &queue(balancer)),
         trust: balancer
             .trust()
             .iter()
@@ -60,8 +60,27 @@ pub(super) fn load_balancer(
     })
 }
 
+/// Nobody waits where the file sets no bound.
+fn queue(balancer: &LoadBalancer) -> QueuePlan {
+    let usual = QueuePlan::default();
+    let Some(queue) = balancer.queue() else {
+        return usual;
+    };
+    QueuePlan {
+        in_flight: queue.in_flight().copied(),
+        waiting: queue.waiting().copied().unwrap_or(usual.waiting),
+        within: queue.within().copied().unwrap_or(usual.within),
+    }
+}
+
 /// The web servers; the apps, where there are none.
-fn tiers(site: &Site, wiring: &Wiring, balancer: &str, algorithm: Algorithm) -> Vec<TierPlan> {
+fn tiers(
+    site: &Site,
+    wiring: &Wiring,
+    balancer: &str,
+    algorithm: Algorithm,
+    queue: &QueuePlan,
+) -> Vec<TierPlan> {
     let tier = |prefix: String, name: String, members, health, timeouts| TierPlan {
         prefix,
         name,
@@ -69,7 +88,7 @@ fn tiers(site: &Site, wiring: &Wiring, balancer: &str, algorithm: Algorithm) -> 
         members,
         health,
         ejection: EjectionPlan::default(),
-        queue: QueuePlan::default(),
+        queue: queue.clone(),
         slow_start: SLOW_START,
         timeouts,
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use terrace_protocol::control::{ServerStatus, Status};
-use terrace_protocol::report::{RoleReport, State};
+use terrace_protocol::report::{DrainReport, RoleReport, State, Traffic, UpstreamReport};
 
 use super::{Table, latency, span};
 
@@ -51,11 +51,8 @@ pub(crate) fn sentence(status: &Status) -> String {
         (many, _) => format!("{many} servers are down"),
     };
     let mut sentence = format!("{}  {state}", status.site);
-    let entry = roles(status)
-        .filter(|role| role.role == "web")
-        .filter_map(|role| role.traffic.as_ref());
     let (mut rate, mut failed, mut worst) = (0.0, 0, None);
-    for traffic in entry {
+    for traffic in at_entry(status) {
         rate += traffic.rate;
         failed += traffic.failed;
         worst = worst.max(traffic.p99);
@@ -67,7 +64,16 @@ pub(crate) fn sentence(status: &Status) -> String {
     sentence
 }
 
-/// A row per role.
+/// What visitors had: the traffic of the first tier that there is.
+fn at_entry(status: &Status) -> impl Iterator<Item = &Traffic> {
+    let is = |word: &'static str| move |role: &&RoleReport| role.role == word;
+    let mut tiers = ["load-balancer", "web", "app"].into_iter();
+    let entry = tiers.find(|word| roles(status).any(|role| role.role == *word));
+    let entry = roles(status).filter(is(entry.unwrap_or_default()));
+    entry.filter_map(|role| role.traffic.as_ref())
+}
+
+/// A row per role, and one for each server behind it that it does without.
 pub(crate) fn table(status: &Status, now: u64) -> Table {
     let headings = [
         "SERVER", "ROLE", "STATE", "SINCE", "REQ/S", "FAILED", "P99", "RESTARTS", "WHY",
@@ -83,6 +89,9 @@ pub(crate) fn table(status: &Status, now: u64) -> Table {
                     .filter(|role| role.role != "agent" || role.state != State::Serving);
                 for role in shown {
                     table.row(row(server, role, now));
+                    for upstream in role.upstreams.iter().filter(|one| is_left_out(one)) {
+                        table.row(left_out(upstream, now));
+                    }
                 }
             }
             _ => {
@@ -143,6 +152,40 @@ fn row(server: &ServerStatus, role: &RoleReport, now: u64) -> Vec<String> {
     ]
 }
 
+fn is_left_out(upstream: &UpstreamReport) -> bool {
+    !upstream.healthy || drain(upstream).is_some()
+}
+
+/// How it is being emptied, if it is.
+fn drain(upstream: &UpstreamReport) -> Option<&DrainReport> {
+    let drain = upstream.drain.as_ref();
+    drain.filter(|drain| drain.refused.is_none())
+}
+
+/// Whom the role above does without, since when and why.
+fn left_out(upstream: &UpstreamReport, now: u64) -> Vec<String> {
+    let (state, why) = match drain(upstream) {
+        Some(drain) if drain.done => ("drained", "nothing is in flight".to_owned()),
+        Some(drain) => {
+            let left = span(Duration::from_millis(drain.left));
+            let in_flight = upstream.in_flight;
+            ("draining", format!("{in_flight} in flight, {left} left"))
+        }
+        None => ("out", upstream.reason.clone()),
+    };
+    let since = Duration::from_millis(now.saturating_sub(upstream.since));
+    let mut cells = vec![String::new(); 9];
+    cells[1] = format!("→ {}", upstream.instance);
+    state.clone_into(&mut cells[2]);
+    cells[3] = if upstream.since == 0 {
+        "–".to_owned()
+    } else {
+        span(since)
+    };
+    cells[8] = why;
+    cells
+}
+
 fn state(role: &RoleReport) -> &'static str {
     match role.state {
         State::Waiting => "waiting",
@@ -167,13 +210,18 @@ fn roles(status: &Status) -> impl Iterator<Item = &RoleReport> {
     reports.flat_map(|report| &report.roles)
 }
 
+/// Roles that do not do their work, or that find nobody behind them who would.
 fn troubled(status: &Status) -> impl Iterator<Item = &RoleReport> {
-    roles(status).filter(|role| role.state != State::Serving)
+    roles(status).filter(|role| role.state != State::Serving || is_cut_off(role))
+}
+
+fn is_cut_off(role: &RoleReport) -> bool {
+    !role.upstreams.is_empty() && role.upstreams.iter().all(|upstream| !upstream.healthy)
 }
 
 #[cfg(test)]
 mod tests {
-    use terrace_protocol::report::{DatabaseReport, ServerReport, Traffic};
+    use terrace_protocol::report::{DatabaseReport, ServerReport};
 
     use super::*;
 
@@ -219,6 +267,46 @@ mod tests {
         }
     }
 
+    fn roles_of(status: &mut Status) -> &mut Vec<RoleReport> {
+        &mut status.servers[0].report.as_mut().unwrap().roles
+    }
+
+    fn upstream(healthy: bool) -> UpstreamReport {
+        UpstreamReport {
+            instance: "web-02/app/1".into(),
+            healthy,
+            reason: "connection refused".into(),
+            since: 11_000,
+            in_flight: 3,
+            ..UpstreamReport::default()
+        }
+    }
+
+    #[test]
+    fn whom_a_role_does_without_is_named_with_the_reason() {
+        let mut site = status(State::Serving);
+        let emptied = UpstreamReport {
+            drain: Some(DrainReport {
+                left: 21_000,
+                ..DrainReport::default()
+            }),
+            ..upstream(true)
+        };
+        roles_of(&mut site)[0].upstreams = vec![upstream(true), upstream(false), emptied];
+        let text = page(&site, 15_000);
+        let rows: Vec<&str> = text.lines().filter(|line| line.contains('→')).collect();
+        assert_eq!(rows.len(), 2, "{text}");
+        assert!(
+            rows[0].contains("out") && rows[0].ends_with("connection refused"),
+            "{text}"
+        );
+        assert!(
+            rows[1].contains("draining") && rows[1].ends_with("3 in flight, 21 s left"),
+            "{text}"
+        );
+        assert!(is_well(&site), "the others stand in");
+    }
+
     #[test]
     fn the_first_line_is_true() {
         let serving = sentence(&status(State::Serving));
@@ -229,9 +317,28 @@ mod tests {
         assert!(
             sentence(&status(State::Failing)).starts_with("www.foobar.com  1 part is not well")
         );
+        let mut cut_off = status(State::Serving);
+        roles_of(&mut cut_off)[0].upstreams = vec![upstream(false)];
+        assert!(sentence(&cut_off).starts_with("www.foobar.com  1 part is not well"));
         let mut gone = status(State::Serving);
         gone.servers[0].up = false;
         assert!(sentence(&gone).starts_with("www.foobar.com  1 server is down"));
+    }
+
+    #[test]
+    fn what_visitors_had_is_told_by_the_first_tier() {
+        let mut site = status(State::Serving);
+        roles_of(&mut site).push(RoleReport {
+            role: "load-balancer".into(),
+            traffic: Some(Traffic {
+                rate: 500.0,
+                failed: 7,
+                ..Traffic::default()
+            }),
+            state: State::Serving,
+            ..RoleReport::default()
+        });
+        assert!(sentence(&site).contains("500 requests/s  7 failed"));
     }
 
     #[test]
