@@ -243,6 +243,8 @@ fn group(tier: &Arc<Tier>) -> (String, Arc<Group>) {
     let group = Group {
         name: plan.name.clone(),
         instances: tier.instances().map(Arc::clone).collect(),
+        // A web server's role is `web-01/web`, a copy of an app `web-01/app/1`.
+        ours: tier.instances().all(|one| one.id.ends_with("/web")),
         timeouts: plan.timeouts.clone(),
         policy: Arc::clone(tier) as Arc<_>,
     };

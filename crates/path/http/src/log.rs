@@ -7,9 +7,12 @@
 //! `time` is in µs since 1970, `took` and `waited` (for the upstream's first byte) in µs; `tries` counts
 //! upstreams; what is not there is `-`. `end` says how it ended: `ok`, `bad` (the request was refused),
 //! `gone` (the visitor left), `down` (no upstream), `full` (too many wait for one), `cut` (the upstream broke off),
-//! `silent` (it stopped answering its checks), and what took too long: `late` (the visitor's head or body, 408),
+//! `silent` (it stopped answering its checks), and what took too long: `late` (the visitor's head or body, 408; or the
+//! visitor to take its answer),
 //! `late-queue` (for room at an upstream, 503), `late-connect` (to connect to one, 503), `late-first-byte` (its answer,
 //! 504), `late-idle` (nothing moved; 504 before an answer, else it ends there), `late-total` (all of it; likewise).
+//! A connection that changed its protocol is one request of status 101 until it ends: `ok` (both sides said all), `gone`,
+//! `cut`, `late-idle`, `late-total` (the time to drain was over).
 //! Spaces and what cannot be printed are percent-encoded.
 
 use std::fs::File;
@@ -50,7 +53,7 @@ pub enum End {
 /// What took too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// The visitor's head or body.
+    /// The visitor's head or body, or the visitor to take its answer.
     Visitor,
     /// To get room at an upstream.
     Queue,

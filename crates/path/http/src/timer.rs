@@ -143,6 +143,11 @@ impl Slot {
         result
     }
 
+    /// Something has moved: whoever waits here waits until then.
+    pub fn postpone(&self, deadline: Instant) {
+        self.deadline.set(Some(deadline));
+    }
+
     /// So long from now, or a tick longer.
     pub fn after(&self, limit: Duration) -> Instant {
         self.now.get() + TICK + limit
@@ -196,6 +201,23 @@ mod tests {
         assert_eq!(poll(waits.as_mut()), Poll::Pending);
         wheel.tick(start + limit + 2 * TICK);
         assert_eq!(poll(waits.as_mut()), Poll::Ready(Err(Late)));
+    }
+
+    #[tokio::test]
+    async fn what_moves_in_between_waits_longer() {
+        let wheel = Wheel::default();
+        let slot = wheel.slot();
+        let (start, limit) = (Instant::now(), Duration::from_secs(5));
+        let waits = slot.within(limit, std::future::pending::<()>());
+        let moves = async {
+            tokio::task::yield_now().await;
+            slot.postpone(start + limit * 2);
+            wheel.tick(start + limit + 2 * TICK);
+            let waits_on = !slot.late.get();
+            wheel.tick(start + limit * 2);
+            waits_on
+        };
+        assert_eq!(tokio::join!(waits, moves), (Err(Late), true));
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use terrace_protocol::report::{RoleReport, ServerReport, State, Traffic};
+use terrace_protocol::report::{RoleReport, ServerReport, State, Traffic, UpstreamReport};
 
 /// Lines by the name of their metric: a format rule is that those of one name stand together.
 struct Metrics {
@@ -66,40 +66,69 @@ fn of_role(metrics: &mut Metrics, role: &RoleReport) {
         of_traffic(metrics, &part, &labels, traffic);
     }
     for upstream in &role.upstreams {
-        let labels = [
-            labels[0],
-            labels[1],
-            ("upstream", upstream.instance.as_str()),
-        ];
-        let healthy = f64::from(u8::from(upstream.healthy));
-        let mut add = |what: &str, kind, help, value| {
-            metrics.add(
-                &format!("terrace_{part}_upstream_{what}"),
-                kind,
-                help,
-                &labels,
-                value,
-            );
-        };
-        add("healthy", Kind::Gauge, "1: it gets requests.", healthy);
-        add(
-            "requests_total",
-            Kind::Counter,
-            "Requests sent to it.",
-            upstream.requests as f64,
+        of_upstream(metrics, &part, &labels, upstream);
+    }
+}
+
+fn of_upstream(
+    metrics: &mut Metrics,
+    part: &str,
+    labels: &[(&str, &str); 2],
+    upstream: &UpstreamReport,
+) {
+    let labels = [
+        labels[0],
+        labels[1],
+        ("upstream", upstream.instance.as_str()),
+    ];
+    let healthy = f64::from(u8::from(upstream.healthy));
+    let mut add = |what: &str, kind, help, value| {
+        metrics.add(
+            &format!("terrace_{part}_upstream_{what}"),
+            kind,
+            help,
+            &labels,
+            value,
         );
-        add(
-            "errors_total",
-            Kind::Counter,
-            "Of those: failed.",
-            upstream.errors as f64,
-        );
-        add(
-            "retries_total",
-            Kind::Counter,
-            "Requests that were tried again after it failed them.",
-            upstream.retries as f64,
-        );
+    };
+    add("healthy", Kind::Gauge, "1: it gets requests.", healthy);
+    add(
+        "requests_total",
+        Kind::Counter,
+        "Requests sent to it.",
+        upstream.requests as f64,
+    );
+    add(
+        "errors_total",
+        Kind::Counter,
+        "Of those: failed.",
+        upstream.errors as f64,
+    );
+    add(
+        "retries_total",
+        Kind::Counter,
+        "Requests that were tried again after it failed them.",
+        upstream.retries as f64,
+    );
+    add(
+        "requests_in_flight",
+        Kind::Gauge,
+        "Requests that it has now.",
+        upstream.in_flight as f64,
+    );
+    let drained = upstream.drain.as_ref();
+    let drained = drained.is_some_and(|drain| drain.refused.is_none());
+    let drained = f64::from(u8::from(drained));
+    add(
+        "drained",
+        Kind::Gauge,
+        "1: it is emptied, or is being emptied.",
+        drained,
+    );
+    // Where shares do not count there are none to show.
+    if upstream.weight > 0 {
+        let weight = f64::from(upstream.weight);
+        add("weight", Kind::Gauge, "Its share among the others.", weight);
     }
 }
 

@@ -34,12 +34,17 @@ impl Balancer {
 
     /// One in front of these, with changes to its tier.
     pub fn with(upstreams: &[&Upstream], change: impl FnOnce(&mut TierPlan)) -> Self {
+        Self::under(upstreams, |plan| change(&mut plan.tiers[0]))
+    }
+
+    /// One in front of these, with changes to its plan.
+    pub fn under(upstreams: &[&Upstream], change: impl FnOnce(&mut BalancerPlan)) -> Self {
         let addresses: Vec<_> = upstreams.iter().map(|upstream| upstream.address).collect();
         let directory = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let mut plan = plan(address, &addresses);
-        change(&mut plan.tiers[0]);
+        change(&mut plan);
         let access = std::fs::File::options()
             .append(true)
             .create(true)

@@ -6,6 +6,7 @@ mod harness;
 mod role;
 mod room;
 mod trying_again;
+mod tunnel;
 #[allow(dead_code, reason = "the web server's tests use all of it")]
 #[path = "../../../web/tests/raw/upstream.rs"]
 mod upstream;

@@ -84,6 +84,50 @@ fn what_nobody_has_seen_goes_elsewhere_whatever_it_is() {
 }
 
 #[test]
+fn an_app_that_says_it_has_seen_nothing_is_not_believed() {
+    let unsent = || {
+        Upstream::start(|_, _| {
+            Reply::keep("HTTP/1.1 503 No\r\nTerrace-Unsent: 1\r\nContent-Length: 2\r\n\r\nno")
+        })
+    };
+    let (one, two) = (unsent(), unsent());
+    let balancer = Balancer::with(&[&one, &two], |tier| {
+        for (member, copy) in tier.members.iter_mut().zip(1..) {
+            member.instance = format!("web-01/app/{copy}");
+        }
+    });
+    let answer = balancer.ask(POST);
+    assert_eq!((answer.status, answer.field("terrace-unsent")), (503, None));
+    assert_eq!(one.requests().len() + two.requests().len(), 1);
+}
+
+#[test]
+fn nobody_before_us_is_told_that_nothing_was_sent() {
+    let one = named("one");
+    one.kill();
+    let balancer = Balancer::under(&[&one], |plan| {
+        plan.trust = vec![("127.0.0.1".parse().unwrap(), 32)];
+    });
+    let answer = balancer.ask(POST);
+    assert_eq!((answer.status, answer.field("terrace-unsent")), (503, None));
+}
+
+#[test]
+fn a_server_that_stalls_within_its_answer_is_taken_out() {
+    let stalls = || Reply::stall("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+    let (one, two) = (Upstream::start(move |_, _| stalls()), named("two"));
+    let balancer = Balancer::with(&[&one, &two], |tier| {
+        tier.ejection.in_a_row = 1;
+        tier.ejection.first = Duration::from_secs(60);
+        tier.ejection.longest = Duration::from_secs(60);
+    });
+    assert!((0..2).any(|_| !balancer.ask(GET).whole));
+    balancer.log_line(&[" 200 ", " 1 late-idle"]);
+    assert!((0..6).all(|_| balancer.ask(GET).text() == "two"));
+    assert_eq!(one.requests().len(), 1);
+}
+
+#[test]
 fn a_body_that_came_in_pieces_is_sent_again_whole() {
     let one = Upstream::start(|_, _| Reply::close(""));
     let two = Upstream::start(|_, request| Reply::ok(&request.body.len().to_string()));

@@ -105,6 +105,14 @@ pub fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|element| !element.is_empty())
 }
 
+/// Whether `Connection`, of these values, has this option.
+fn has_option(connection: &[Span], option: &[u8], buffer: &[u8]) -> bool {
+    connection
+        .iter()
+        .flat_map(|value| elements(value.in_(buffer)))
+        .any(|one| one.eq_ignore_ascii_case(option))
+}
+
 /// Every line ends with CR LF, and neither stands alone: whoever reads a bare one as an end would read other fields.
 /// Without a branch per byte: this looks at every byte of every request.
 fn has_clean_lines(head: &[u8]) -> bool {
@@ -146,10 +154,7 @@ pub(crate) fn is_named_by_connection(name: &[u8], connection: &[Span], buffer: &
     if essential.iter().any(|kept| name.eq_ignore_ascii_case(kept)) {
         return false;
     }
-    connection
-        .iter()
-        .flat_map(|value| elements(value.in_(buffer)))
-        .any(|named| named.eq_ignore_ascii_case(name))
+    has_option(connection, name, buffer)
 }
 
 /// A length that can have one meaning only: digits, and nothing else.

@@ -1,6 +1,6 @@
 //! A request's head (RFC 9112 §3, §5, §6): read strictly. What could be understood in two ways is refused.
 
-use super::{Bad, Field, MOST_FIELDS, Parsed, Span, elements, has_clean_lines, length};
+use super::{Bad, Field, MOST_FIELDS, Parsed, Span, elements, has_clean_lines, has_option, length};
 use crate::body::Framing;
 
 /// Longest request target.
@@ -53,6 +53,8 @@ pub struct RequestHead {
     pub keep_alive: bool,
     /// The client waits for our word before it sends the body.
     pub expects_continue: bool,
+    /// The protocols that it asks to go on in, if that may be asked of an upstream (RFC 9110 §7.8).
+    pub upgrade: Option<Span>,
 }
 
 impl RequestHead {
@@ -106,6 +108,7 @@ impl RequestHead {
         self.authority = Span::default();
         self.expects_continue = false;
         let (mut host, mut content_length, mut coding) = (None, None, None);
+        let (mut upgrade, mut upgrades) = (None, 0);
         for (name, value) in &self.fields {
             let (name_text, text) = (name.in_(buffer), value.in_(buffer));
             match name_text.len() {
@@ -119,6 +122,10 @@ impl RequestHead {
                         return Err(Bad::Expectation);
                     }
                     self.expects_continue = self.version == Version::Http11;
+                }
+                7 if name_text.eq_ignore_ascii_case(b"upgrade") => {
+                    upgrade = Some(*value);
+                    upgrades += 1;
                 }
                 10 if name_text.eq_ignore_ascii_case(b"connection") => self.connection.push(*value),
                 14 if name_text.eq_ignore_ascii_case(b"content-length") => {
@@ -142,16 +149,32 @@ impl RequestHead {
         self.authority = host.unwrap_or_default();
         self.framing = framing(content_length, coding, self.version)?;
         self.keep_alive = self.stays_open(buffer);
+        self.upgrade =
+            upgrade.filter(|value| upgrades == 1 && self.may_change(value.in_(buffer), buffer));
         Ok(())
     }
 
-    fn stays_open(&self, buffer: &[u8]) -> bool {
-        let named = |option: &[u8]| {
-            self.connection
-                .iter()
-                .flat_map(|value| elements(value.in_(buffer)))
-                .any(|one| one.eq_ignore_ascii_case(option))
+    /// Whether these protocols may be asked for: by a GET without a body, and none that would carry further requests,
+    /// which nobody would check.
+    fn may_change(&self, protocols: &[u8], buffer: &[u8]) -> bool {
+        let carries_requests = |protocol: &[u8]| {
+            let name = protocol.split(|byte| *byte == b'/').next();
+            name.is_some_and(|name| {
+                [&b"h2c"[..], b"http", b"tls"]
+                    .iter()
+                    .any(|one| name.eq_ignore_ascii_case(one))
+            })
         };
+        self.version == Version::Http11
+            && self.method == Method::Get
+            && self.framing == Framing::None
+            && has_option(&self.connection, b"upgrade", buffer)
+            && elements(protocols).next().is_some()
+            && !elements(protocols).any(carries_requests)
+    }
+
+    fn stays_open(&self, buffer: &[u8]) -> bool {
+        let named = |option: &[u8]| has_option(&self.connection, option, buffer);
         match self.version {
             Version::Http11 => !named(b"close"),
             Version::Http10 => named(b"keep-alive") && !named(b"close"),

@@ -1,6 +1,6 @@
 //! A response's head, from an upstream (RFC 9112 §4, §6.3).
 
-use super::{Bad, Field, MOST_FIELDS, Method, Parsed, Span, Version, elements, length};
+use super::{Bad, Field, MOST_FIELDS, Method, Parsed, Span, Version, has_option, length};
 use crate::body::Framing;
 
 /// A response's head. Reused from response to response.
@@ -16,6 +16,8 @@ pub struct ResponseHead {
     pub framing: Framing,
     /// The upstream keeps the connection open.
     pub keep_alive: bool,
+    /// The protocol that it goes on in, with a status of 101.
+    pub upgrade: Option<Span>,
     /// How many bytes it took: set by whoever reads it.
     pub(crate) length: usize,
 }
@@ -59,10 +61,12 @@ impl ResponseHead {
 
     fn judge(&mut self, buffer: &[u8], method: Method, version: Version) -> Result<(), Bad> {
         self.connection.clear();
+        self.upgrade = None;
         let (mut content_length, mut coding) = (None, None);
         for (name, value) in &self.fields {
             let (name, text) = (name.in_(buffer), value.in_(buffer));
             match name.len() {
+                7 if name.eq_ignore_ascii_case(b"upgrade") => self.upgrade = Some(*value),
                 10 if name.eq_ignore_ascii_case(b"connection") => self.connection.push(*value),
                 14 if name.eq_ignore_ascii_case(b"content-length") => {
                     let found = length(text).ok_or(Bad::Framing)?;
@@ -78,12 +82,7 @@ impl ResponseHead {
                 _ => {}
             }
         }
-        let named = |option: &[u8]| {
-            self.connection
-                .iter()
-                .flat_map(|value| elements(value.in_(buffer)))
-                .any(|one| one.eq_ignore_ascii_case(option))
-        };
+        let named = |option: &[u8]| has_option(&self.connection, option, buffer);
         let stays = match version {
             Version::Http11 => !named(b"close"),
             Version::Http10 => named(b"keep-alive"),

@@ -17,6 +17,34 @@ fn with(fields: &str) -> Result<RequestHead, Bad> {
 }
 
 #[test]
+fn another_protocol_is_asked_for_by_a_plain_get_alone() {
+    let asked = |line: &str, fields: &str| {
+        let text = format!("{line}\r\nHost: a\r\n{fields}\r\n");
+        let head = parse(&text).unwrap();
+        head.upgrade
+            .map(|span| String::from_utf8_lossy(span.in_(text.as_bytes())).into_owned())
+    };
+    let get = |fields: &str| asked("GET / HTTP/1.1", fields);
+    let named = "Connection: upgrade\r\nUpgrade: websocket\r\n";
+    assert_eq!(get(named).as_deref(), Some("websocket"));
+    assert_eq!(
+        get("UPGRADE: a/1, b\r\nConnection: x\r\nConnection: keep-alive, UpGrade\r\n").as_deref(),
+        Some("a/1, b")
+    );
+    assert_eq!(asked("GET / HTTP/1.0", named), None);
+    assert_eq!(asked("POST / HTTP/1.1", named), None);
+    assert_eq!(asked("HEAD / HTTP/1.1", named), None);
+    assert_eq!(get(&format!("{named}Content-Length: 1\r\n")), None);
+    assert_eq!(get("Connection: upgraded\r\nUpgrade: websocket\r\n"), None);
+    assert_eq!(get("Connection: upgrade\r\n"), None);
+    for protocols in ["", ",", "h2c", "websocket, h2c", "HTTP/2.0", "TLS/1.0"] {
+        let fields = format!("Connection: upgrade\r\nUpgrade: {protocols}\r\n");
+        assert_eq!(get(&fields), None, "{protocols}");
+    }
+    assert_eq!(get(&format!("{named}Upgrade: other\r\n")), None);
+}
+
+#[test]
 fn where_a_body_ends_has_one_meaning_or_the_request_is_refused() {
     let framings = [
         ("", Ok(Framing::None)),

@@ -44,7 +44,8 @@ pub(super) async fn back(
         match connection.slot.by(due, sending).await {
             Ok(Ok(())) => connection.output.clear(),
             Ok(Err(_)) => break End::Gone,
-            Err(_) => break End::Late(connection.late(Phase::Idle)),
+            // It does not take what it asked for: that is nobody's fault behind us.
+            Err(_) => break End::Late(connection.late(Phase::Visitor)),
         }
         if body.is_done() {
             break End::Ok;
@@ -62,12 +63,19 @@ pub(super) async fn back(
             Err(_) => break End::Late(connection.late(Phase::Idle)),
         }
     };
-    if matches!(end, End::Cut | End::Late(_)) || status >= 500 {
+    if is_broken(end) || status >= 500 {
         instance.errors.fetch_add(1, Ordering::Relaxed);
     }
     if end == End::Ok && connection.response.keep_alive && body_sent && upstream.buffer.is_empty() {
         let now = worker.now();
-        worker.pool.borrow_mut().put(instance, upstream, now);
+        let mut pool = worker.pool.borrow_mut();
+        pool.put(instance, upstream, group.ours, now);
     }
     Outcome::answered(status, bytes, end, keep && end == End::Ok)
+}
+
+/// Whether an answer that ended so was left unfinished by the upstream. One that took too long in all may have waited
+/// for its visitor.
+pub(super) fn is_broken(end: End) -> bool {
+    matches!(end, End::Cut | End::Late(Phase::Idle))
 }

@@ -284,7 +284,7 @@ impl Connection {
         match slot.within(service.timeouts().total, sending).await {
             Ok(Ok(bytes)) => Outcome::answered(answer.status, bytes, end, keep),
             Ok(Err(_)) => Outcome::answered(answer.status, 0, End::Gone, false),
-            Err(_) => Outcome::answered(answer.status, 0, End::Late(Phase::Idle), false),
+            Err(_) => Outcome::answered(answer.status, 0, End::Late(Phase::Visitor), false),
         }
     }
 
@@ -325,11 +325,18 @@ impl Connection {
     }
 
     fn note(&self, worker: &Worker, outcome: &Outcome, time: u64, took: u64) {
-        let failed =
-            outcome.status >= 500 || matches!(outcome.end, End::Cut | End::Down | End::Silent);
-        worker
-            .counters
-            .end(took, outcome.bytes, failed && outcome.end != End::Gone);
+        let changed = outcome.status == 101;
+        let failed = match outcome.end {
+            // What another protocol comes to is not for us to judge.
+            _ if changed => false,
+            End::Gone => false,
+            End::Cut | End::Down | End::Silent => true,
+            End::Late(Phase::Idle | Phase::Total) if outcome.status != 408 => true,
+            _ => outcome.status >= 500,
+        };
+        // How long a visitor talks in another protocol says nothing of how quick we are.
+        let answered = if changed { outcome.waited } else { took };
+        worker.counters.end(answered, outcome.bytes, failed);
         let whole = self.consumed > 0;
         let part = |span: crate::head::Span| if whole { span.in_(&self.input) } else { b"" };
         worker.log.borrow_mut().line(&Entry {

@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::heads::request_head;
 use super::{Service, write};
 use crate::body::{Framing, Transfer};
-use crate::head::Parsed;
+use crate::head::{Parsed, elements};
 use crate::log::{End, Phase};
 use crate::upstream::Group;
 use crate::upstream::check::plainly;
@@ -78,8 +78,21 @@ pub(super) async fn exchange(
         }
         stream_body(connection, service, group, upstream, &mut body).await?;
     }
-    answer_head(connection, group, upstream).await?;
-    Ok(goes_on && body.is_done())
+    let whole = goes_on && body.is_done();
+    answer_head(connection, group, upstream, whole).await?;
+    Ok(whole)
+}
+
+/// Whether an upstream that changes the protocol changes to one that was asked for.
+fn is_asked_for(connection: &Connection, upstream: &Upstream) -> bool {
+    let (Some(asked), Some(changed)) = (connection.head.upgrade, connection.response.upgrade)
+    else {
+        return false;
+    };
+    let asked = asked.in_(&connection.input);
+    let mut changed = elements(changed.in_(&upstream.buffer)).peekable();
+    changed.peek().is_some()
+        && changed.all(|one| elements(asked).any(|known| known.eq_ignore_ascii_case(one)))
 }
 
 /// A wait ended before what it was for.
@@ -202,11 +215,13 @@ enum Side {
     Upstream(io::Result<()>),
 }
 
-/// Reads the head of the answer, past interim ones; it stays at the beginning of the upstream's buffer.
+/// Reads the head of the answer, past interim ones; it stays at the beginning of the upstream's buffer. `whole`: all of
+/// the request was sent.
 async fn answer_head(
     connection: &mut Connection,
     group: &Group,
     upstream: &mut Upstream,
+    whole: bool,
 ) -> Result<(), Failure> {
     let due = connection.within(group.timeouts.first_byte);
     loop {
@@ -218,11 +233,13 @@ async fn answer_head(
                 connection.response.length = taken;
                 return Ok(());
             }
-            // We asked for no other protocol.
-            Ok(Parsed::Whole(_)) if connection.response.status == 101 => {
-                return Err(Failure::Broken(
-                    "it wants to change the protocol".to_owned(),
-                ));
+            Ok(Parsed::Whole(taken)) if connection.response.status == 101 => {
+                if !whole || !is_asked_for(connection, upstream) {
+                    let why = "it changes to a protocol that was not asked for";
+                    return Err(Failure::Broken(why.to_owned()));
+                }
+                connection.response.length = taken;
+                return Ok(());
             }
             Ok(Parsed::Whole(taken)) => drop(upstream.buffer.drain(..taken)),
             Ok(Parsed::Partial) if upstream.buffer.len() < LONGEST_HEAD => {

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
-use super::back::back;
+use super::back::{back, is_broken};
 use super::connection::{Connection, Outcome};
 use super::exchange::{Failure, exchange};
 use super::heads::is_unsent;
+use super::tunnel::tunnel;
 use super::{Service, Worker, write};
 use crate::body::Framing;
 use crate::head::Method;
@@ -165,7 +166,7 @@ impl Way<'_> {
                 Try::Answered(upstream, whole) => {
                     let status = connection.response.status;
                     place.how = Ended::Answered(status);
-                    let unsent = is_unsent(connection, &upstream);
+                    let unsent = is_unsent(connection, group, &upstream);
                     if !unsent || self.again(connection, place, Why::Unsent) == Again::No {
                         return Ok(self.answer(connection, place, upstream, whole).await);
                     }
@@ -221,7 +222,10 @@ impl Way<'_> {
         let kept = if fresh {
             None
         } else {
-            self.worker.pool.borrow_mut().take(instance)
+            self.worker
+                .pool
+                .borrow_mut()
+                .take(instance, self.worker.now())
         };
         let mut upstream = match kept {
             Some(kept) => kept,
@@ -254,6 +258,10 @@ impl Way<'_> {
         whole: bool,
     ) -> Outcome {
         let waited = micros(self.begun);
+        if connection.response.status == 101 {
+            let came = tunnel(connection, self.worker, self.group, upstream).await;
+            return Outcome { waited, ..came };
+        }
         let instance = &self.group.instances[place.index];
         let came = back(
             connection,
@@ -264,7 +272,7 @@ impl Way<'_> {
             whole,
         )
         .await;
-        if matches!(came.end, End::Cut) {
+        if is_broken(came.end) {
             place.how = Ended::Broken;
         }
         Outcome { waited, ..came }
@@ -301,8 +309,11 @@ impl Way<'_> {
         if end == End::Gone {
             return Outcome::answered(0, 0, end, false);
         }
-        connection.unsent =
-            !self.sent && matches!(status, 502 | 503) && self.service.trusts(connection.peer);
+        // Who is in front of servers of ours is the first of us: whoever asks it is none.
+        connection.unsent = !self.sent
+            && !self.group.ours
+            && matches!(status, 502 | 503)
+            && self.service.trusts(connection.peer);
         let page = self.service.trouble(
             status,
             &self.words(status),

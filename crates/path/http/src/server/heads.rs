@@ -6,6 +6,7 @@ use super::{Service, Worker};
 use crate::body::Framing;
 use crate::head::{is_hop_by_hop, is_named_by_connection};
 use crate::log;
+use crate::upstream::Group;
 use crate::upstream::pool::Connection as Upstream;
 
 /// The head that the upstream gets: the visitor's, without what is between neighbours, with who the visitor is.
@@ -31,10 +32,8 @@ pub(super) fn request_head(connection: &mut Connection, service: &dyn Service) {
         if is_hop_by_hop(name) || is_named_by_connection(name, &head.connection, input) {
             continue;
         }
-        match name.len() {
-            15 if name.eq_ignore_ascii_case(FORWARDED) => continue,
-            _ if is_replaced(name, trusted) => continue,
-            _ => {}
+        if is_replaced(name, trusted) {
+            continue;
         }
         output.extend_from_slice(name);
         output.extend_from_slice(b": ");
@@ -61,6 +60,11 @@ pub(super) fn request_head(connection: &mut Connection, service: &dyn Service) {
     output.extend_from_slice(b"X-Request-Id: ");
     output.extend_from_slice(id);
     output.extend_from_slice(b"\r\n");
+    if let Some(protocols) = head.upgrade {
+        output.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: ");
+        output.extend_from_slice(protocols.in_(input));
+        output.extend_from_slice(b"\r\n");
+    }
     if head.framing == Framing::Chunked {
         output.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
@@ -72,21 +76,28 @@ pub(super) const FORWARDED: &[u8] = b"x-forwarded-for";
 
 /// A field that we write ourselves, or that a visitor may not say of itself.
 fn is_replaced(name: &[u8], trusted: bool) -> bool {
+    // Programs that get fields as variables (CGI, WSGI) take `X_Forwarded_For` for `X-Forwarded-For`.
+    if name.contains(&b'_') {
+        return true;
+    }
     match name.len() {
         4 => name.eq_ignore_ascii_case(b"host"),
         6 => name.eq_ignore_ascii_case(b"expect"),
-        12 if name.eq_ignore_ascii_case(b"x-request-id") => true,
         9 => name.eq_ignore_ascii_case(b"forwarded") || name.eq_ignore_ascii_case(b"x-real-ip"),
-        16 | 17 if !trusted && name[..12].eq_ignore_ascii_case(b"x-forwarded-") => true,
-        // Programs that get fields as variables (CGI, WSGI) take `X_Forwarded_For` for `X-Forwarded-For`.
-        _ => name.contains(&b'_'),
+        12 => name.eq_ignore_ascii_case(b"x-request-id"),
+        14 if name.eq_ignore_ascii_case(UNSENT) => true,
+        15 if name.eq_ignore_ascii_case(FORWARDED) => true,
+        13.. => !trusted && name[..12].eq_ignore_ascii_case(b"x-forwarded-"),
+        _ => false,
     }
 }
 
-/// Whether the answer says that nobody has seen the request: 502 or 503 of a server of ours.
-pub(super) fn is_unsent(connection: &Connection, upstream: &Upstream) -> bool {
+/// Whether the answer says that nobody has seen the request: 502 or 503 of a server of ours. Anybody else may write
+/// what it likes.
+pub(super) fn is_unsent(connection: &Connection, group: &Group, upstream: &Upstream) -> bool {
     let response = &connection.response;
     matches!(response.status, 502 | 503)
+        && group.ours
         && response.fields.iter().any(|(name, _)| {
             let name = name.in_(&upstream.buffer);
             name.eq_ignore_ascii_case(UNSENT)
@@ -121,7 +132,9 @@ pub(super) fn response_head(
         let (name, value) = (name_span.in_(buffer), value_span.in_(buffer));
         let ours = (name.len() == 4 && name.eq_ignore_ascii_case(b"date"))
             || (name.len() == 6 && name.eq_ignore_ascii_case(b"server"))
-            || (name.len() == UNSENT.len() && name.eq_ignore_ascii_case(UNSENT));
+            || (name.len() == UNSENT.len() && name.eq_ignore_ascii_case(UNSENT))
+            // An answer that changes the protocol has no body (RFC 9110 §8.6).
+            || (response.status == 101 && name.eq_ignore_ascii_case(b"content-length"));
         if ours || is_hop_by_hop(name) || is_named_by_connection(name, &response.connection, buffer)
         {
             continue;
@@ -129,6 +142,11 @@ pub(super) fn response_head(
         output.extend_from_slice(name);
         output.extend_from_slice(b": ");
         output.extend_from_slice(value);
+        output.extend_from_slice(b"\r\n");
+    }
+    if let Some(protocol) = response.upgrade.filter(|_| response.status == 101) {
+        output.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: ");
+        output.extend_from_slice(protocol.in_(buffer));
         output.extend_from_slice(b"\r\n");
     }
     if rechunk {

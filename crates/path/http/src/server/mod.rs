@@ -1,7 +1,7 @@
 //! A worker: one thread that accepts, reads, asks its service what to do, and does it.
 //!
 //! What is served is the [`Service`]'s to say; a connection's life is in `connection`, an answer of our own in
-//! `answer`, a request that goes on to an upstream in `forward`; [`pages`] are what a visitor sees when something is
+//! `answer`, a request that goes on to an upstream in `forward`, what follows a change of protocol in `tunnel`; [`pages`] are what a visitor sees when something is
 //! wrong.
 
 mod answer;
@@ -12,6 +12,7 @@ mod forward;
 mod heads;
 mod network;
 pub mod pages;
+mod tunnel;
 mod write;
 
 use std::cell::{Cell, RefCell};
@@ -20,6 +21,7 @@ use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use terrace_service::clock;
@@ -122,6 +124,8 @@ pub(crate) struct Worker {
     moment: Cell<Moment>,
     draining: Cell<bool>,
     open: Cell<usize>,
+    /// Moves when the time to drain is over, for those that no time of their own ends.
+    over: Arc<AtomicU32>,
     next_id: Cell<u64>,
     /// The first part of every request id of this worker.
     own_id: String,
@@ -154,6 +158,7 @@ pub fn run(
             moment: Cell::new(Moment::now()),
             draining: Cell::new(false),
             open: Cell::new(0),
+            over: Arc::default(),
             next_id: Cell::new(0),
             own_id: own_id()?,
         });
@@ -200,7 +205,14 @@ async fn obey(
                 worker.date.borrow_mut().turn(clock::unix_millis() / 1_000);
                 worker.log.borrow_mut().flush();
                 worker.pool.borrow_mut().sweep(now);
-                if end.is_some_and(|end| now >= end || worker.open.get() == 0) {
+                if end.is_some() && worker.open.get() == 0 {
+                    return;
+                }
+                if end.is_some_and(|end| now >= end) {
+                    // They still say in the log how they ended.
+                    worker.over.fetch_add(1, Ordering::Relaxed);
+                    worker.wheel.tick(now);
+                    tokio::time::sleep(TICK).await;
                     return;
                 }
             }

@@ -23,6 +23,8 @@ pub struct Group {
     pub name: String,
     /// The instances, in the order of their policy.
     pub instances: Vec<Arc<Instance>>,
+    /// They are servers of ours, whose word is believed where an app's is not.
+    pub ours: bool,
     /// What they may take.
     pub timeouts: Timeouts,
     /// Which of them next.
@@ -48,6 +50,7 @@ impl Group {
         Self {
             name: plan.app.clone(),
             instances: members.iter().map(|(one, _)| Arc::clone(one)).collect(),
+            ours: false,
             timeouts: plan.timeouts.clone(),
             policy: Arc::new(Near::new(members)),
         }

@@ -11,8 +11,10 @@ use super::Instance;
 /// Idle connections to one instance; more are closed.
 const MOST: usize = 256;
 /// Idle for longer, a connection is closed: before the other side does so, as it might at the very moment when the
-/// next request is on its way.
-const LONGEST: Duration = Duration::from_secs(20);
+/// next request is on its way. A form that meets such a close must not be sent again.
+const TO_OURS: Duration = Duration::from_secs(20);
+/// Apps close sooner: gunicorn after 2 s, Node.js and uvicorn after 5 s.
+const TO_APPS: Duration = Duration::from_millis(1_500);
 /// Between two looks for those.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -36,18 +38,21 @@ pub struct Pool {
 /// Those to one instance. One that has moved is reached by new ones.
 struct Idle {
     instance: Arc<Instance>,
-    /// Each with when it was put here: the last at the end.
+    /// Each with the time until which it is good: the last used at the end.
     connections: Vec<(Connection, Instant)>,
 }
 
 impl Pool {
     /// Takes the connection to an instance that was used last. One that has been closed meanwhile is thrown away.
-    pub fn take(&mut self, instance: &Instance) -> Option<Connection> {
+    pub fn take(&mut self, instance: &Instance, now: Instant) -> Option<Connection> {
         let idle = self
             .by_instance
             .get_mut(&instance.id)
             .filter(|idle| idle.instance.transport == instance.transport)?;
-        while let Some((connection, _)) = idle.connections.pop() {
+        while let Some((connection, until)) = idle.connections.pop() {
+            if until <= now {
+                continue;
+            }
             // Without an event from the kernel this makes no system call.
             let mut byte = [0];
             match connection.stream.try_read(&mut byte) {
@@ -61,22 +66,30 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection that is clean: everything asked on it has been answered.
-    pub fn put(&mut self, instance: &Arc<Instance>, mut connection: Connection, now: Instant) {
+    /// Keeps a connection that is clean: everything asked on it has been answered. `ours`: the other side is a server
+    /// of ours.
+    pub fn put(
+        &mut self,
+        instance: &Arc<Instance>,
+        mut connection: Connection,
+        ours: bool,
+        now: Instant,
+    ) {
         if instance.is_leaving() {
             return;
         }
+        let until = now + if ours { TO_OURS } else { TO_APPS };
         connection.used = true;
         match self.by_instance.get_mut(&instance.id) {
             Some(idle) if idle.instance.transport == instance.transport => {
                 if idle.connections.len() < MOST {
-                    idle.connections.push((connection, now));
+                    idle.connections.push((connection, until));
                 }
             }
             _ => {
                 let idle = Idle {
                     instance: Arc::clone(instance),
-                    connections: vec![(connection, now)],
+                    connections: vec![(connection, until)],
                 };
                 self.by_instance.insert(instance.id.clone(), idle);
             }
@@ -92,7 +105,7 @@ impl Pool {
         for idle in self.by_instance.values_mut() {
             let leaving = idle.instance.is_leaving();
             idle.connections
-                .retain(|(_, since)| !leaving && now.saturating_duration_since(*since) < LONGEST);
+                .retain(|(_, until)| !leaving && now < *until);
         }
     }
 }

@@ -1,18 +1,22 @@
 //! The life of the role, as its node sees it: a plan, another plan, and the end.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::value::to_raw_value;
 use terrace_protocol::Channel;
-use terrace_protocol::report::State;
+use terrace_protocol::report::{RoleReport, State};
 use terrace_protocol::role::{Configure, FromRole, ToRole};
 use terrace_service::{Control, Descriptors, Role};
 use tokio::net::UnixStream;
 
 use crate::harness::{PATIENCE, Visitor, plan, wait_for};
 use crate::upstream::{Reply, Upstream};
+
+type Node = Channel<ToRole, FromRole>;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 
@@ -26,24 +30,9 @@ fn a_plan_is_swapped_at_once_and_a_drain_finishes_what_is_in_flight() {
     });
     let quick = Upstream::start(|_, _| Reply::ok("quick"));
     let directory = tempfile::tempdir().unwrap();
-    let socket = directory.path().join("control");
-    let control = UnixListener::bind(&socket).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let listens = [(format!("listen {address} #0"), listener.into())];
-    let role = std::thread::spawn(move || {
-        runtime().block_on(async {
-            let role = Role {
-                id: "web-01/web".to_owned(),
-                descriptors: Descriptors::from_parts(listens),
-                control: Control::new(control.into()).unwrap(),
-            };
-            terrace_web::run(role).await
-        })
-    });
+    let (address, role) = start(directory.path());
     runtime().block_on(async {
-        let stream = UnixStream::connect(&socket).await.unwrap();
-        let mut node = Channel::<ToRole, FromRole>::open(stream).await.unwrap();
+        let mut node = node(directory.path()).await;
         configure(&mut node, 1, &plan(address, quick.address)).await;
         let mut stays = Visitor::to(address);
         assert_eq!(stays.ask(GET).text(), "quick");
@@ -77,18 +66,88 @@ fn a_plan_is_swapped_at_once_and_a_drain_finishes_what_is_in_flight() {
     role.join().unwrap().unwrap();
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+#[test]
+fn a_connection_that_has_changed_its_protocol_lasts_as_long_as_the_drain() {
+    let app = Upstream::start(|_, _| Reply::echo(""));
+    let directory = tempfile::tempdir().unwrap();
+    let (address, role) = start(directory.path());
+    runtime().block_on(async {
+        let mut node = node(directory.path()).await;
+        let mut plan = plan(address, app.address);
+        plan.routes[0].timeouts.idle = PATIENCE;
+        configure(&mut node, 1, &plan).await;
+        let mut visitor = Visitor::to(address);
+        let answer = visitor.ask(
+            "GET /chat HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        );
+        assert_eq!(answer.status, 101);
+        let in_flight = |report: &RoleReport| {
+            let traffic = report.traffic.as_ref();
+            traffic.is_some_and(|traffic| traffic.in_flight == 1)
+                && report.upstreams[0].in_flight == 1
+        };
+        heard(&mut node, in_flight).await;
+        let drain = ToRole::Drain { within: 1_500 };
+        node.sender.send(&drain).await.unwrap();
+        heard(&mut node, |report| report.state == State::Draining).await;
+        wait_for("the end of the listener", || {
+            TcpStream::connect(address).is_err().then_some(())
+        });
+        visitor.send("still");
+        assert_eq!(visitor.exactly(5), b"still");
+        assert!(visitor.is_closed());
+    });
+    role.join().unwrap().unwrap();
+    let log = std::fs::read_to_string(directory.path().join("access")).unwrap();
+    let lines: Vec<_> = log.lines().collect();
+    assert!(
+        lines.len() == 1 && lines[0].contains(" /chat 101 ") && lines[0].ends_with(" 1 late-total"),
+        "{log}"
+    );
+}
+
+/// The role on a thread of its own, with its node's socket and its log in this directory.
+pub fn start(directory: &Path) -> (SocketAddr, JoinHandle<Result<(), terrace_web::Error>>) {
+    let control = UnixListener::bind(directory.join("control")).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let access = std::fs::File::options()
+        .append(true)
+        .create(true)
+        .open(directory.join("access"))
+        .unwrap();
+    let descriptors = [
+        (format!("listen {address} #0"), listener.into()),
+        ("access".to_owned(), access.into()),
+    ];
+    let role = std::thread::spawn(move || {
+        runtime().block_on(async {
+            let role = Role {
+                id: "web-01/web".to_owned(),
+                descriptors: Descriptors::from_parts(descriptors),
+                control: Control::new(control.into()).unwrap(),
+            };
+            terrace_web::run(role).await
+        })
+    });
+    (address, role)
+}
+
+pub async fn node(directory: &Path) -> Node {
+    let stream = UnixStream::connect(directory.join("control"))
+        .await
+        .unwrap();
+    Node::open(stream).await.unwrap()
+}
+
+pub fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap()
 }
 
-async fn configure(
-    node: &mut Channel<ToRole, FromRole>,
-    generation: u64,
-    plan: &terrace_site::plan::WebPlan,
-) {
+pub async fn configure(node: &mut Node, generation: u64, plan: &terrace_site::plan::WebPlan) {
     let plan = to_raw_value(plan).unwrap();
     let configure = ToRole::Configure(Configure { generation, plan });
     node.sender.send(&configure).await.unwrap();
@@ -96,19 +155,18 @@ async fn configure(
 }
 
 /// Waits for a report like this.
-async fn heard(
-    node: &mut Channel<ToRole, FromRole>,
-    wanted: impl Fn(&terrace_protocol::report::RoleReport) -> bool,
-) {
+pub async fn heard(node: &mut Node, wanted: impl Fn(&RoleReport) -> bool) -> RoleReport {
     let waiting = async {
         loop {
             let message = node.receiver.receive().await.unwrap().message;
-            if matches!(message, FromRole::Report(report) if wanted(&report)) {
-                return;
+            if let FromRole::Report(report) = message
+                && wanted(&report)
+            {
+                return report;
             }
         }
     };
     tokio::time::timeout(Duration::from_secs(10), waiting)
         .await
-        .unwrap();
+        .unwrap()
 }

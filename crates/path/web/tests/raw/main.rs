@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 mod connections;
+mod counts;
 mod drain;
 mod harness;
 mod passing;
 mod refused;
 mod retries;
 mod times;
+mod tunnel;
 mod unsent;
 #[allow(dead_code, reason = "the balancer's tests use all of it")]
 mod upstream;

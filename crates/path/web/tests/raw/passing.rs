@@ -135,6 +135,37 @@ fn a_stranger_cannot_say_who_it_is() {
 }
 
 #[test]
+fn a_stranger_says_nothing_that_a_front_would() {
+    let upstream = echo();
+    let fields = [
+        "X-Forwarded-Port",
+        "X-Forwarded-Ssl",
+        "X-Forwarded-Prefix",
+        "X-Forwarded-Client-Cert",
+        "X-Forwarded-Proto-Version",
+        "X-Real-IP",
+        "X_Real_IP",
+        "X-Real_IP",
+        "Forwarded",
+        "X_Forwarded_Host",
+        "X_Request_Id",
+    ];
+    let forged: String = fields.iter().map(|name| format!("{name}: x\r\n")).collect();
+    let request = format!("GET / HTTP/1.1\r\nHost: a.example\r\n{forged}\r\n");
+    assert_eq!(Web::before(&upstream).ask(&request).status, 200);
+    let trusting = Web::with(upstream.address, |plan| {
+        plan.trust = vec![("127.0.0.0".parse().unwrap(), 8)];
+    });
+    assert_eq!(trusting.ask(&request).status, 200);
+    let seen = upstream.requests();
+    for name in fields {
+        assert_eq!(field(&seen[0].head, name), None, "{name}");
+        let believed = name.starts_with("X-Forwarded-").then_some("x");
+        assert_eq!(field(&seen[1].head, name), believed, "{name}");
+    }
+}
+
+#[test]
 fn a_front_that_is_trusted_says_who_the_visitor_is() {
     let upstream = echo();
     let web = Web::with(upstream.address, |plan| {

@@ -57,3 +57,32 @@ fn an_app_cannot_say_it() {
     assert_eq!(answer.text(), "no");
     assert_eq!(upstream.requests().len(), 1);
 }
+
+#[test]
+fn a_visitor_cannot_say_it() {
+    for trust in [vec![], vec![FRONT]] {
+        let upstream = Upstream::start(|_, _| Reply::ok("ok"));
+        let web = Web::with(upstream.address, |plan| plan.trust = trust);
+        for name in ["Terrace-Unsent", "terrace-unsent", "Terrace_Unsent"] {
+            let request = format!("GET / HTTP/1.1\r\nHost: a.example\r\n{name}: 1\r\n\r\n");
+            assert_eq!(web.ask(&request).status, 200);
+        }
+        for seen in upstream.requests() {
+            assert!(
+                !seen.head.to_lowercase().contains("unsent"),
+                "{}",
+                seen.head
+            );
+        }
+    }
+}
+
+#[test]
+fn the_mark_of_an_app_goes_no_further_whatever_it_answers() {
+    let upstream = Upstream::start(|_, _| {
+        Reply::keep("HTTP/1.1 200 OK\r\nterrace-UNSENT: 1\r\nContent-Length: 2\r\n\r\nok")
+    });
+    let web = Web::with(upstream.address, |plan| plan.trust = vec![FRONT]);
+    let answer = web.ask(POST);
+    assert_eq!((answer.status, answer.field("terrace-unsent")), (200, None));
+}

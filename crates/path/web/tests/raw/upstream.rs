@@ -16,6 +16,8 @@ pub enum Reply {
     Close(Vec<u8>),
     /// Send this, then nothing, until the other side closes.
     Stall(Vec<u8>),
+    /// Send this, then back what comes until the other side has said all, then `bye`, and close.
+    Echo(Vec<u8>),
 }
 
 impl Reply {
@@ -29,6 +31,13 @@ impl Reply {
 
     pub fn stall(text: &str) -> Self {
         Self::Stall(text.as_bytes().to_vec())
+    }
+
+    /// 101 to WebSocket with this behind it, then an echo.
+    pub fn echo(early: &str) -> Self {
+        let head = "HTTP/1.1 101 Switching Protocols\r\nServer: app\r\nConnection: Upgrade\r\n\
+                    Upgrade: websocket\r\nSec-WebSocket-Accept: yes\r\nContent-Length: 7\r\n\r\n";
+        Self::Echo(format!("{head}{early}").into_bytes())
     }
 
     /// 200 with this body.
@@ -158,6 +167,11 @@ fn converse(
                 while visitor.more_or_reset() {}
                 break;
             }
+            Reply::Echo(bytes) => {
+                visitor.send(bytes);
+                echo(&mut visitor);
+                break;
+            }
         };
         visitor.send(bytes);
         if !stays {
@@ -166,6 +180,17 @@ fn converse(
     }
     if connection.is_some() {
         left.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn echo(visitor: &mut Visitor) {
+    loop {
+        let come = std::mem::take(&mut visitor.rest);
+        visitor.send(come);
+        if !visitor.more_or_reset() {
+            visitor.send("bye");
+            return;
+        }
     }
 }
 

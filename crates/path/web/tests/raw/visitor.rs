@@ -130,6 +130,20 @@ impl Visitor {
         }
     }
 
+    /// The next bytes, as many as these are.
+    pub fn exactly(&mut self, count: usize) -> Vec<u8> {
+        while self.rest.len() < count {
+            assert!(self.more(), "the connection ended after {:?}", self.rest);
+        }
+        self.rest.drain(..count).collect()
+    }
+
+    /// Everything up to the end.
+    pub fn until_end(&mut self) -> Vec<u8> {
+        while self.more() {}
+        std::mem::take(&mut self.rest)
+    }
+
     /// Whether the server closes without another byte.
     pub fn is_closed(&mut self) -> bool {
         self.rest.is_empty() && !self.more()
