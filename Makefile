@@ -39,7 +39,7 @@ test-mysql: setup-test ## the tests of databases once more, with MySQL instead o
 	TERRACE_ENGINE=mysql $(CARGO) test -p terrace-database --locked --no-fail-fast --test mariadb
 	TERRACE_ENGINE=mysql $(CARGO) test -p terrace --locked --no-fail-fast --test stories primary::
 
-acceptance: setup-bench ## the tests' rounds in full counts; writes docs/acceptance.md
+acceptance: setup-bench ## the tests' rounds in full counts; writes docs/acceptance.md and docs/proof.md
 	scripts/mysql
 	$(CARGO) xtask acceptance
 

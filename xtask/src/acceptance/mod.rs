@@ -2,9 +2,10 @@
 //!
 //! The rounds are the tests' own, repeated; what each measured is kept as a line in target/acceptance, under the
 //! content of the tree that was measured. So a run that was interrupted goes on where it was, and a change of the
-//! code starts anew. docs/acceptance.md is written from these lines alone.
+//! code starts anew. docs/acceptance.md and docs/proof.md are written from these alone.
 
 mod changes;
+mod proof;
 pub(crate) mod reloads;
 mod report;
 mod suites;
@@ -75,6 +76,7 @@ pub(crate) fn run(root: &Path) -> io::Result<()> {
     }
     changes::run(root, &records)?;
     suites::run(root, &records)?;
+    proof::run(root, &records)?;
     let read = records.directory.join("reader");
     if !read.exists() {
         println!("reader: {DOCUMENTS} documents per property");
