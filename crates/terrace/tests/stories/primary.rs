@@ -307,3 +307,68 @@ fn a_primary_that_is_cut_off_is_replaced_and_nothing_acknowledged_is_lost() {
 fn a_primary_that_stands_still_is_replaced_and_nothing_acknowledged_is_lost() {
     replaced("freeze", |site, server| breaks(site, "freeze", server));
 }
+
+/// Two servers and no third: what decides who is primary stands on one of them, and is lost with it.
+const PAIR: &str = r#"site "www.foobar.com" {
+    server web-01 "8.8.8.8"
+    server web-02 "10.0.0.22"
+
+    web      web-01 web-02 static="foobar/public"
+    app      web-01 web-02 code="foobar" health="/health" {
+        build "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"
+        run   ".venv/bin/granian --interface wsgi --host $HOST --port $PORT foobar:app"
+    }
+    database web-01 web-02
+}
+"#;
+
+#[test]
+fn two_servers_without_a_third_move_the_primary_and_need_the_one_that_decides() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = Site::with_file("pair", PAIR);
+    let _ = std::fs::remove_dir_all(site.state().join("servers"));
+    site.up();
+    wait_until_well(&site);
+    let posted = |message: &str| {
+        let message = message.to_owned();
+        let visit = Outside::of(&site).spawn(move || Person::default().post(&message));
+        visit.join().unwrap().map_or(0, |answer| answer.status)
+    };
+    assert_eq!(posted("pair-1"), 303);
+    let moved = site.terrace(&["switchover", "web-02"]);
+    assert!(moved.status.success(), "{}", both(&moved));
+    assert_eq!(primary(&site).as_deref(), Some("web-02"));
+    assert_eq!(posted("pair-2"), 303);
+
+    // The primary is lost while what decides works: an operator says who comes next.
+    breaks(&site, "power-off", "web-02");
+    wait_until("the failover is accepted", || {
+        site.terrace(&["failover", "web-01"]).status.success()
+    });
+    assert_eq!(posted("pair-3"), 303);
+    let mended = site.terrace(&["fault", "mend"]);
+    assert!(mended.status.success(), "{}", both(&mended));
+    wait_until_well(&site);
+
+    // What decides is lost with the primary: nobody is made primary behind its back.
+    breaks(&site, "power-off", "web-01");
+    let refused = site.terrace(&["failover", "web-02", "--accept-data-loss"]);
+    let said = both(&refused);
+    assert!(
+        !refused.status.success()
+            && said.contains("web-01, which decides who is primary, cannot be reached"),
+        "{said}"
+    );
+    let mended = site.terrace(&["fault", "mend"]);
+    assert!(mended.status.success(), "{}", both(&mended));
+    wait_until_well(&site);
+    assert_eq!(posted("pair-4"), 303);
+    let there: BTreeSet<String> = (1..=4).map(|number| format!("pair-{number}")).collect();
+    for server in ["web-01", "web-02"] {
+        wait_until("both hold everything", || {
+            rows(&site, server, "pair") == there
+        });
+    }
+}
