@@ -62,8 +62,8 @@ pub enum Order {
         /// The plan of this kind of role, as JSON.
         plan: Box<RawValue>,
     },
-    /// Empty a server, or use it again: only balancers are told.
-    Divert(Divert),
+    /// Empty these servers, and use all others: only balancers and web servers are told.
+    Divert(Vec<Divert>),
     /// How everything on this server stands: only agents are told.
     Facts(Box<ServerReport>),
     /// Take no new work, finish what is in flight, and exit within this time.
@@ -160,7 +160,7 @@ async fn converse(
                 ToRole::Configure(Configure { generation, plan }) => {
                     Order::Configure { generation, plan }
                 }
-                ToRole::Divert(divert) => Order::Divert(divert),
+                ToRole::Divert(servers) => Order::Divert(servers),
                 ToRole::Facts(facts) => Order::Facts(facts),
                 ToRole::Drain { within } => Order::Drain(Duration::from_millis(within)),
             };
