@@ -105,8 +105,11 @@ pub enum Reply {
         /// `~ web-01/web  timeouts.idle: 60000 → 30000`.
         changes: Vec<String>,
     },
-    /// It was begun; the status shows how far it is.
-    Begun,
+    /// It was begun; the status shows how far it is, under this number.
+    Begun {
+        /// The order's.
+        number: u64,
+    },
     /// The values in which the text was found.
     Found(Vec<String>),
     /// It was done. What, in words for a person.

@@ -17,9 +17,9 @@ pub enum ToNode {
         /// The plan.
         plan: Box<RawValue>,
     },
-    /// The servers that balancers are to empty, all of them; what is not named is used again.
+    /// The servers that balancers and web servers are to empty, all of them; what is not named is used again.
     Divert {
-        /// Each with its deadline.
+        /// Each with its number and deadline.
         servers: Vec<Divert>,
     },
     /// What another node has to say, as it said it.

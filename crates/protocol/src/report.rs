@@ -49,6 +49,18 @@ impl RoleReport {
         let reached = self.upstreams.iter().all(|upstream| upstream.healthy);
         self.state == State::Serving && reached
     }
+
+    /// The instances on a server that it sends requests to, and does not while the server is drained: a web server goes on
+    /// with the apps beside it.
+    pub fn drains(&self, server: &str) -> impl Iterator<Item = &UpstreamReport> {
+        let obeys = match &*self.role {
+            "load-balancer" => true,
+            "web" => server_of(&self.id) != server,
+            _ => false,
+        };
+        let upstreams = self.upstreams.iter().filter(move |_| obeys);
+        upstreams.filter(move |upstream| server_of(&upstream.instance) == server)
+    }
 }
 
 /// Where a database stands among the others.
@@ -135,11 +147,24 @@ pub struct UpstreamReport {
     pub drain: Option<DrainReport>,
 }
 
+impl UpstreamReport {
+    /// What is told at once when it changes: whether it gets requests, which order empties it, and whether that is done.
+    pub fn news(&self) -> (bool, Option<(u64, bool)>) {
+        let drain = self.drain.as_ref();
+        (self.healthy, drain.map(|drain| (drain.number, drain.done)))
+    }
+}
+
+/// The server of a role's or an instance's id: `web-01` of `web-01/app/1`.
+pub fn server_of(id: &str) -> &str {
+    id.split_once('/').map_or(id, |(server, _)| server)
+}
+
 /// How far an instance has been emptied.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DrainReport {
-    /// It was not begun, and why; all else means nothing then.
-    pub refused: Option<String>,
+    /// The number of the order.
+    pub number: u64,
     /// Nothing is in flight any more.
     pub done: bool,
     /// Milliseconds that what is in flight may still take; 0 and not done: the deadline has passed.

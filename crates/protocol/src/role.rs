@@ -13,8 +13,8 @@ use crate::report::{RoleReport, ServerReport};
 pub enum ToRole {
     /// Run this plan from now on. Health and drain state are kept.
     Configure(Configure),
-    /// Send new requests elsewhere than to this server, or to it again: for balancers.
-    Divert(Divert),
+    /// Send new requests elsewhere than to these servers, and to all others: for balancers and web servers.
+    Divert(Vec<Divert>),
     /// How everything on this server stands: for agents.
     Facts(Box<ServerReport>),
     /// Take no new work, finish what is in flight, exit.
@@ -24,15 +24,15 @@ pub enum ToRole {
     },
 }
 
-/// Which server is to be emptied, or used again.
+/// A server that is to be emptied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Divert {
     /// The server: all its instances.
     pub server: String,
-    /// What is in flight may take so many milliseconds; `None`: use it again.
-    pub within: Option<u64>,
-    /// Even if no other is healthy.
-    pub force: bool,
+    /// The order's number, which its reports bear: a later order has a higher one.
+    pub number: u64,
+    /// What is in flight may take so many milliseconds.
+    pub within: u64,
 }
 
 /// A role's plan.

@@ -160,12 +160,15 @@ fn write_private(path: &Path, value: &str) -> io::Result<()> {
     file.sync_all()
 }
 
-/// 128 bits in letters and digits that need no quoting anywhere: 32 of them, as many as MySQL takes from a replica.
+/// How many characters a generated one has: as many as MySQL takes from a replica.
+pub const LENGTH: usize = 32;
+
+/// 128 bits in [`LENGTH`] letters and digits that need no quoting anywhere.
 ///
 /// # Errors
 /// When the kernel has no randomness.
 pub fn generate() -> io::Result<Secret> {
-    let mut bytes = [0_u8; 16];
+    let mut bytes = [0_u8; LENGTH / 2];
     let mut filled = 0;
     while filled < bytes.len() {
         filled += getrandom(&mut bytes[filled..], GetRandomFlags::empty())?;
@@ -192,7 +195,7 @@ mod tests {
         let again = store
             .read_or_generate("database/app")
             .unwrap_or_else(|error| panic!("{error}"));
-        assert!(made == again && made.expose().len() == 32);
+        assert!(made == again && made.expose().len() == LENGTH);
         let mode = |path: &str| {
             fs::metadata(directory.path().join(path))
                 .unwrap()

@@ -28,7 +28,6 @@ use terrace_protocol::build::{Built, Failure};
 use terrace_protocol::control::{Reply, Request};
 use terrace_protocol::node::{FromNode, Step, ToNode};
 use terrace_protocol::report::ServerReport;
-use terrace_protocol::role::Divert;
 use terrace_protocol::{Sender, keeper::Exit};
 use terrace_service::clock;
 use terrace_site::model::Site;
@@ -149,8 +148,8 @@ struct Coordinator {
     order: Vec<String>,
     releases: BTreeMap<String, String>,
     builds: Vec<tokio::task::JoinHandle<()>>,
-    /// Servers that balancers are to empty.
-    diverted: Vec<Divert>,
+    /// Servers that balancers and web servers are to empty.
+    diverted: drain::Diverted,
     /// Who waits for a change of the primary, by the order's number.
     orders: BTreeMap<u64, Sender<Reply>>,
     orders_given: u64,
@@ -178,7 +177,7 @@ impl Coordinator {
             order: Vec::new(),
             releases: BTreeMap::new(),
             builds: Vec::new(),
-            diverted: Vec::new(),
+            diverted: drain::Diverted::default(),
             orders: BTreeMap::new(),
             orders_given: 0,
             failures: BTreeMap::new(),
@@ -280,7 +279,7 @@ impl Coordinator {
                 server,
                 within,
                 force,
-            } => self.drain(server, within, force).await,
+            } => self.drain(&server, within, force).await,
             Request::Undrain { server } => self.undrain(&server).await,
             request @ (Request::Order(_) | Request::Find { .. }) => {
                 match self.pass_on(request, reply.clone()).await {

@@ -67,8 +67,9 @@ impl Coordinator {
         if let Some(server) = self.servers.get_mut(server) {
             server.node = Some(sender);
         }
-        self.send_plan(server).await;
+        // Before the plan: a role that begins sends nothing where nothing is to go.
         self.send_diverted(server).await;
+        self.send_plan(server).await;
     }
 
     /// Tells a node its plan; one that cannot be reached hears it when it comes back.

@@ -83,7 +83,7 @@ impl Coordinator {
         }
     }
 
-    fn roles(&self) -> impl Iterator<Item = &RoleReport> {
+    pub(super) fn roles(&self) -> impl Iterator<Item = &RoleReport> {
         self.servers
             .values()
             .filter_map(|server| server.report.as_ref())

@@ -122,8 +122,8 @@ struct Node {
     plan: Option<ServerPlan>,
     generation: watch::Sender<u64>,
     running: BTreeMap<String, Running>,
-    /// The servers that balancers are to empty.
-    diverted: watch::Sender<Vec<Divert>>,
+    /// The servers that balancers and web servers are to empty; `None`: nobody has said yet, so what they do stays.
+    diverted: watch::Sender<Option<Vec<Divert>>>,
     /// The newest report of all, for an agent.
     facts: watch::Sender<ServerReport>,
     /// Ticks whenever any report changed.
@@ -148,7 +148,7 @@ impl Node {
             plan: None,
             generation: watch::Sender::new(0),
             running: BTreeMap::new(),
-            diverted: watch::Sender::new(Vec::new()),
+            diverted: watch::Sender::new(None),
             facts: watch::Sender::new(ServerReport::default()),
             changed: watch::channel(0),
         })
@@ -186,7 +186,7 @@ impl Node {
                 asked = self.coordinator.next() => match asked {
                     Asked::Hello => self.report().await,
                     Asked::Reconcile(plan) => self.take(&plan).await,
-                    Asked::Divert(servers) => drop(self.diverted.send_replace(servers)),
+                    Asked::Divert(servers) => drop(self.diverted.send_replace(Some(servers))),
                     Asked::Letter(from, letter) => self.context.post.arrived(from, &letter),
                     Asked::Order(number, order) => self.context.post.ordered(number, order),
                     Asked::Find(number, text) => self.context.post.sought(number, text),

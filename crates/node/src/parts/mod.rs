@@ -7,7 +7,7 @@ pub(crate) mod own;
 
 use std::time::Duration;
 
-use terrace_protocol::report::{RoleReport, ServerReport, State};
+use terrace_protocol::report::{RoleReport, ServerReport, State, UpstreamReport};
 use terrace_protocol::role::Divert;
 use terrace_site::plan::{Part as Kind, RolePlan};
 use tokio::sync::watch;
@@ -27,8 +27,8 @@ pub(crate) struct Part {
     pub(crate) generation: watch::Receiver<u64>,
     /// Becomes true when the role is to end.
     pub(crate) stopped: watch::Receiver<bool>,
-    /// The servers that a balancer is to empty.
-    pub(crate) diverted: watch::Receiver<Vec<Divert>>,
+    /// The servers that a balancer or web server is to empty; `None`: the coordinator has not said yet.
+    pub(crate) diverted: watch::Receiver<Option<Vec<Divert>>>,
     /// How everything on this server stands.
     pub(crate) facts: watch::Receiver<ServerReport>,
     pub(crate) reports: Reports,
@@ -48,14 +48,17 @@ impl Reports {
         Self { reports, changed }
     }
 
-    /// Says how the role stands; a change of state is heard at once, the rest with the next regular report.
+    /// Says how the role stands; a change of state, of who is primary and of who gets requests is heard at once, the rest with the next
+    /// regular report.
     pub(crate) fn tell(&self, reports: Vec<RoleReport>) {
         let key = |reports: &[RoleReport]| -> Vec<_> {
             reports
                 .iter()
                 .map(|one| {
-                    let healthy = one.upstreams.iter().map(|upstream| upstream.healthy);
-                    (one.state, one.restarts, healthy.collect::<Vec<_>>())
+                    let news = one.upstreams.iter().map(UpstreamReport::news);
+                    let database = one.database.as_ref();
+                    let stands = database.map(|one| (one.writable, one.source.clone()));
+                    (one.state, one.restarts, stands, news.collect::<Vec<_>>())
                 })
                 .collect()
         };

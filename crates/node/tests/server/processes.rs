@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 use terrace_protocol::node::{FromNode, ToNode};
+use terrace_protocol::role::Divert;
 
 use crate::Story;
 use crate::server::{Coordinator, Server, free_address, kill_9, plan, request, runs, until, web};
@@ -24,6 +25,10 @@ pub const STORIES: &[Story] = &[
     (
         "killing_the_node_costs_no_request",
         killing_the_node_costs_no_request,
+    ),
+    (
+        "which_servers_are_emptied_outlives_node_and_role",
+        which_servers_are_emptied_outlives_node_and_role,
     ),
     (
         "only_what_a_plan_changes_is_touched",
@@ -120,6 +125,43 @@ fn killing_the_node_costs_no_request() {
     kill_9(pid);
     assert_ne!(coordinator.serving(WEB, pid).pid, pid);
     assert_eq!(coordinator.stop().len(), 1);
+}
+
+fn which_servers_are_emptied_outlives_node_and_role() {
+    let server = Server::start();
+    let (mut coordinator, _, pid) = up(&server);
+    assert_eq!(
+        divert_and_hear(&mut coordinator, &["web-02"], "[web-02]"),
+        pid
+    );
+    // Another node says nothing of it until it is told itself: what was said holds.
+    let node = server.node();
+    kill_9(node);
+    until("another node runs", || {
+        (server.node() != node).then_some(())
+    });
+    let mut coordinator = Coordinator::dial(&server);
+    assert_eq!(coordinator.serving(WEB, 0).what, "[web-02]");
+    assert_eq!(divert_and_hear(&mut coordinator, &[], "[web-02][]"), pid);
+    // Another role hears it before its plan.
+    divert_and_hear(&mut coordinator, &["web-03"], "[web-02][][web-03]");
+    kill_9(pid);
+    assert_eq!(coordinator.serving(WEB, pid).what, "[web-03]");
+}
+
+/// Has these servers emptied, and waits until the role has heard all that; returns its process number.
+fn divert_and_hear(coordinator: &mut Coordinator, servers: &[&str], heard: &str) -> u32 {
+    let order = |server: &&str| Divert {
+        server: (*server).to_owned(),
+        number: 1,
+        within: 1_000,
+    };
+    let servers = servers.iter().map(order).collect();
+    coordinator.tell(&ToNode::Divert { servers });
+    let report = coordinator.report("the role hears of it", |report| {
+        report.roles.iter().any(|role| role.what == heard)
+    });
+    report.roles[0].pid
 }
 
 fn only_what_a_plan_changes_is_touched() {

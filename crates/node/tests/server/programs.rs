@@ -36,7 +36,8 @@ pub fn node(home: &str) -> ExitCode {
     finish(terrace_node::node::run(serde_json::from_str(home).unwrap()))
 }
 
-/// A role that answers every request with its process number, and says in its reports what it is.
+/// A role that answers every request with its process number, and says in its reports what it is, and which servers it
+/// was told to empty, each time.
 pub fn role(id: &str) -> ExitCode {
     let privilege = privilege();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -50,17 +51,24 @@ pub fn role(id: &str) -> ExitCode {
             listener.set_nonblocking(false).unwrap();
             std::thread::spawn(move || answer(&listener, &std::process::id().to_string()));
         }
+        let mut report = RoleReport {
+            reason: privilege,
+            ..RoleReport::default()
+        };
         loop {
             match role.control.next().await {
-                Order::Configure { generation, .. } => role.control.report(RoleReport {
-                    state: State::Serving,
-                    reason: privilege.clone(),
-                    generation,
-                    ..RoleReport::default()
-                }),
-                Order::Facts(_) | Order::Divert(_) => {}
+                Order::Configure { generation, .. } => {
+                    report.state = State::Serving;
+                    report.generation = generation;
+                }
+                Order::Divert(servers) => {
+                    let servers: Vec<_> = servers.into_iter().map(|one| one.server).collect();
+                    report.what += &format!("[{}]", servers.join(" "));
+                }
+                Order::Facts(_) => {}
                 Order::Drain(_) => return ExitCode::SUCCESS,
             }
+            role.control.report(report.clone());
         }
     })
 }

@@ -1,12 +1,11 @@
 //! The load balancer: every request to one of several instances of the next tier.
 //!
-//! [`balance`] says whose turn it is, [`health`] who is well, [`drain`] who is on its way out, [`retry`] what may be
-//! tried again, [`limit`] who waits for room: pure, each of them. [`tier`] puts them together for one tier, as the
+//! [`balance`] says whose turn it is, [`health`] who is well, [`retry`] what may be tried again, [`limit`] who waits for
+//! room: pure, each of them. [`tier`] puts them together for one tier, as the
 //! engine's policy. [`role`] is the process: sockets and plan from the node, one worker a listener, reports back.
 //! Reading and sending is the engine's, `terrace_http`.
 
 pub mod balance;
-pub mod drain;
 mod front;
 pub mod health;
 pub mod limit;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use terrace_http::server::Service;
-use terrace_http::upstream::{Group, check};
+use terrace_http::upstream::{Group, check, drain};
 use terrace_http::workers::{Make, Workers};
 use terrace_protocol::report::{RoleReport, State, UpstreamReport};
 use terrace_protocol::role::Divert;
@@ -51,8 +51,10 @@ struct Server {
     serving: Option<Serving>,
     generation: u64,
     since: u64,
+    /// The servers to empty, whatever the plan.
+    diverted: Vec<Divert>,
     /// Which servers got requests at the last report, and which were being emptied.
-    told: Vec<(bool, bool)>,
+    told: Vec<(bool, Option<(u64, bool)>)>,
 }
 
 /// Serves until it is told to drain.
@@ -78,8 +80,9 @@ pub async fn run(mut role: Role) -> Result<(), Error> {
                     }
                     Err(error) => role.control.refuse(generation, format!("it is no plan of a load balancer: {error}")),
                 },
-                Order::Divert(divert) => {
-                    server.divert(&divert);
+                Order::Divert(servers) => {
+                    server.diverted = servers;
+                    server.divert();
                     role.control.report(server.report());
                 }
                 Order::Facts(_) => {}
@@ -126,6 +129,7 @@ impl Server {
             serving: None,
             generation: 0,
             since: clock::unix_millis(),
+            diverted: Vec::new(),
             told: Vec::new(),
         }
     }
@@ -147,6 +151,8 @@ impl Server {
         };
         let tier = |plan: &TierPlan| Tier::new(plan.clone(), known(plan), now);
         let tiers: Vec<_> = plan.tiers.iter().map(tier).collect();
+        let instances = tiers.iter().flat_map(|tier| tier.instances());
+        drain::divert(instances, &self.diverted, now);
         let checks = tiers
             .iter()
             .flat_map(|tier| tier.instances().map(move |instance| (tier, instance)))
@@ -174,13 +180,10 @@ impl Server {
         self.serving.iter().flat_map(|serving| &serving.tiers)
     }
 
-    /// Empties a server, or uses it again. What is refused stands in the report.
-    fn divert(&self, divert: &Divert) {
-        let (within, now) = (divert.within.map(Duration::from_millis), Instant::now());
-        for tier in self.tiers() {
-            // The refusal is remembered by the servers that it concerns.
-            let _ = tier.divert(&divert.server, within, divert.force, now);
-        }
+    /// Empties the servers that are named, and uses all others.
+    fn divert(&self) {
+        let instances = self.tiers().flat_map(|tier| tier.instances());
+        drain::divert(instances, &self.diverted, Instant::now());
     }
 
     /// What is in flight is finished while reports go on: they are the next role's to make.
@@ -196,7 +199,7 @@ impl Server {
 
     /// It is time for a report, or a server has come in, gone out or been emptied since the last.
     fn has_news(&self) -> bool {
-        self.workers.is_due() || stand(&self.upstreams()) != self.told
+        self.workers.is_due() || news(&self.upstreams()) != self.told
     }
 
     fn upstreams(&self) -> Vec<UpstreamReport> {
@@ -207,9 +210,9 @@ impl Server {
     fn report(&mut self) -> RoleReport {
         let traffic = self.workers.traffic();
         let upstreams = self.upstreams();
-        self.told = stand(&upstreams);
+        self.told = news(&upstreams);
         let well = upstreams.iter().filter(|one| one.healthy).count();
-        let emptied = upstreams.iter().filter(|one| is_emptied(one)).count();
+        let emptied = upstreams.iter().filter(|one| one.drain.is_some()).count();
         let reason = match (&self.serving, emptied) {
             (None, _) => "waits for its plan".to_owned(),
             (Some(_), 0) => format!("{well} of {} healthy", upstreams.len()),
@@ -251,16 +254,7 @@ fn group(tier: &Arc<Tier>) -> (String, Arc<Group>) {
     (plan.prefix.clone(), Arc::new(group))
 }
 
-fn is_emptied(upstream: &UpstreamReport) -> bool {
-    let drain = upstream.drain.as_ref();
-    drain.is_some_and(|drain| drain.refused.is_none())
-}
-
 /// What is told at once when it changes.
-fn stand(upstreams: &[UpstreamReport]) -> Vec<(bool, bool)> {
-    let one = |upstream: &UpstreamReport| {
-        let done = upstream.drain.as_ref().is_some_and(|drain| drain.done);
-        (upstream.healthy, done)
-    };
-    upstreams.iter().map(one).collect()
+fn news(upstreams: &[UpstreamReport]) -> Vec<(bool, Option<(u64, bool)>)> {
+    upstreams.iter().map(UpstreamReport::news).collect()
 }

@@ -9,7 +9,7 @@ mod waiting;
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use terrace_http::upstream::policy::{Again, Ended, Failed, Next, Policy, Turn, Why};
 use terrace_http::upstream::{Instance, Transport, known_or_new};
@@ -18,7 +18,6 @@ use terrace_site::plan::{Algorithm, TierPlan};
 use tokio::sync::oneshot;
 
 use crate::balance::Turns;
-use crate::drain::Refused;
 use crate::health::Server;
 use crate::limit::Line;
 use crate::retry::{Budget, is_safe};
@@ -133,38 +132,6 @@ impl Tier {
         self.members
             .iter()
             .map(move |member| member.server.report(member.weight, member.backup, now))
-    }
-
-    /// Empties a server, or uses it again; `false`: none of the tier is on it.
-    ///
-    /// # Errors
-    /// When no other would be left to answer.
-    pub fn divert(
-        &self,
-        server: &str,
-        within: Option<Duration>,
-        force: bool,
-        now: Instant,
-    ) -> Result<bool, Refused> {
-        let stands = |member: &&Member| {
-            let id = &member.server.instance.id;
-            id.split('/').next() == Some(server)
-        };
-        let Some(within) = within else {
-            let opened = self.members.iter().filter(stands);
-            return Ok(opened.map(|member| member.server.open()).count() > 0);
-        };
-        let is_left = |member: &&Member| {
-            !stands(member) && member.server.is_well(now) && !member.server.instance.is_leaving()
-        };
-        let others = self.members.iter().filter(is_left).count();
-        let (until, all) = (now + within, self.members.len());
-        let mut found = false;
-        for member in self.members.iter().filter(stands) {
-            member.server.close(until, others, all, force)?;
-            found = true;
-        }
-        Ok(found)
     }
 
     /// Gives room that has been found elsewhere than at an ended request: a server has come back, or has more.

@@ -4,12 +4,13 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use terrace_http::server::Service;
-use terrace_http::upstream::{Group, check};
+use terrace_http::upstream::{Group, Instance, check, drain};
 use terrace_http::workers::{Make, Workers};
-use terrace_protocol::report::{RoleReport, State};
+use terrace_protocol::report::{RoleReport, State, UpstreamReport, server_of};
+use terrace_protocol::role::Divert;
 use terrace_service::{Order, Role, clock};
 use terrace_site::plan::WebPlan;
 use tokio::task::AbortHandle;
@@ -50,8 +51,10 @@ struct Server {
     serving: Option<Serving>,
     generation: u64,
     since: u64,
-    /// Which instances got requests at the last report.
-    told: Vec<bool>,
+    /// The servers to empty, whatever the plan.
+    diverted: Vec<Divert>,
+    /// Which instances got requests at the last report, and which were being emptied.
+    told: Vec<(bool, Option<(u64, bool)>)>,
 }
 
 /// Serves until it is told to drain.
@@ -77,7 +80,11 @@ pub async fn run(mut role: Role) -> Result<(), Error> {
                     }
                     Err(error) => role.control.refuse(generation, format!("it is no plan of a web server: {error}")),
                 },
-                Order::Facts(_) | Order::Divert(_) => {}
+                Order::Divert(servers) => {
+                    server.divert(servers);
+                    role.control.report(server.report());
+                }
+                Order::Facts(_) => {}
                 Order::Drain(within) => {
                     let state = State::Draining;
                     role.control.report(RoleReport { state, ..server.report() });
@@ -119,6 +126,7 @@ impl Server {
             serving: None,
             generation: 0,
             since: clock::unix_millis(),
+            diverted: Vec::new(),
             told: Vec::new(),
         }
     }
@@ -155,6 +163,7 @@ impl Server {
             }
             groups.push((route.prefix.clone(), group));
         }
+        drain::divert(instances(&groups), &self.diverted, Instant::now());
         let files = self.files.as_ref().filter(|_| plan.files.is_some());
         self.workers.serve(|| {
             let (plan, groups) = (Arc::clone(&plan), groups.clone());
@@ -171,28 +180,34 @@ impl Server {
         Ok(())
     }
 
-    /// It is time for a report, or an instance has come in or gone out since the last.
-    fn has_news(&self) -> bool {
-        self.workers.is_due() || self.healthy() != self.told
+    fn instances(&self) -> impl Iterator<Item = &Arc<Instance>> {
+        let serving = self.serving.iter();
+        serving.flat_map(|serving| instances(&serving.groups))
     }
 
-    /// Which instances get requests.
-    fn healthy(&self) -> Vec<bool> {
-        let groups = self.serving.iter().flat_map(|serving| &serving.groups);
-        groups
-            .flat_map(|(_, group)| &group.instances)
-            .map(|instance| instance.is_healthy())
-            .collect()
+    /// Empties the apps of the servers that are named, and uses all others. Those beside it are not its to empty: what
+    /// still comes to this server is finished by them.
+    fn divert(&mut self, servers: Vec<Divert>) {
+        let own = server_of(&self.id);
+        self.diverted = servers;
+        self.diverted.retain(|divert| divert.server != own);
+        drain::divert(self.instances(), &self.diverted, Instant::now());
+    }
+
+    /// It is time for a report, or an instance has come in, gone out or been emptied since the last.
+    fn has_news(&self) -> bool {
+        self.workers.is_due() || news(&self.upstreams()) != self.told
+    }
+
+    fn upstreams(&self) -> Vec<UpstreamReport> {
+        let now = Instant::now();
+        self.instances().map(|one| one.report(now)).collect()
     }
 
     fn report(&mut self) -> RoleReport {
-        self.told = self.healthy();
         let traffic = self.workers.traffic();
-        let groups = self.serving.iter().flat_map(|serving| &serving.groups);
-        let upstreams: Vec<_> = groups
-            .flat_map(|(_, group)| &group.instances)
-            .map(|one| one.report())
-            .collect();
+        let upstreams = self.upstreams();
+        self.told = news(&upstreams);
         let well = upstreams.iter().filter(|upstream| upstream.healthy).count();
         let reason = match (&self.serving, upstreams.len()) {
             (None, _) => "waits for its plan".to_owned(),
@@ -215,4 +230,13 @@ impl Server {
             ..RoleReport::default()
         }
     }
+}
+
+fn instances(groups: &[(String, Arc<Group>)]) -> impl Iterator<Item = &Arc<Instance>> {
+    groups.iter().flat_map(|(_, group)| &group.instances)
+}
+
+/// What is told at once when it changes.
+fn news(upstreams: &[UpstreamReport]) -> Vec<(bool, Option<(u64, bool)>)> {
+    upstreams.iter().map(UpstreamReport::news).collect()
 }

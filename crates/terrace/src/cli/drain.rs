@@ -1,5 +1,4 @@
-//! `terrace drain` and `terrace undrain`: a server leaves the balancers' rounds before it is maintained, and comes
-//! back.
+//! `terrace drain` and `terrace undrain`: a server gets no new requests before it is maintained, and then does again.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -49,7 +48,6 @@ pub(crate) struct Undrain {
 /// How far it is.
 enum Stage {
     Done,
-    Refused(String),
     /// So many requests are in flight.
     Underway(u64),
 }
@@ -66,21 +64,17 @@ impl Drain {
             within: u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX),
             force: self.force,
         };
-        match ask(site, request).await? {
-            Reply::Begun => {}
+        let number = match ask(site, request).await? {
+            Reply::Begun { number } => number,
             other => return unexpected(other),
-        }
+        };
         let (begun, mut told) = (Instant::now(), u64::MAX);
         loop {
-            let in_flight = match self.stage(site).await? {
+            let in_flight = match self.stage(site, number).await? {
                 Stage::Done => {
                     let took = span(begun.elapsed());
                     println!("{} is drained: nothing is in flight ({took})", self.server);
                     return Ok(ExitCode::SUCCESS);
-                }
-                Stage::Refused(why) => {
-                    eprintln!("terrace: {} is not drained: {why}", self.server);
-                    return Ok(ExitCode::from(FELL_SHORT));
                 }
                 Stage::Underway(in_flight) => in_flight,
             };
@@ -101,42 +95,35 @@ impl Drain {
         }
     }
 
-    async fn stage(&self, site: &Location) -> anyhow::Result<Stage> {
+    async fn stage(&self, site: &Location, number: u64) -> anyhow::Result<Stage> {
         let status = match ask(site, Request::Status).await? {
             Reply::Status(status) => status,
             other => anyhow::bail!("the coordinator answered with something else: {other:?}"),
         };
-        Ok(stage(&of_server(&status, &self.server)))
+        Ok(stage(&of_server(&status, &self.server), number))
     }
 }
 
-fn stage(instances: &[&UpstreamReport]) -> Stage {
-    let refused = instances
-        .iter()
-        .find_map(|upstream| upstream.drain.as_ref()?.refused.clone());
-    if let Some(why) = refused {
-        return Stage::Refused(why);
-    }
-    let done = |upstream: &&UpstreamReport| upstream.drain.as_ref().is_some_and(|drain| drain.done);
+/// How far the order of this number is: what was said before it was heard of is no answer to it.
+fn stage(instances: &[&UpstreamReport], number: u64) -> Stage {
+    let done = |upstream: &&UpstreamReport| {
+        let drain = upstream.drain.as_ref();
+        drain.is_some_and(|drain| drain.done && drain.number >= number)
+    };
     if !instances.is_empty() && instances.iter().all(done) {
         return Stage::Done;
     }
     Stage::Underway(instances.iter().map(|upstream| upstream.in_flight).sum())
 }
 
-/// A server's instances, as every balancer sees them.
+/// A server's instances, as all who send requests to them see them.
 fn of_server<'a>(status: &'a Status, server: &str) -> Vec<&'a UpstreamReport> {
     let reports = status
         .servers
         .iter()
         .filter_map(|server| server.report.as_ref());
-    let balancers = reports
-        .flat_map(|report| &report.roles)
-        .filter(|role| role.role == "load-balancer");
-    balancers
-        .flat_map(|balancer| &balancer.upstreams)
-        .filter(|upstream| upstream.instance.split('/').next() == Some(server))
-        .collect()
+    let roles = reports.flat_map(|report| &report.roles);
+    roles.flat_map(|role| role.drains(server)).collect()
 }
 
 impl Undrain {
@@ -146,7 +133,7 @@ impl Undrain {
             server: self.server.clone(),
         };
         match runtime()?.block_on(ask(&site, request))? {
-            Reply::Begun => println!("{} is used again", self.server),
+            Reply::Done(what) => println!("{what}"),
             other => return unexpected(other),
         }
         Ok(ExitCode::SUCCESS)
@@ -186,18 +173,21 @@ mod tests {
     }
 
     #[test]
-    fn it_is_done_when_every_balancer_says_so() {
-        let upstream = |done, in_flight| UpstreamReport {
+    fn it_is_done_when_all_say_so_of_this_order() {
+        let upstream = |number, done, in_flight| UpstreamReport {
             in_flight,
             drain: Some(DrainReport {
+                number,
                 done,
                 ..DrainReport::default()
             }),
             ..UpstreamReport::default()
         };
-        let (done, busy) = (upstream(true, 0), upstream(false, 3));
-        assert!(matches!(stage(&[&done, &done]), Stage::Done));
-        assert!(matches!(stage(&[&done, &busy]), Stage::Underway(3)));
-        assert!(matches!(stage(&[]), Stage::Underway(0)));
+        let (done, busy) = (upstream(2, true, 0), upstream(2, false, 3));
+        let (before, later) = (upstream(1, true, 0), upstream(3, true, 0));
+        assert!(matches!(stage(&[&done, &done, &later], 2), Stage::Done));
+        assert!(matches!(stage(&[&done, &busy], 2), Stage::Underway(3)));
+        assert!(matches!(stage(&[&done, &before], 2), Stage::Underway(0)));
+        assert!(matches!(stage(&[], 2), Stage::Underway(0)));
     }
 }

@@ -26,6 +26,21 @@ const FILE: &str = r#"site "www.foobar.com" {
 }
 "#;
 
+/// The app alone on two servers, behind a web server without a balancer.
+const APPS: &str = r#"site "www.foobar.com" {
+    server front  "10.0.0.10" { public "8.8.8.8"; }
+    server web-01 "10.0.0.21"
+    server web-02 "10.0.0.22"
+
+    web      front static="foobar/public"
+    app      web-01 web-02 code="foobar" health="/health" {
+        build "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt"
+        run   ".venv/bin/granian --interface wsgi --host $HOST --port $PORT foobar:app"
+    }
+    database web-01
+}
+"#;
+
 fn up() -> Site {
     let site = Site::with_file("spread", FILE);
     site.up();
@@ -145,6 +160,121 @@ fn nobody_notices_that_a_server_is_drained_and_used_again() {
         "failed": failed.len(),
     }));
     assert!(failed.is_empty(), "of {requests}: {failed:?}");
+}
+
+#[test]
+fn servers_are_drained_one_after_another_without_a_pause() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = up();
+    let mut under_way = Underway::start(&site, &visits(4));
+    while under_way.goes_on() {
+        // The data stays where it is.
+        does(&site, &["drain", "web-01", "--force", "--deadline", "5s"]);
+        does(&site, &["undrain", "web-01"]);
+        does(&site, &["drain", "web-02", "--deadline", "5s"]);
+        does(&site, &["undrain", "web-02"]);
+        does(&site, &["drain", "web-02", "--deadline", "5s"]);
+        let emptied = emptied(&site);
+        for whose in ["lb-01/load-balancer web-02/web", "web-01/web web-02/app/1"] {
+            assert!(emptied.iter().any(|one| one == whose), "{emptied:?}");
+        }
+        does(&site, &["undrain", "web-02"]);
+    }
+    nobody_noticed(&under_way.records());
+}
+
+#[test]
+fn a_refused_drain_leaves_nothing_and_an_undrain_is_never_lost() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = up();
+    does(&site, &["drain", "web-01", "--force"]);
+    let one = ["lb-01/load-balancer web-01/web", "web-02/web web-01/app/1"];
+    let refuses = |arguments: &[&str], why: &str| {
+        let output = site.terrace(arguments);
+        let text = both(&output);
+        assert!(!output.status.success() && text.contains(why), "{text}");
+    };
+    refuses(&["drain", "web-02"], "the last that serves");
+    refuses(&["undrain", "web-02"], "is not drained");
+    assert_eq!(emptied(&site), one);
+
+    // A balancer that begins anew is told what was ordered, and that is not it.
+    let before = site.pid("lb-01", BALANCER);
+    kill(Pid::from_raw(before.cast_signed()), Signal::SIGKILL).unwrap();
+    wait_until("another balancer has it from the beginning", || {
+        let restarts = |role: &serde_json::Value| role["restarts"].as_u64();
+        let role = roles(&site).into_iter().find(|role| role["id"] == BALANCER);
+        role.as_ref().and_then(restarts) == Some(1) && emptied(&site) == one
+    });
+    let page = || site.on("internet", &["curl", "-s", "http://www.foobar.com/"]);
+    assert!((0..4).all(|_| server(&page()) == "web-02"));
+
+    let node = site.beside("lb-01", " internal node ");
+    kill(Pid::from_raw(node.cast_signed()), Signal::SIGKILL).unwrap();
+    does(&site, &["undrain", "web-01"]);
+    wait_until("all hear of it", || emptied(&site).is_empty());
+    wait_until("both serve", || server(&page()) == "web-01");
+}
+
+const BALANCER: &str = "lb-01/load-balancer";
+
+#[test]
+fn servers_with_an_app_alone_are_drained_by_the_web_server_before_them() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = Site::with_file("spread", APPS);
+    site.up();
+    let front = site.terrace(&["drain", "front", "--force"]);
+    assert!(
+        both(&front).contains("no balancer sends"),
+        "{}",
+        both(&front)
+    );
+    // The data stays where it is.
+    does(&site, &["drain", "web-01", "--force"]);
+    let page = || site.on("internet", &["curl", "-s", "http://www.foobar.com/"]);
+    assert!((0..4).all(|_| server(&page()) == "web-02"));
+    let last = site.terrace(&["drain", "web-02"]);
+    assert!(
+        both(&last).contains("the last that serves"),
+        "{}",
+        both(&last)
+    );
+    does(&site, &["undrain", "web-01"]);
+    does(&site, &["drain", "web-02"]);
+    assert!((0..4).all(|_| server(&page()) == "web-01"));
+}
+
+fn does(site: &Site, arguments: &[&str]) {
+    let output = site.terrace(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", both(&output));
+}
+
+/// Every role, as its last report says.
+fn roles(site: &Site) -> Vec<serde_json::Value> {
+    let status = site.status();
+    let servers = status["servers"].as_array().unwrap();
+    let roles = |server: &serde_json::Value| server["report"]["roles"].as_array().cloned();
+    servers.iter().filter_map(roles).flatten().collect()
+}
+
+/// What gets nothing new, and from whom: `lb-01/load-balancer web-02/web`.
+fn emptied(site: &Site) -> Vec<String> {
+    let mut found = Vec::new();
+    for role in roles(site) {
+        for upstream in role["upstreams"].as_array().unwrap() {
+            if upstream["drain"].is_object() {
+                let names = [&role["id"], &upstream["instance"]];
+                found.push(names.map(|name| name.as_str().unwrap()).join(" "));
+            }
+        }
+    }
+    found
 }
 
 /// Seconds of load at a time.

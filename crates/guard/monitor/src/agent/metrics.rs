@@ -116,9 +116,7 @@ fn of_upstream(
         "Requests that it has now.",
         upstream.in_flight as f64,
     );
-    let drained = upstream.drain.as_ref();
-    let drained = drained.is_some_and(|drain| drain.refused.is_none());
-    let drained = f64::from(u8::from(drained));
+    let drained = f64::from(u8::from(upstream.drain.is_some()));
     add(
         "drained",
         Kind::Gauge,

@@ -23,7 +23,7 @@ use crate::node::letters::{self, Letter, Post, Received};
 /// A step of the hand-over takes no longer.
 const WITHIN: Duration = Duration::from_secs(10);
 /// The length of the word.
-const WORD: usize = 48;
+const WORD: usize = terrace_service::secret::LENGTH;
 /// How often the controller hears that it is away.
 const TELL: Duration = Duration::from_millis(250);
 
@@ -59,7 +59,8 @@ impl Database {
         };
         self.report.reason = takes;
         self.part.reports.tell(vec![self.report.clone()]);
-        let run = self.meanwhile_down(work).await?;
+        let (run, pid) = self.meanwhile_down(work).await?;
+        self.report.pid = pid.unwrap_or(0);
         self.newborn = false;
         self.was_reborn(run);
         Ok(())
@@ -129,9 +130,12 @@ impl Database {
     }
 }
 
-async fn adopt(instance: &mut Instance, epoch: Epoch) -> anyhow::Result<Option<Run>> {
+/// Its run, and the number of its process.
+type Anew = (Option<Run>, Option<u32>);
+
+async fn adopt(instance: &mut Instance, epoch: Epoch) -> anyhow::Result<Anew> {
     instance.adopt_copy(epoch).await?;
-    Ok(instance.run())
+    Ok((instance.run(), instance.pid()))
 }
 
 /// Listens until the one who knows the word has come.

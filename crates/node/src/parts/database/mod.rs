@@ -208,13 +208,13 @@ impl Database {
             .ok()
             .flatten()
             .is_some();
-        let started = match (runs, replica) {
-            (true, _) => instance.attach().await?,
-            (false, true) => instance.start_as_replica().await?,
-            (false, false) => instance.start().await?,
-        };
+        match (runs, replica) {
+            (true, _) => instance.attach().await,
+            (false, true) => instance.start_as_replica().await,
+            (false, false) => instance.start().await,
+        }?;
         self.reborn = instance.run().filter(|_| replica);
-        self.report.pid = started.pid;
+        self.report.pid = instance.pid().unwrap_or(0);
         if !self.told {
             self.told = true;
             let origin = if instance.born().is_some() {

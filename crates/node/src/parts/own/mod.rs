@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use terrace_database::router::Told;
 use terrace_protocol::keeper::Exit;
 use terrace_protocol::report::{RoleReport, State};
-use terrace_protocol::role::FromRole;
+use terrace_protocol::role::{Divert, FromRole};
 use terrace_service::{Backoff, SecretStore, clock};
 use terrace_site::plan::{Part as Kind, RolePlan};
 
@@ -43,7 +43,7 @@ pub(crate) async fn run(part: Part) -> String {
     let mut role = Own {
         report,
         failures: 0,
-        is_balancer: word == "load-balancer",
+        sends_on: matches!(word, "load-balancer" | "web"),
         is_agent: word == "agent",
         routes: Routes::of(&part),
         part,
@@ -88,7 +88,7 @@ enum Event {
     /// The connection is lost, and must be made again.
     Lost,
     Planned,
-    /// Servers are to be emptied, or used again: for a balancer.
+    /// Servers are to be emptied, or used again: for those who send requests on.
     Diverted,
     /// How the server stands is told anew: for an agent.
     Facts,
@@ -102,8 +102,8 @@ struct Own {
     report: RoleReport,
     /// Ends in a row that nobody asked for.
     failures: u32,
-    /// It is to hear which servers to empty.
-    is_balancer: bool,
+    /// It sends requests on, and is to hear which servers to empty.
+    sends_on: bool,
     /// It is to hear how everything stands.
     is_agent: bool,
     /// It is to hear where statements go.
@@ -138,8 +138,8 @@ impl Own {
                 Event::Exited(exit) => return Ok(Life::Exited(exit)),
                 Event::Heard(message) => self.heard(*message, plan),
                 Event::Diverted => {
-                    let wanted = self.part.diverted.borrow_and_update().clone();
-                    process.divert(wanted).await;
+                    let servers = self.diverted();
+                    process.divert(servers).await;
                 }
                 Event::Facts => {
                     let facts = self.part.facts.borrow_and_update().clone();
@@ -178,18 +178,20 @@ impl Own {
         let keeper = self.part.context.keeper.clone();
         let mut stopped = self.part.stopped.clone();
         let generation = *self.part.generation.borrow();
-        let text = self.text(plan)?;
+        let (diverted, text) = (self.diverted(), self.text(plan)?);
         tokio::select! {
             biased;
             exit = keeper.exited(&self.part.id) => return Ok(Event::Exited(exit)),
             () = ended(&mut stopped) => return Ok(Event::Stop),
-            told = process.configure(text, generation) => told?,
-        }
-        if self.is_balancer {
-            let wanted = self.part.diverted.borrow_and_update().clone();
-            process.divert(wanted).await;
+            told = process.configure(diverted, text, generation) => told?,
         }
         Ok(self.next(process).await)
+    }
+
+    /// The servers that it is to empty; `None`: that is not known, or it is not concerned.
+    fn diverted(&mut self) -> Option<Vec<Divert>> {
+        let servers = self.part.diverted.borrow_and_update().clone();
+        servers.filter(|_| self.sends_on)
     }
 
     /// Its plan, in the shape that belongs to the role.
@@ -215,7 +217,7 @@ impl Own {
         tokio::select! {
             exit = keeper.exited(&self.part.id) => Event::Exited(exit),
             heard = process.hear() => heard.map_or(Event::Lost, |heard| Event::Heard(Box::new(heard))),
-            changed = self.part.diverted.changed(), if self.is_balancer => if changed.is_ok() { Event::Diverted } else { Event::Stop },
+            changed = self.part.diverted.changed(), if self.sends_on => if changed.is_ok() { Event::Diverted } else { Event::Stop },
             changed = self.part.facts.changed(), if self.is_agent => if changed.is_ok() { Event::Facts } else { Event::Stop },
             () = routes::changed(&mut self.routes) => Event::Routed,
             changed = self.part.plans.changed() => if changed.is_ok() { Event::Planned } else { Event::Stop },

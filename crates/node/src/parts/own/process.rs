@@ -28,8 +28,6 @@ pub(super) struct Process {
     pub(super) pid: u32,
     control: PathBuf,
     connection: Option<Connection>,
-    /// What it was told over this connection to empty.
-    diverted: Vec<Divert>,
 }
 
 impl Process {
@@ -56,7 +54,6 @@ impl Process {
             pid,
             control,
             connection: None,
-            diverted: Vec::new(),
         })
     }
 
@@ -65,17 +62,18 @@ impl Process {
         self.context.keeper.exited(&self.id).await
     }
 
-    /// Waits until it has been told its plan.
+    /// Waits until it has been told its plan; before that, which servers to empty: those get nothing even at first.
     pub(super) async fn configure(
         &mut self,
+        diverted: Option<Vec<Divert>>,
         plan: Box<RawValue>,
         generation: u64,
     ) -> anyhow::Result<()> {
         let configure = ToRole::Configure(Configure { generation, plan });
         if self.connection.is_none() {
             self.connection = Some(connect(&self.control).await?);
-            self.diverted.clear();
         }
+        self.divert(diverted).await;
         let told = match &self.connection {
             Some(connection) => connection.sender.send(&configure).await,
             None => Ok(()),
@@ -86,28 +84,15 @@ impl Process {
         told.context("the role cannot be told its plan")
     }
 
-    /// Tells a balancer which servers to empty, and which of those before to use again.
-    pub(super) async fn divert(&mut self, wanted: Vec<Divert>) {
-        let Some(connection) = &self.connection else {
+    /// Tells it which servers to empty: all others are used. `None`: nobody knows, so it goes on as it does.
+    pub(super) async fn divert(&self, servers: Option<Vec<Divert>>) {
+        let (Some(connection), Some(servers)) = (&self.connection, servers) else {
             return;
         };
-        let named = |server: &str| wanted.iter().any(|wanted| wanted.server == server);
-        let back = self.diverted.iter().filter(|told| !named(&told.server));
-        let back = back.map(|told| Divert {
-            server: told.server.clone(),
-            within: None,
-            force: false,
-        });
-        let new = wanted
-            .iter()
-            .filter(|wanted| !self.diverted.contains(wanted));
-        for divert in back.chain(new.cloned()).collect::<Vec<_>>() {
-            // What is lost is heard of where it is listened to, and all is told again.
-            if let Err(error) = connection.sender.send(&ToRole::Divert(divert)).await {
-                tracing::debug!(id = self.id, %error, "the balancer was not told");
-            }
+        // What is lost is heard of where it is listened to, and all is told again.
+        if let Err(error) = connection.sender.send(&ToRole::Divert(servers)).await {
+            tracing::debug!(id = self.id, %error, "it was not told which servers to empty");
         }
-        self.diverted = wanted;
     }
 
     /// Tells an agent how the server stands.

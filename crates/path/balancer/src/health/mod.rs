@@ -1,7 +1,8 @@
-//! Whether a server gets requests: what its checks say, what it answers, whether it has just come back, whether it
-//! is being emptied. Pure: time is an argument, and who asks and checks is elsewhere.
+//! Whether a server gets requests: what its checks say, what it answers, whether it has just come back. Pure: time is an
+//! argument, and who asks and checks is elsewhere.
 //!
-//! The checks' own machine is the engine's, `terrace_http::upstream::health`: web servers use it too.
+//! The checks' own machine is the engine's, `terrace_http::upstream::health`, and so is whether a server is being
+//! emptied, `drain` beside it: web servers use them too.
 
 pub mod ejection;
 pub mod slow_start;
@@ -11,10 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use terrace_http::upstream::Instance;
-use terrace_protocol::report::{DrainReport, UpstreamReport};
+use terrace_protocol::report::UpstreamReport;
 use terrace_site::plan::EjectionPlan;
 
-use crate::drain::{Drain, Progress, Refused};
 use ejection::Ejection;
 
 /// A server of the tier, as all workers know it, whatever the plan says of it. What is asked on every request is an
@@ -35,7 +35,6 @@ pub struct Server {
     back_since: AtomicU64,
     /// Turns that it has had since.
     turns: AtomicU32,
-    drain: Mutex<(Drain, Option<Refused>)>,
 }
 
 #[derive(Default)]
@@ -57,7 +56,6 @@ impl Server {
             out_until: AtomicU64::new(0),
             back_since: AtomicU64::new(0),
             turns: AtomicU32::new(0),
-            drain: Mutex::default(),
         }
     }
 
@@ -70,10 +68,6 @@ impl Server {
     fn judged(&self) -> MutexGuard<'_, Judged> {
         // Every use leaves it whole.
         self.judged.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn drain(&self) -> MutexGuard<'_, (Drain, Option<Refused>)> {
-        self.drain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its checks and its answers are well.
@@ -149,53 +143,9 @@ impl Server {
         }
     }
 
-    /// It takes no new requests from now on.
-    ///
-    /// # Errors
-    /// [`Refused`], which is remembered for the next report.
-    pub fn close(
-        &self,
-        until: Instant,
-        others: usize,
-        all: usize,
-        force: bool,
-    ) -> Result<(), Refused> {
-        let mut drain = self.drain();
-        let begun = drain.0.begin(until, others, all, force);
-        drain.1 = begun.err();
-        self.instance.set_leaving(drain.0 != Drain::Open);
-        begun
-    }
-
-    /// It takes new requests again.
-    pub fn open(&self) {
-        let mut drain = self.drain();
-        drain.0.end();
-        drain.1 = None;
-        self.instance.set_leaving(false);
-    }
-
     /// How it stands.
     pub fn report(&self, weight: u32, backup: bool, now: Instant) -> UpstreamReport {
-        let report = self.instance.report();
-        let (drain, refused) = *self.drain();
-        let progress = drain.progress(self.instance.in_flight(), now);
-        let millis = |left: Duration| u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-        let drain = match (progress, refused) {
-            (None, None) => None,
-            (None, Some(refused)) => Some(DrainReport {
-                refused: Some(refused.to_string()),
-                ..DrainReport::default()
-            }),
-            (Some(progress), _) => Some(DrainReport {
-                refused: None,
-                done: progress == Progress::Done,
-                left: match progress {
-                    Progress::InFlight(_, left) => millis(left).max(1),
-                    Progress::Overdue(_) | Progress::Done => 0,
-                },
-            }),
-        };
+        let report = self.instance.report(now);
         let well = self.is_well(now);
         UpstreamReport {
             healthy: well,
@@ -206,7 +156,6 @@ impl Server {
             },
             weight,
             backup,
-            drain,
             ..report
         }
     }

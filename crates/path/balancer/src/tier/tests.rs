@@ -3,8 +3,10 @@
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use terrace_http::upstream::drain;
 use terrace_http::upstream::health::Check;
 use terrace_http::upstream::policy::{Again, Ended, Failed, Next, Policy, Why};
+use terrace_protocol::role::Divert;
 use terrace_site::plan::{
     Algorithm, EjectionPlan, HealthPlan, MemberPlan, QueuePlan, TierPlan, Timeouts,
 };
@@ -54,6 +56,17 @@ fn failed(index: usize, why: Why) -> Failed {
         bodiless: true,
         why,
     }
+}
+
+/// Empties these servers and uses all others, as the role does.
+pub(super) fn divert(tier: &Tier, servers: &[&str], now: Instant) {
+    let order = |server: &&str| Divert {
+        server: (*server).to_owned(),
+        number: 1,
+        within: 30_000,
+    };
+    let orders: Vec<Divert> = servers.iter().map(order).collect();
+    drain::divert(tier.instances(), &orders, now);
 }
 
 fn check(tier: &Tier, index: usize, check: Check) {
@@ -158,29 +171,22 @@ fn what_failed_goes_elsewhere_and_a_stale_connection_is_no_failure() {
 }
 
 #[test]
-fn a_server_is_emptied_and_the_last_one_stays() {
+fn a_server_is_emptied_and_used_again() {
     let now = Instant::now();
     let tier = Tier::new(plan(&[1, 1]), None, now);
-    let within = Some(Duration::from_secs(30));
     let Next::Go(busy) = tier.next(&[], now) else {
         panic!("nobody")
     };
-    assert_eq!(tier.divert("web-9", within, false, now), Ok(false));
-    assert_eq!(tier.divert("web-0", within, false, now), Ok(true));
+    divert(&tier, &["web-9", "web-0"], now);
     assert_eq!([(); 3].map(|()| go(&tier, &[], now)), [1, 1, 1].map(Some));
     let drain = || tier.reports(now).next().unwrap().drain.unwrap();
     assert!(!drain().done && drain().left == 30_000);
     tier.ended(busy, Ended::Answered(200), now);
     assert!(drain().done);
 
-    let refused = tier.divert("web-1", within, false, now);
-    assert!(refused.unwrap_err().to_string().contains("--force"));
-    let report = tier.reports(now).nth(1).unwrap();
-    assert!(report.drain.unwrap().refused.is_some());
-    assert_eq!(go(&tier, &[], now), Some(1));
-    assert_eq!(tier.divert("web-1", within, true, now), Ok(true));
+    divert(&tier, &["web-0", "web-1"], now);
     assert_eq!(go(&tier, &[], now), None);
-    assert_eq!(tier.divert("web-0", None, false, now), Ok(true));
+    divert(&tier, &["web-1"], now);
     assert_eq!(go(&tier, &[], now), Some(0));
 }
 
@@ -189,8 +195,7 @@ fn a_new_plan_keeps_what_is_known_of_the_servers() {
     let now = Instant::now();
     let tier = Tier::new(plan(&[1, 1, 1]), None, now);
     check(&tier, 0, Check::Bad);
-    tier.divert("web-1", Some(Duration::ZERO), false, now)
-        .unwrap();
+    divert(&tier, &["web-1"], now);
     let Next::Go(2) = tier.next(&[], now) else {
         panic!("nobody")
     };

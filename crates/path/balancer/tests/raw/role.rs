@@ -48,28 +48,24 @@ fn servers_are_emptied_and_used_again_under_plans_that_change() {
         waits.send(GET);
         wait_for("the request", || (!one.requests().is_empty()).then_some(()));
 
-        divert(&mut node, "web-01", Some(30_000), false).await;
-        let report = heard(&mut node, |report| drain(report, 0).is_some()).await;
+        divert(&mut node, &[("web-01", 1)]).await;
+        let report = heard(&mut node, |report| drain(report, 0) == Some((1, false))).await;
         assert_eq!(report.upstreams[0].in_flight, 1);
         assert!(report.reason.contains("being emptied"), "{}", report.reason);
         let mut visitor = Visitor::to(address);
         assert!((0..4).all(|_| visitor.ask(GET).text() == "two"));
 
-        // The last one stays, and another plan changes nothing of it.
-        divert(&mut node, "web-02", Some(30_000), false).await;
-        let refused = heard(&mut node, |report| drain(report, 1).is_some()).await;
-        assert!(drain(&refused, 1).unwrap().refused.is_some());
+        // A later order is answered under its own number, and another plan changes nothing of it.
+        divert(&mut node, &[("web-01", 2)]).await;
+        heard(&mut node, |report| drain(report, 0) == Some((2, false))).await;
         plan.tiers[0].members[1].weight = 3;
         configure(&mut node, 2, &plan).await;
         assert!((0..4).all(|_| visitor.ask(GET).text() == "two"));
 
         answer.send(()).unwrap();
         assert_eq!(waits.answer(false).text(), "one");
-        heard(&mut node, |report| {
-            drain(report, 0).is_some_and(|drain| drain.done)
-        })
-        .await;
-        divert(&mut node, "web-01", None, false).await;
+        heard(&mut node, |report| drain(report, 0) == Some((2, true))).await;
+        divert(&mut node, &[]).await;
         heard(&mut node, |report| drain(report, 0).is_none()).await;
         let texts: Vec<_> = (0..8).map(|_| visitor.ask(GET).text()).collect();
         assert_eq!(texts.iter().filter(|text| *text == "one").count(), 2);
@@ -103,8 +99,9 @@ fn start(
     })
 }
 
-fn drain(report: &RoleReport, index: usize) -> Option<&terrace_protocol::report::DrainReport> {
-    report.upstreams.get(index)?.drain.as_ref()
+/// Which order empties an upstream, and whether it is done.
+fn drain(report: &RoleReport, index: usize) -> Option<(u64, bool)> {
+    report.upstreams.get(index)?.news().1
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -121,13 +118,15 @@ async fn configure(node: &mut Node, generation: u64, plan: &BalancerPlan) {
     heard(node, |report| report.generation == generation).await;
 }
 
-async fn divert(node: &mut Node, server: &str, within: Option<u64>, force: bool) {
-    let divert = Divert {
-        server: server.to_owned(),
-        within,
-        force,
+/// Has these servers emptied, each by the order of this number, and all others used.
+async fn divert(node: &mut Node, servers: &[(&str, u64)]) {
+    let order = |(server, number): &(&str, u64)| Divert {
+        server: (*server).to_owned(),
+        number: *number,
+        within: 30_000,
     };
-    node.sender.send(&ToRole::Divert(divert)).await.unwrap();
+    let orders = servers.iter().map(order).collect();
+    node.sender.send(&ToRole::Divert(orders)).await.unwrap();
 }
 
 /// Waits for a report like this.

@@ -46,8 +46,6 @@ pub struct Settings {
 pub struct Started {
     /// From the start of the process to the first answer.
     pub took: Duration,
-    /// Its process number; 0 when it ran already.
-    pub pid: u32,
 }
 
 /// How a server came to its end.
@@ -149,10 +147,15 @@ impl Instance {
         started
     }
 
+    /// The number of its process; `None`: it does not run.
+    pub fn pid(&self) -> Option<u32> {
+        let path = self.settings.directories.pid();
+        std::fs::read_to_string(path).ok()?.trim().parse().ok()
+    }
+
     /// The run of its process; `None`: it has none.
     pub fn run(&self) -> Option<Run> {
-        let path = self.settings.directories.pid();
-        let pid: u32 = std::fs::read_to_string(path).ok()?.trim().parse().ok()?;
+        let pid = self.pid()?;
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         // After the name, which may hold blanks, the start is the 20th field.
         let started = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?;
@@ -199,11 +202,11 @@ impl Instance {
         self.control.forget();
         self.write_files()?;
         let begun = Instant::now();
-        let pid = self.processes.start(self.spawn()).await?;
+        self.processes.start(self.spawn()).await?;
         self.answered().await?;
         let took = begun.elapsed();
         self.settle().await?;
-        Ok(Started { took, pid })
+        Ok(Started { took })
     }
 
     /// Takes over a server that runs already: after its node was started again, or to repeat what a start
@@ -216,7 +219,7 @@ impl Instance {
         self.answered().await?;
         let took = begun.elapsed();
         self.settle().await?;
-        Ok(Started { took, pid: 0 })
+        Ok(Started { took })
     }
 
     /// Asks it how it is.

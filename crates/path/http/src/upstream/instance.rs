@@ -3,10 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use terrace_protocol::report::UpstreamReport;
+use terrace_protocol::role::Divert;
 use terrace_service::clock;
 
+use super::drain::Drain;
 use super::health::{Check, Health};
 
 /// How a connection to an instance is made. TLS, unix sockets and FastCGI come beside it.
@@ -27,7 +30,9 @@ pub struct Instance {
     since: AtomicU64,
     arrivals: AtomicU32,
     deaths: Arc<AtomicU32>,
+    /// There is a `drain`: asked on every request.
     leaving: AtomicBool,
+    drain: Mutex<Option<Drain>>,
     in_flight: AtomicU32,
     /// Requests that it was asked.
     pub requests: AtomicU64,
@@ -49,6 +54,7 @@ impl Instance {
             arrivals: AtomicU32::new(0),
             deaths: Arc::default(),
             leaving: AtomicBool::new(false),
+            drain: Mutex::default(),
             in_flight: AtomicU32::new(0),
             requests: AtomicU64::new(0),
             errors: AtomicU64::new(0),
@@ -71,12 +77,21 @@ impl Instance {
         &self.deaths
     }
 
-    /// Whether it is being emptied: connections to it are not kept for later.
-    pub fn set_leaving(&self, leaving: bool) {
-        self.leaving.store(leaving, Ordering::Relaxed);
+    fn drain(&self) -> MutexGuard<'_, Option<Drain>> {
+        // Every use leaves it whole.
+        self.drain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It is being emptied.
+    /// Empties it by this order, or uses it again. An order that is known already changes nothing.
+    pub(super) fn divert(&self, order: Option<&Divert>, now: Instant) {
+        let mut drain = self.drain();
+        if drain.map(|drain| drain.number) != order.map(|order| order.number) {
+            *drain = order.map(|order| Drain::ordered(order, now));
+        }
+        self.leaving.store(drain.is_some(), Ordering::Relaxed);
+    }
+
+    /// It is being emptied: nothing new goes there, and connections to it are not kept for later.
     pub fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Relaxed)
     }
@@ -142,7 +157,9 @@ impl Instance {
     }
 
     /// How it stands.
-    pub fn report(&self) -> UpstreamReport {
+    pub fn report(&self, now: Instant) -> UpstreamReport {
+        let drain = *self.drain();
+        let in_flight = self.in_flight();
         UpstreamReport {
             instance: self.id.clone(),
             healthy: self.is_healthy(),
@@ -151,7 +168,8 @@ impl Instance {
             requests: self.requests.load(Ordering::Relaxed),
             errors: self.errors.load(Ordering::Relaxed),
             retries: self.retries.load(Ordering::Relaxed),
-            in_flight: u64::from(self.in_flight()),
+            in_flight: u64::from(in_flight),
+            drain: drain.map(|drain| drain.report(in_flight, now)),
             ..UpstreamReport::default()
         }
     }

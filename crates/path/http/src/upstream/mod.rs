@@ -1,9 +1,10 @@
 //! The instances of the next tier: which are well, whom a request goes to, and connections kept for the next.
 //!
-//! Health is shared by all workers, and decided by [`health`], a pure machine; [`check`] asks. Which instance a
+//! Health is shared by all workers, and decided by [`health`], a pure machine; [`check`] asks. [`drain`] empties. Which instance a
 //! request goes to is a [`policy`]'s to say. Connections are a worker's own: [`pool`].
 
 pub mod check;
+pub mod drain;
 pub mod health;
 mod instance;
 pub mod policy;

@@ -95,7 +95,8 @@ pub enum Ended {
     Aside,
 }
 
-/// Instances on the same server are used in turn; the others while none of those is healthy.
+/// Instances on the same server are used in turn; the others while none of those is healthy. One that is being emptied
+/// is never among them.
 pub struct Near {
     members: Vec<(Arc<Instance>, bool)>,
     turn: AtomicUsize,
@@ -113,7 +114,9 @@ impl Near {
     /// Somebody else is there to ask.
     fn has_other(&self, failed: &Failed) -> bool {
         let mut others = self.members.iter().enumerate();
-        others.any(|(index, (instance, _))| index != failed.index && instance.is_healthy())
+        others.any(|(index, (instance, _))| {
+            index != failed.index && instance.is_healthy() && !instance.is_leaving()
+        })
     }
 
     fn choose(&self, tried: &[usize]) -> Option<usize> {
@@ -123,7 +126,7 @@ impl Near {
             let start = turn % count.max(1);
             (start..count).chain(0..start).find(|index| {
                 let (instance, near) = &self.members[*index];
-                !tried.contains(index) && wanted(instance, *near)
+                !tried.contains(index) && !instance.is_leaving() && wanted(instance, *near)
             })
         };
         let found = of(&|instance, near| near && instance.is_healthy());
@@ -166,6 +169,8 @@ impl Policy for Near {
 
 #[cfg(test)]
 mod tests {
+    use terrace_protocol::role::Divert;
+
     use super::super::Transport;
     use super::*;
 
@@ -195,6 +200,23 @@ mod tests {
             "with all of them out one is tried"
         );
         assert_eq!(policy.choose(&[0]), None);
+    }
+
+    #[test]
+    fn what_is_emptied_gets_nothing() {
+        let policy = policy(&[true, false]);
+        let order = Divert {
+            server: "s".to_owned(),
+            number: 1,
+            within: 0,
+        };
+        let divert = |index: usize| policy.members[index].0.divert(Some(&order), Instant::now());
+        policy.members[0].0.unreachable("refused");
+        assert_eq!(policy.choose(&[]), Some(1));
+        divert(1);
+        assert_eq!(policy.choose(&[]), Some(0), "it is out, and not emptied");
+        divert(0);
+        assert_eq!(policy.choose(&[]), None);
     }
 
     #[test]

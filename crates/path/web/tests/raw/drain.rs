@@ -1,4 +1,4 @@
-//! The life of the role, as its node sees it: a plan, another plan, and the end.
+//! The life of the role, as its node sees it: a plan, another plan, servers that are emptied, and the end.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
@@ -9,8 +9,9 @@ use std::time::Duration;
 use serde_json::value::to_raw_value;
 use terrace_protocol::Channel;
 use terrace_protocol::report::{RoleReport, State};
-use terrace_protocol::role::{Configure, FromRole, ToRole};
+use terrace_protocol::role::{Configure, Divert, FromRole, ToRole};
 use terrace_service::{Control, Descriptors, Role};
+use terrace_site::plan::UpstreamPlan;
 use tokio::net::UnixStream;
 
 use crate::harness::{PATIENCE, Visitor, plan, wait_for};
@@ -104,6 +105,74 @@ fn a_connection_that_has_changed_its_protocol_lasts_as_long_as_the_drain() {
         lines.len() == 1 && lines[0].contains(" /chat 101 ") && lines[0].ends_with(" 1 late-total"),
         "{log}"
     );
+}
+
+#[test]
+fn the_app_of_a_server_that_is_emptied_gets_nothing_new_and_the_one_beside_stays() {
+    let (answer, answers) = std::sync::mpsc::channel();
+    let answers = std::sync::Mutex::new(answers);
+    let near = Upstream::start(|_, _| Reply::ok("near"));
+    let far = Upstream::start(move |_, request| {
+        if request.head.contains("/slow") {
+            let _ = answers.lock().unwrap().recv_timeout(PATIENCE);
+        }
+        Reply::ok("far")
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let (address, role) = start(directory.path());
+    runtime().block_on(async {
+        let mut node = node(directory.path()).await;
+        let mut plan = plan(address, far.address);
+        plan.routes[0].timeouts.first_byte = PATIENCE;
+        plan.routes[0].upstreams[0].instance = "web-02/app/1".to_owned();
+        plan.routes[0].upstreams[0].near = false;
+        configure(&mut node, 1, &plan).await;
+        let mut waits = Visitor::to(address);
+        waits.send("GET /slow HTTP/1.1\r\nHost: a.example\r\n\r\n");
+        wait_for("the request", || {
+            let asked = far.requests();
+            asked
+                .iter()
+                .any(|one| one.head.contains("/slow"))
+                .then_some(())
+        });
+
+        divert(&mut node, &["web-01", "web-02"]).await;
+        let emptied = |report: &RoleReport, index: usize| report.upstreams[index].news().1;
+        let report = heard(&mut node, |report| emptied(report, 0) == Some((1, false))).await;
+        assert_eq!(report.upstreams[0].in_flight, 1);
+        assert_eq!(Visitor::to(address).ask(GET).status, 503);
+        // Another plan brings an app beside it: that one is not its to empty.
+        plan.routes[0].upstreams.push(UpstreamPlan {
+            instance: "web-01/app/1".to_owned(),
+            address: near.address,
+            near: true,
+        });
+        configure(&mut node, 2, &plan).await;
+        assert_eq!(Visitor::to(address).ask(GET).text(), "near");
+        answer.send(()).unwrap();
+        assert_eq!(waits.answer(false).text(), "far");
+        let done = |report: &RoleReport| emptied(report, 1) == Some((1, true));
+        let report = heard(&mut node, done).await;
+        assert_eq!(emptied(&report, 0), None);
+
+        divert(&mut node, &[]).await;
+        heard(&mut node, |report| emptied(report, 1).is_none()).await;
+        let drain = ToRole::Drain { within: 100 };
+        node.sender.send(&drain).await.unwrap();
+    });
+    role.join().unwrap().unwrap();
+}
+
+/// Has these servers emptied, and all others used.
+async fn divert(node: &mut Node, servers: &[&str]) {
+    let order = |server: &&str| Divert {
+        server: (*server).to_owned(),
+        number: 1,
+        within: 30_000,
+    };
+    let orders = servers.iter().map(order).collect();
+    node.sender.send(&ToRole::Divert(orders)).await.unwrap();
 }
 
 /// The role on a thread of its own, with its node's socket and its log in this directory.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use terrace_protocol::control::{ServerStatus, Status};
-use terrace_protocol::report::{DrainReport, RoleReport, State, Traffic, UpstreamReport};
+use terrace_protocol::report::{RoleReport, State, Traffic, UpstreamReport};
 
 use super::{Table, latency, span};
 
@@ -153,18 +153,12 @@ fn row(server: &ServerStatus, role: &RoleReport, now: u64) -> Vec<String> {
 }
 
 fn is_left_out(upstream: &UpstreamReport) -> bool {
-    !upstream.healthy || drain(upstream).is_some()
-}
-
-/// How it is being emptied, if it is.
-fn drain(upstream: &UpstreamReport) -> Option<&DrainReport> {
-    let drain = upstream.drain.as_ref();
-    drain.filter(|drain| drain.refused.is_none())
+    !upstream.healthy || upstream.drain.is_some()
 }
 
 /// Whom the role above does without, since when and why.
 fn left_out(upstream: &UpstreamReport, now: u64) -> Vec<String> {
-    let (state, why) = match drain(upstream) {
+    let (state, why) = match &upstream.drain {
         Some(drain) if drain.done => ("drained", "nothing is in flight".to_owned()),
         Some(drain) => {
             let left = span(Duration::from_millis(drain.left));
@@ -221,7 +215,7 @@ fn is_cut_off(role: &RoleReport) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use terrace_protocol::report::{DatabaseReport, ServerReport};
+    use terrace_protocol::report::{DatabaseReport, DrainReport, ServerReport};
 
     use super::*;
 

@@ -83,10 +83,8 @@ impl World {
             self.servers[index].doing = Doing::Answers;
             self.check(index);
             self.servers[index].leaving = false;
-            self.tier
-                .divert(&format!("web-{index}"), None, false, self.now)
-                .unwrap();
         }
+        self.tell_diverted();
         self.tier.look_after_line(self.now);
         self.poll_waiting();
         while !self.running.is_empty() {
