@@ -3,14 +3,19 @@
 //! The nodes of a rehearsal have no connection of their own: their letters are carried here, and only where the network
 //! would let the two servers reach each other.
 
+use std::time::Duration;
+
 use serde_json::value::RawValue;
 use terrace_protocol::control::{Reply, Request};
-use terrace_protocol::node::{Order, ToNode};
+use terrace_protocol::node::{FromNode, Order, ToNode};
 use terrace_protocol::{Sender, node};
 use terrace_site::plan::Part;
 
 use super::bring_up::refused;
-use super::{Coordinator, Server};
+use super::{Coordinator, Event, Server};
+
+/// How long a node may take to answer: longer than any change of the primary that is not decided is under way.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
 
 impl Coordinator {
     /// Carries a letter; what cannot be carried is lost.
@@ -76,8 +81,33 @@ impl Coordinator {
         let number = self.orders_given;
         let told = node.send(&ToNode::Order { number, order }).await;
         told.map_err(|_| away("does not listen"))?;
-        self.orders.insert(number, reply);
+        let name = server.plan.server.clone();
+        self.wait_for(number, reply, name, move |why| {
+            let outcome = Err(format!(
+                "{why}; whether the primary changes, `terrace status` shows"
+            ));
+            FromNode::Ordered { number, outcome }
+        });
         Ok(())
+    }
+
+    /// Waits for what a node answers, and not for ever: it may be killed, or cut off, before it does.
+    fn wait_for(
+        &mut self,
+        number: u64,
+        reply: Sender<Reply>,
+        server: String,
+        unanswered: impl FnOnce(String) -> FromNode + Send + 'static,
+    ) {
+        self.orders.insert(number, reply);
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(ANSWERS_WITHIN).await;
+            let seconds = ANSWERS_WITHIN.as_secs();
+            let message = unanswered(format!("{server} has not answered within {seconds} s"));
+            // Whoever was answered meanwhile is not waited for any more.
+            let _ = events.send(Event::Node { server, message });
+        });
     }
 
     /// Has the primary's node look for a text; its answer comes later. `Err`: why it cannot.
@@ -88,13 +118,17 @@ impl Coordinator {
             databases.any(|database| database.writable)
         };
         let primary = self.servers.values().find(writable);
-        let node = primary.and_then(|server| server.node.as_ref());
-        let node = node.ok_or_else(|| refused("no database takes writes now", None))?;
+        let node = primary.and_then(|server| Some((server, server.node.as_ref()?)));
+        let (server, node) = node.ok_or_else(|| refused("no database takes writes now", None))?;
+        let name = server.plan.server.clone();
         self.orders_given += 1;
         let number = self.orders_given;
         let told = node.send(&ToNode::Find { number, text }).await;
         told.map_err(|error| refused(error, None))?;
-        self.orders.insert(number, reply);
+        self.wait_for(number, reply, name, move |why| {
+            let outcome = Err(why);
+            FromNode::Found { number, outcome }
+        });
         Ok(())
     }
 

@@ -12,7 +12,7 @@ mod words;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use terrace_database::failover::{self, Action, Epoch, Event, Machine, Record, Report};
+use terrace_database::failover::{self, Action, Epoch, Event, Machine, Phase, Record, Report};
 use terrace_protocol::node::Order;
 use terrace_protocol::report::{RoleReport, State};
 use terrace_service::clock;
@@ -51,6 +51,7 @@ pub(crate) async fn run(part: Part) -> String {
         () = controller.serve() => {}
         () = ended(&mut stopped) => {}
     }
+    controller.leave_machine();
     "controller".to_owned()
 }
 
@@ -108,13 +109,25 @@ impl Controller {
             match Store::open(&self.part.context.home.state) {
                 Ok((store, record)) => {
                     self.store = Some(store);
+                    if let Some(record) = &record {
+                        (self.routing, self.hold) = first_word(record);
+                    }
                     self.machine = record.map(|record| machine(&plan, record));
                 }
                 Err(error) => self.say(State::Failing, error.to_string()),
             }
-        } else if let Some(machine) = &mut self.machine {
-            *machine = self::machine(&plan, machine.record().clone());
+        } else if let Some(record) = self.leave_machine() {
+            self.machine = Some(machine(&plan, record));
         }
+    }
+
+    /// Ends the machine: whoever waits for it is answered. What it has recorded, another one goes on from.
+    fn leave_machine(&mut self) -> Option<Record> {
+        let mut machine = self.machine.take()?;
+        for action in machine.end() {
+            self.act(action);
+        }
+        Some(machine.record().clone())
     }
 
     fn received(&mut self, received: Received) {
@@ -211,7 +224,7 @@ impl Controller {
                 post.answer(number, outcome);
             }
             Action::StandDown => {
-                self.machine = None;
+                self.leave_machine();
                 self.store = None;
                 let why = "another controller has taken over".to_owned();
                 self.say(State::Stopped, why);
@@ -289,9 +302,31 @@ impl Controller {
     }
 }
 
+/// What routers are told before anybody has been heard, perhaps by a controller that was started while the primary is
+/// away: without a word they neither hold nor read.
+fn first_word(record: &Record) -> (Option<(Epoch, String)>, bool) {
+    let routing = (record.epoch, record.primary.clone());
+    (Some(routing), record.phase != Phase::Stable)
+}
+
 fn machine(plan: &ControllerPlan, record: Record) -> Machine {
     let members = plan.members.iter().cloned().collect();
     // Without a majority a dead primary is replaced on an operator's word alone.
     let settings = failover::Settings::new(members, plan.ack, false);
     Machine::new(settings, record, Instant::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routers_hear_at_once_who_is_recorded_and_hold_while_it_changes() {
+        let mut record = Record::birth("web-01");
+        record.epoch = Epoch(7);
+        let routing = Some((Epoch(7), "web-01".to_owned()));
+        assert_eq!(first_word(&record), (routing.clone(), true));
+        record.phase = Phase::Stable;
+        assert_eq!(first_word(&record), (routing, false));
+    }
 }

@@ -143,6 +143,10 @@ impl Database {
             command => self.obey(instance, &command).await,
         };
         tracing::info!(?token, ?answer, "done");
+        self.not_done = match &answer {
+            Answer::Failed(reason) => Some(reason.clone()),
+            _ => None,
+        };
         // The controller decides by the last report: one from before the command would mislead it.
         self.look(instance).await;
         self.answer(token, answer);

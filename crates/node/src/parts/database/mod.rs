@@ -57,6 +57,7 @@ pub(crate) async fn run(part: Part) -> String {
         newborn: false,
         heard: None,
         reborn: None,
+        not_done: None,
         unwell_since: None,
     };
     let mut stopped = database.part.stopped.clone();
@@ -134,6 +135,8 @@ struct Database {
     heard: Option<Token>,
     /// The run that was started as a replica.
     reborn: Option<Run>,
+    /// Why the controller's last command was not carried out.
+    not_done: Option<String>,
     /// Since when it does not serve, though it runs.
     unwell_since: Option<Instant>,
 }

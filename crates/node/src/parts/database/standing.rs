@@ -17,7 +17,11 @@ impl Database {
             Report::Up(standing) => {
                 self.failures = 0;
                 self.report.database = Some(Box::new(place(standing)));
-                said(standing)
+                let (state, reason) = said(standing);
+                match &self.not_done {
+                    Some(why) if state != State::Serving => (state, format!("{reason}: {why}")),
+                    _ => (state, reason),
+                }
             }
             Report::Down | Report::Silent => (State::Failing, silent),
         };
@@ -78,7 +82,9 @@ fn follows(link: &Link) -> (State, String) {
             (State::Serving, format!("replica of {source}, up to date"))
         }
         Some(lag) => {
-            let text = format!("replica of {source}, {} s behind", lag.as_secs());
+            let (seconds, count) = (lag.as_secs(), link.unapplied);
+            let text =
+                format!("replica of {source}, {seconds} s behind ({count} transactions to apply)");
             (State::Serving, text)
         }
         None => (State::Starting, format!("replica of {source}, catching up")),
@@ -98,10 +104,14 @@ mod tests {
             diverged: false,
             trouble: None,
             lag: lag.map(Duration::from_secs),
+            unapplied: 120,
         };
         let words = |link| follows(&link).1;
         assert_eq!(words(link(true, Some(0))), "replica of web-01, up to date");
-        assert_eq!(words(link(true, Some(7))), "replica of web-01, 7 s behind");
+        assert_eq!(
+            words(link(true, Some(7))),
+            "replica of web-01, 7 s behind (120 transactions to apply)"
+        );
         assert_eq!(follows(&link(false, None)).0, State::Failing);
     }
 }

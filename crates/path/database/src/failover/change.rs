@@ -27,6 +27,12 @@ pub(super) struct Waiting {
     since: Instant,
 }
 
+impl Waiting {
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+}
+
 /// How far a change has come; all of it is done again after a restart.
 pub(super) struct Change {
     since: Instant,
@@ -76,7 +82,7 @@ impl Machine {
     }
 
     fn begin(&mut self, waiting: Waiting, now: Instant) {
-        let possible = self.may_begin(&waiting.order);
+        let possible = self.may_begin(&waiting.order, now);
         match possible {
             Err(Refusal::Lagging(_)) if now - waiting.since < CATCHES_UP => {
                 self.waiting = Some(waiting);
@@ -100,7 +106,7 @@ impl Machine {
         }
     }
 
-    fn may_begin(&self, order: &Order) -> Result<(), Refusal> {
+    fn may_begin(&self, order: &Order, now: Instant) -> Result<(), Refusal> {
         let (Order::Switchover { to } | Order::Failover { to, .. }) = order;
         if !self.settings.members.contains(to) {
             return Err(Refusal::NoMember(to.clone()));
@@ -109,14 +115,14 @@ impl Machine {
             return Err(Refusal::Already(to.clone()));
         }
         match order {
-            Order::Switchover { to } => self.may_switch(to),
+            Order::Switchover { to } => self.may_switch(to, now),
             Order::Failover {
                 accept_data_loss, ..
             } => self.may_fail_over(*accept_data_loss),
         }
     }
 
-    fn may_switch(&self, target: &str) -> Result<(), Refusal> {
+    fn may_switch(&self, target: &str, now: Instant) -> Result<(), Refusal> {
         let primary = &self.record.primary;
         if self.opened.is_none() || self.standing(primary).is_none() {
             return Err(Refusal::PrimaryAway(primary.clone()));
@@ -125,11 +131,13 @@ impl Machine {
         let attached = member.and_then(|one| one.attached.as_ref());
         let usable = attached.is_some_and(|one| one.source == *primary)
             && member.is_some_and(|one| !one.diverged)
-            && !self.record.fenced.contains(target);
+            && !self.record.fenced.contains(target)
+            && !self.is_kept_out(target, now);
         if !usable {
             return Err(Refusal::NotAttached(target.to_owned()));
         }
-        if !self.follows_closely(target) {
+        // Where commits wait for an acknowledgement the primary cannot be closed: they are let go first.
+        if !self.follows_closely(target) || self.is_stuck() {
             return Err(Refusal::Lagging(target.to_owned()));
         }
         Ok(())
@@ -245,13 +253,17 @@ impl Machine {
     ) -> Result<(String, Position), Refusal> {
         let old = self.record.primary.clone();
         let collected = &self.change.collected;
-        let best = furthest(collected).ok_or_else(|| Refusal::Alone(old.clone()))?;
+        let nobody = || match wish.filter(|_| accept_data_loss) {
+            Some(wish) => Refusal::NoAnswer(wish.to_owned()),
+            None => Refusal::Alone(old.clone()),
+        };
+        let best = furthest(collected).ok_or_else(nobody)?;
         let position = |name: &String| collected[name].1.clone();
         if accept_data_loss {
-            let name = wish
-                .map(str::to_owned)
-                .filter(|wish| collected.contains_key(wish));
-            let name = name.unwrap_or_else(|| best.clone());
+            let name = wish.map_or_else(|| best.clone(), str::to_owned);
+            if !collected.contains_key(&name) {
+                return Err(Refusal::NoAnswer(name));
+            }
             let position = position(&name);
             return Ok((name, position));
         }

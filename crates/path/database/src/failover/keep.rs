@@ -7,7 +7,7 @@ use terrace_site::model::Ack;
 
 use super::machine::Machine;
 use super::member::Attached;
-use super::record::Phase;
+use super::record::{Phase, Record};
 use super::words::{Command, Report};
 
 /// Silent for this long, writes are held.
@@ -61,6 +61,9 @@ impl Machine {
                     if self.record.phase == Phase::Promote {
                         self.store(|record| record.phase = Phase::Stable);
                     }
+                } else if self.settings.ack == Ack::None && self.record.names_anyone() {
+                    // What it acknowledges from here on is vouched for by nobody.
+                    self.store(Record::vouch_no_more);
                 } else if !self.record.is_safe() || self.strangers_are_out(now) {
                     // It sets semi-sync by the record, whatever was set before.
                     self.enabled = None;
@@ -171,6 +174,19 @@ impl Machine {
     fn is_locked_out(&self, name: &str) -> bool {
         let primary = self.standing(&self.record.primary);
         primary.is_some_and(|one| one.barred.contains(name))
+    }
+
+    /// It is locked out, or about to be: it will receive nothing more.
+    pub(super) fn is_kept_out(&self, name: &str, now: Instant) -> bool {
+        let primary = self.members.get(&self.record.primary);
+        let flight = primary.and_then(|one| one.inflight.as_ref());
+        let barring = flight
+            .is_some_and(|flight| matches!(&flight.command, Command::Bar(who) if who == name));
+        let barred = self
+            .members
+            .get(name)
+            .is_some_and(|one| one.barred.is_some());
+        barring || barred || self.is_locked_out(name) || self.leaves(name, now)
     }
 
     /// Only once its link is known to acknowledge no more than the record allows, and not while it is on

@@ -57,11 +57,9 @@ impl Machine {
     /// A controller that goes on from this record. Its first event makes it take over: it stores a term
     /// of its own before it commands anything.
     pub fn new(settings: Settings, record: Record, now: Instant) -> Self {
-        let members = settings
-            .members
-            .iter()
-            .map(|name| (name.clone(), Member::new()))
-            .collect();
+        // Who may acknowledge and is no longer in the file is never heard, and so locked out and let go.
+        let named = settings.members.iter().chain(record.sync_set.keys());
+        let members = named.map(|name| (name.clone(), Member::new())).collect();
         Self {
             change: Change::begin(now),
             settings,
@@ -90,6 +88,23 @@ impl Machine {
     /// The primary takes writes, and this controller has opened it.
     pub fn is_open(&self) -> bool {
         self.opened.is_some()
+    }
+
+    /// It comes to its end: whoever waits for an order is answered. What is recorded goes on without.
+    pub fn end(&mut self) -> Vec<Action> {
+        self.retired = true;
+        if let Some(waiting) = self.waiting.take() {
+            let reason =
+                "the controller ended, or was given another plan, before it began".to_owned();
+            self.refuse(waiting.number(), Refusal::Undone(reason));
+        }
+        let recorded = self.record.phase != Phase::Stable;
+        self.reply(Err(if recorded {
+            Refusal::Busy
+        } else {
+            Refusal::Undone("the record of it could not be kept".to_owned())
+        }));
+        std::mem::take(&mut self.out)
     }
 
     /// Takes one event and says what is to be done, in this order.

@@ -82,6 +82,17 @@ impl Record {
         }
     }
 
+    /// Somebody counts, or may count again.
+    pub(super) fn names_anyone(&self) -> bool {
+        self.mark.is_some() || !self.sync_set.is_empty()
+    }
+
+    /// From now on writes may be acknowledged that no replica holds.
+    pub(super) fn vouch_no_more(&mut self) {
+        self.sync_set.clear();
+        self.mark = None;
+    }
+
     /// A failover would lose no acknowledged write, once its replicas are reached.
     pub fn is_safe(&self) -> bool {
         self.mark.is_some() && !self.sync_set.is_empty()

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use terrace_site::model::Ack;
 
 use super::machine::Machine;
-use super::record::Run;
+use super::record::{Record, Run};
 use super::words::Command;
 use crate::gtid::Position;
 
@@ -81,12 +81,12 @@ impl Machine {
             return false;
         }
         if gone.len() == self.record.sync_set.len() {
-            let diverged = |name: &String| self.members.get(name).is_none_or(|one| one.diverged);
-            if self.settings.ack == Ack::Replica || gone.iter().any(diverged) {
-                self.store(|record| {
-                    record.sync_set.clear();
-                    record.mark = None;
-                });
+            let never_back = |name: &String| {
+                let diverged = self.members.get(name).is_none_or(|one| one.diverged);
+                diverged || !self.settings.members.contains(name)
+            };
+            if self.settings.ack == Ack::Replica || gone.iter().any(never_back) {
+                self.store(Record::vouch_no_more);
             }
             return self.is_storing();
         }
@@ -189,6 +189,13 @@ impl Machine {
             .iter()
             .filter(acks)
             .map(|(name, _)| name)
+    }
+
+    /// Commits wait for long, and none gets through.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.stuck
+            .as_ref()
+            .is_some_and(|stuck| stuck.lasts >= STUCK)
     }
 
     /// Commits wait, though a replica that acknowledges holds them: it will not be asked again. The record stops

@@ -75,7 +75,8 @@ pub enum Command {
     /// them and was connected anew is not asked again, and they hold up all others. Only while a replica is
     /// known to hold them, and the record vouches for nothing.
     Release,
-    /// Refuse writes, and wait a bounded time for those under way; answers with the last position.
+    /// Wait a bounded time for the transactions that are open, then refuse writes; answers with the last position.
+    /// Fails where transactions stay open: whoever holds them would lose them.
     Close,
     /// Replicate from this server. Only if it is still in this run, and has no transaction of its own.
     /// What it received and did not apply is applied first, never thrown away.
@@ -145,6 +146,8 @@ pub struct Link {
     pub trouble: Option<String>,
     /// How far it is behind; `None`: unknown.
     pub lag: Option<Duration>,
+    /// How many transactions it has received and not applied.
+    pub unapplied: u64,
 }
 
 /// How a server stands that answers.
@@ -267,6 +270,11 @@ pub enum Refusal {
          or accept the loss with --accept-data-loss"
     )]
     Restarted(String, String),
+    /// The one that was named for a failover with loss.
+    #[error(
+        "{0} does not say what it holds, so it cannot become the primary: bring it back, or name another server"
+    )]
+    NoAnswer(String),
     /// Nobody has caught up.
     #[error(
         "no replica has caught up with what {0} had acknowledged; bring {0} back, or accept the loss with \

@@ -22,6 +22,9 @@ const DRAIN: Duration = Duration::from_secs(3);
 /// What a replica is told that asks for transactions which its source does not have.
 const FATAL_READ: u32 = 1236;
 
+/// What a replica is told whose account is locked: by MariaDB, by MySQL.
+const LOCKED_OUT: [u32; 2] = [4151, 3118];
+
 impl Member {
     /// True: it has transactions of its own.
     pub(super) async fn attach(&self, source: &str, acks: bool) -> Result<bool, Error> {
@@ -57,7 +60,7 @@ impl Member {
         }
         let user = statements::replica_user(self.server_id);
         let source = self.source(peer, &user);
-        if engine == Engine::Mysql && self.is_errant(conn, &source).await? {
+        if engine == Engine::Mysql && self.is_errant(conn, peer).await? {
             return Ok(true);
         }
         match &link {
@@ -96,13 +99,14 @@ impl Member {
         }
     }
 
-    /// Waits until it receives. True: it was refused for good.
+    /// Waits until it receives, or is found locked out: then its link stands, and runs by itself once it is let in.
+    /// True: it was refused for good.
     async fn connected(&self, conn: &mut Conn) -> Result<bool, Error> {
         let deadline = Instant::now() + WITHIN;
         loop {
             let link = bounded(standing::link(self.engine, conn)).await?;
             let link = link.ok_or_else(|| Error::State("it has no source".into()))?;
-            if link.receives {
+            if link.receives || LOCKED_OUT.contains(&link.receive_error.0) {
                 return Ok(false);
             }
             if link.receive_error.0 == FATAL_READ {
@@ -121,9 +125,8 @@ impl Member {
     /// # Errors
     /// When the donor does not let it, or it takes too long.
     pub async fn clone_into(&self, donor: &str, directory: &Path) -> Result<(), Error> {
-        let user = statements::replica_user(self.server_id);
         let peer = self.peer(donor)?;
-        let source = self.source(peer, &user);
+        let source = self.source(peer, statements::COPY_USER);
         let mut conn = bounded(self.connect()).await?;
         let copy = statements::clone_into(&source, &directory.to_string_lossy());
         timeout(CLONED_WITHIN, carry_out(&mut conn, copy))
@@ -142,8 +145,9 @@ impl Member {
         }
     }
 
-    /// MySQL lets an errant replica connect and breaks later: asked before.
-    async fn is_errant(&self, conn: &mut Conn, source: &Source<'_>) -> Result<bool, Error> {
+    /// MySQL lets an errant replica connect and breaks later: asked before, also where its own account is locked.
+    async fn is_errant(&self, conn: &mut Conn, peer: &Peer) -> Result<bool, Error> {
+        let source = self.source(peer, statements::COPY_USER);
         let there = mysql_async::OptsBuilder::default()
             .ip_or_hostname(source.host)
             .tcp_port(source.port)

@@ -13,6 +13,7 @@ use terrace_service::Secret;
 use terrace_site::plan::Engine;
 use tokio::time::{sleep, timeout};
 
+use super::drain::drain;
 use super::standing;
 use super::statements;
 use crate::failover::{Answer, Command, Run, Standing};
@@ -39,6 +40,11 @@ pub enum Error {
     /// It can neither write nor, for as long as that lasts, say how far it has received.
     #[error("{full} ({0})", full = standing::FULL)]
     DiskFull(String),
+    /// A primary is not closed over the head of whoever writes to it.
+    #[error(
+        "transactions stay open ({0}, the oldest for {1} s): let the app end them, or stop what holds them open"
+    )]
+    StayOpen(usize, i64),
     /// It is not in the state that the command is for.
     #[error("{0}")]
     State(String),
@@ -109,12 +115,19 @@ impl Member {
                 .await?;
         let own = std::iter::once(self.server_id);
         let ids = self.peers.values().map(|peer| peer.server_id).chain(own);
-        for user in ids.map(statements::replica_user) {
-            if there.contains(&user) {
-                continue;
+        let replicas = ids.map(|id| {
+            let user = statements::replica_user(id);
+            let make = statements::make_account(&user, &self.password);
+            (user, make)
+        });
+        let copy = (self.engine == Engine::Mysql).then(|| {
+            let make = statements::make_copy_account(&self.password);
+            (statements::COPY_USER.to_owned(), make)
+        });
+        for (user, make) in replicas.chain(copy) {
+            if !there.contains(&user) {
+                bounded(self.write_ajar(&mut conn, make)).await?;
             }
-            let make = statements::make_account(self.engine, &user, &self.password);
-            bounded(self.write_ajar(&mut conn, make)).await?;
         }
         bye(conn).await;
         Ok(())
@@ -167,7 +180,13 @@ impl Member {
                 let off_and_on = [false, true].map(|on| statements::semi_sync(engine, on));
                 carry_out(conn, off_and_on).await
             }
-            Command::Close => carry_out(conn, statements::close(engine)).await,
+            Command::Close => {
+                let closed = statements::is_closed(engine);
+                if conn.query_first::<u8, _>(closed).await? != Some(1) {
+                    drain(conn).await?;
+                }
+                carry_out(conn, statements::close(engine)).await
+            }
             Command::Collect => {
                 carry_out(conn, [statements::stop_receiving(engine).to_owned()]).await
             }
@@ -211,10 +230,32 @@ impl Member {
     }
 
     async fn bar(&self, conn: &mut Conn, name: &str) -> Result<(), Error> {
-        let user = statements::replica_user(self.peer(name)?.server_id);
-        self.lock(conn, &user, true).await?;
+        match self.peer(name) {
+            Ok(peer) => {
+                let user = statements::replica_user(peer.server_id);
+                self.lock_out(conn, &user).await
+            }
+            // The file names it no longer: it is among those that nobody knows.
+            Err(_) => self.lock_out_unknown(conn).await,
+        }
+    }
+
+    /// Locks every replication account that belongs to no server of the file.
+    async fn lock_out_unknown(&self, conn: &mut Conn) -> Result<(), Error> {
+        let own = std::iter::once(self.server_id);
+        let ids = self.peers.values().map(|peer| peer.server_id).chain(own);
+        let known: Vec<String> = ids.map(statements::replica_user).collect();
+        let users: Vec<String> = conn.query(statements::REPLICA_USERS).await?;
+        for user in users.iter().filter(|user| !known.contains(user)) {
+            self.lock_out(conn, user).await?;
+        }
+        Ok(())
+    }
+
+    async fn lock_out(&self, conn: &mut Conn, user: &str) -> Result<(), Error> {
+        self.lock(conn, user, true).await?;
         loop {
-            let ids: Vec<u64> = conn.query(statements::connections(&user)).await?;
+            let ids: Vec<u64> = conn.query(statements::connections(user)).await?;
             if ids.is_empty() {
                 return Ok(());
             }

@@ -5,6 +5,7 @@
 //! by [`crate::seed`]. What decides is not here: every function does one thing, bounded in time, that may
 //! be done again.
 
+mod drain;
 mod link;
 mod member;
 mod standing;

@@ -128,6 +128,7 @@ pub(super) async fn read(member: &Member, conn: &mut Conn, run: Run) -> Result<S
     };
     let link = link(engine, conn).await?;
     let own = logged(engine, conn).await?;
+    let unapplied = link.as_ref().map_or(0, |link| own.behind(&link.received));
     let position = match &link {
         Some(link) => own.union(link.received.clone()),
         None => own,
@@ -138,7 +139,7 @@ pub(super) async fn read(member: &Member, conn: &mut Conn, run: Run) -> Result<S
         semi_sync: semi_sync == 1,
         waits: waiting.is_some_and(|(_, sessions)| sessions > 0),
         position,
-        link: link.map(|link| said(member, &link, acks == 1)),
+        link: link.map(|link| said(member, &link, acks == 1, unapplied)),
         replicas: named(&|id| connected.contains(&id)),
         barred: named(&|id| locked.contains(&statements::replica_user(id))),
     })
@@ -157,7 +158,7 @@ fn is_full(data: &str) -> bool {
 /// What an applier says that met a transaction which cannot follow on what it has.
 const OUT_OF_ORDER: [u32; 3] = [1950, 1032, 1062];
 
-fn said(member: &Member, link: &Link, acks: bool) -> failover::Link {
+fn said(member: &Member, link: &Link, acks: bool, unapplied: u64) -> failover::Link {
     let mut peers = member.peers.iter();
     let source = peers.find(|(_, peer)| peer.host == link.host && peer.port == link.port);
     let source = source.map_or_else(
@@ -171,6 +172,7 @@ fn said(member: &Member, link: &Link, acks: bool) -> failover::Link {
         diverged: link.receive_error.0 == 1236 || OUT_OF_ORDER.contains(&link.apply_error.0),
         trouble: trouble(link),
         lag: link.seconds.map(Duration::from_secs),
+        unapplied,
     }
 }
 

@@ -24,21 +24,33 @@ pub fn replica_user(server_id: u32) -> String {
     format!("terrace_replica_{server_id}")
 }
 
-/// Makes a replication account, with the right to replicate (on MySQL also as a copy) and no other. Runs on the primary and reaches
+/// Asks for the replication accounts that there are.
+pub const REPLICA_USERS: &str =
+    "SELECT DISTINCT User FROM mysql.user WHERE User LIKE 'terrace\\_replica\\_%'";
+
+/// The account over which MySQL's servers compare themselves with their source and copy it. It is never locked: who is
+/// locked out as a replica must still find out whether it may come back, and take a copy where it may not.
+pub const COPY_USER: &str = "terrace_copy";
+
+/// Makes a replication account, with the right to replicate and no other. Runs on the primary and reaches
 /// the others as replication.
-pub fn make_account(engine: Engine, user: &str, password: &Secret) -> Vec<String> {
+pub fn make_account(user: &str, password: &Secret) -> Vec<String> {
+    make_account_with("REPLICATION SLAVE", user, password)
+}
+
+/// The same of [`COPY_USER`], with the right to copy and no other.
+pub fn make_copy_account(password: &Secret) -> Vec<String> {
+    make_account_with("BACKUP_ADMIN", COPY_USER, password)
+}
+
+fn make_account_with(right: &str, user: &str, password: &Secret) -> Vec<String> {
     let who = account(user, "%");
     let password = quote(password.expose());
-    let mut statements = vec![
+    vec![
         format!("CREATE USER IF NOT EXISTS {who} IDENTIFIED BY {password}"),
         format!("ALTER USER {who} IDENTIFIED BY {password}"),
-        format!("GRANT REPLICATION SLAVE ON *.* TO {who}"),
-    ];
-    if engine == Engine::Mysql {
-        // It may take a copy of what it may receive anyway.
-        statements.push(format!("GRANT BACKUP_ADMIN ON *.* TO {who}"));
-    }
-    statements
+        format!("GRANT {right} ON *.* TO {who}"),
+    ]
 }
 
 /// Locks a replica's account on this server alone, or lets it in again.
@@ -224,7 +236,14 @@ pub fn acknowledge(engine: Engine, on: bool) -> String {
     format!("SET GLOBAL rpl_semi_sync_{role}_enabled={}", u8::from(on))
 }
 
-/// Refuses writes once those under way have ended; gives up after two seconds (error 1205), for a commit
+/// The transactions that are open and would be cut short by a close: those that wrote or locked something, and those
+/// that have only read, but not for long: a dump reads for minutes and writes nothing.
+pub const OPEN_TRANSACTIONS: &str = "SELECT trx_mysql_thread_id, CAST(trx_started AS CHAR), \
+     TIMESTAMPDIFF(SECOND, trx_started, NOW()) FROM information_schema.INNODB_TRX \
+     WHERE trx_mysql_thread_id NOT IN (0, CONNECTION_ID()) AND trx_autocommit_non_locking=0 AND \
+     (trx_rows_modified>0 OR trx_lock_structs>0 OR (trx_is_read_only=0 AND trx_started>NOW()-INTERVAL 2 SECOND))";
+
+/// Refuses writes once those under way have ended; gives up after a second (error 1205), for a commit
 /// that waits for its replica would hold it up for ever.
 pub fn close(engine: Engine) -> Vec<String> {
     let name = match engine {
@@ -232,7 +251,7 @@ pub fn close(engine: Engine) -> Vec<String> {
         Engine::Mysql => "super_read_only",
     };
     vec![
-        "SET SESSION lock_wait_timeout=2".to_owned(),
+        "SET SESSION lock_wait_timeout=1".to_owned(),
         format!("SET GLOBAL {name}=1"),
         "SET SESSION lock_wait_timeout=DEFAULT".to_owned(),
     ]

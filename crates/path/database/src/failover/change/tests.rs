@@ -16,6 +16,10 @@ struct Pair {
     /// What became of commands: told at the next tick.
     answers: Vec<Event>,
     replies: Vec<Result<u64, Refusal>>,
+    /// Who says nothing.
+    silent: BTreeSet<&'static str>,
+    /// What it was last told to do that `Debug` shows.
+    commands: Vec<String>,
 }
 
 fn run_of(name: &str) -> Run {
@@ -28,11 +32,17 @@ fn position() -> Position {
 
 impl Pair {
     fn well() -> Self {
+        Self::of(&["a", "b"], &["b"])
+    }
+
+    /// Servers of the file, and who may acknowledge: `c` never says anything.
+    fn of(members: &[&str], named: &[&str]) -> Self {
         let now = Instant::now();
-        let members = ["a", "b"].map(str::to_owned).into();
+        let members = members.iter().map(|name| (*name).to_owned()).collect();
+        let named = named.iter().map(|name| ((*name).to_owned(), run_of(name)));
         let record = Record {
             phase: Phase::Stable,
-            sync_set: [("b".to_owned(), run_of("b"))].into(),
+            sync_set: named.collect(),
             mark: Some(position()),
             ..Record::birth("a")
         };
@@ -43,6 +53,8 @@ impl Pair {
             lag: Duration::ZERO,
             answers: Vec::new(),
             replies: Vec::new(),
+            silent: BTreeSet::new(),
+            commands: Vec::new(),
         };
         pair.pass(Duration::from_secs(2));
         assert!(pair.machine.is_open());
@@ -55,7 +67,8 @@ impl Pair {
             for action in self.machine.handle(event, self.now) {
                 match action {
                     Action::StoreRecord(_) => events.push(Event::Stored),
-                    Action::Command(name, token, _) => {
+                    Action::Command(name, token, command) => {
+                        self.commands.push(format!("{name}: {command:?}"));
                         let (run, position) = (run_of(&name), position());
                         let answer = Answer::At { run, position };
                         self.answers.push(Event::Answered(name, token, answer));
@@ -78,6 +91,7 @@ impl Pair {
             diverged: false,
             trouble: None,
             lag: Some(self.lag),
+            unapplied: 0,
         });
         let replicas: BTreeSet<String> = ["a", "b"].map(str::to_owned).into();
         Report::Up(Standing {
@@ -104,7 +118,11 @@ impl Pair {
                 self.hears(answer);
             }
             for name in ["a", "b"] {
-                self.hears(Event::Report(name.to_owned(), self.report(name)));
+                let report = match self.silent.contains(name) {
+                    true => Report::Silent,
+                    false => self.report(name),
+                };
+                self.hears(Event::Report(name.to_owned(), report));
             }
         }
     }
@@ -144,4 +162,75 @@ fn a_switchover_to_a_replica_that_stays_behind_is_refused() {
     pair.pass(CATCHES_UP + Duration::from_secs(1));
     assert_eq!(pair.replies, [Err(Refusal::Lagging("b".to_owned()))]);
     assert_eq!(pair.machine.record().primary, "a");
+}
+
+#[test]
+fn a_failover_with_loss_takes_whom_it_names_or_nobody() {
+    let mut pair = Pair::of(&["a", "b", "c"], &["b"]);
+    pair.silent.insert("a");
+    pair.pass(Duration::from_secs(1));
+    let order = |to: &str| Order::Failover {
+        to: to.to_owned(),
+        accept_data_loss: true,
+    };
+    pair.hears(Event::Order(1, order("c")));
+    pair.pass(Duration::from_secs(3));
+    assert_eq!(pair.replies, [Err(Refusal::NoAnswer("c".to_owned()))]);
+    assert_eq!(pair.machine.record().primary, "a");
+    pair.hears(Event::Order(2, order("b")));
+    pair.pass(Duration::from_secs(5));
+    assert_eq!(pair.replies.last(), Some(&Ok(2)));
+    assert_eq!(pair.machine.record().primary, "b");
+}
+
+#[test]
+fn whom_the_file_no_longer_names_is_locked_out_and_vouches_no_longer() {
+    let mut pair = Pair::of(&["a", "b"], &["b", "c"]);
+    pair.pass(Duration::from_secs(5));
+    assert!(pair.commands.contains(&r#"a: Bar("c")"#.to_owned()));
+    let record = pair.machine.record();
+    assert_eq!(record.sync_set.keys().collect::<Vec<_>>(), ["b"]);
+    assert!(record.is_safe());
+    pair.silent.insert("a");
+    pair.pass(Duration::from_secs(2));
+    let order = Order::Failover {
+        to: "b".to_owned(),
+        accept_data_loss: false,
+    };
+    pair.hears(Event::Order(1, order));
+    pair.pass(Duration::from_secs(5));
+    assert_eq!(pair.replies, [Ok(2)]);
+}
+
+#[test]
+fn a_machine_that_ends_answers_whoever_waits() {
+    let mut pair = Pair::well();
+    pair.lag = Duration::from_secs(2);
+    pair.pass(Duration::from_secs(1));
+    pair.asked_to_switch();
+    let undone = |action: &Action| matches!(action, Action::Reply(1, Err(Refusal::Undone(_))));
+    assert!(matches!(&pair.machine.end()[..], [one] if undone(one)));
+
+    let mut pair = Pair::well();
+    pair.asked_to_switch();
+    assert_eq!(
+        pair.machine.record().phase,
+        Phase::Switch {
+            target: "b".to_owned()
+        }
+    );
+    assert_eq!(pair.machine.end(), [Action::Reply(1, Err(Refusal::Busy))]);
+}
+
+#[test]
+fn what_was_acknowledged_to_nobody_is_vouched_for_by_nobody() {
+    let mut pair = Pair::well();
+    let record = pair.machine.record().clone();
+    let settings = Settings::new(["a", "b"].map(str::to_owned).into(), Ack::None, false);
+    pair.machine = Machine::new(settings, record, pair.now);
+    pair.commands.clear();
+    pair.pass(Duration::from_millis(250));
+    assert!(!pair.machine.record().is_safe());
+    let promoted = "a: Promote { epoch: Epoch(1), semi_sync: false }";
+    assert_eq!(pair.commands, [promoted]);
 }

@@ -144,6 +144,7 @@ impl Server {
             running,
             diverged: self.diverged,
             trouble: self.stopped.then(|| "its disk is full".into()),
+            unapplied: self.relay.len() as u64,
             lag: running.then(|| std::time::Duration::from_millis(behind as u64 * 40)),
         });
         Report::Up(Standing {
@@ -241,8 +242,15 @@ impl Server {
         after.is_some_and(|after| after.starts_with(&self.relay) && history.starts_with(&self.log))
     }
 
-    /// A source is found for it: the link is made, unless it has writes of its own.
-    pub fn attach(&mut self, name: &str, source: &[u64], acks: bool, run: &Run) -> Option<Answer> {
+    /// A source is found for it: the link is made, unless it is seen (`None`: it is locked out, and sees nothing) to
+    /// have writes of its own.
+    pub fn attach(
+        &mut self,
+        name: &str,
+        source: Option<&[u64]>,
+        acks: bool,
+        run: &Run,
+    ) -> Option<Answer> {
         self.asked_from = None;
         if self.run() != *run || self.writable {
             return Some(Answer::Failed("not as it was".into()));
@@ -254,7 +262,7 @@ impl Server {
         }
         self.source = Some((name.to_owned(), acks));
         self.semi_sync = false;
-        if !source.starts_with(&self.log) {
+        if source.is_some_and(|source| !source.starts_with(&self.log)) {
             self.diverged = true;
             return Some(Answer::Diverged);
         }

@@ -73,7 +73,8 @@ impl Totals {
 enum Letter {
     Command(String, Token, Command),
     Event(Event),
-    Store(Box<Record>),
+    /// Of the controller with this number: no other hears what became of it.
+    Store(u64, Box<Record>),
 }
 
 pub(super) struct World {
@@ -94,6 +95,8 @@ pub(super) struct World {
     /// The last time at which something of this member arrives at the controller: order is kept.
     last: BTreeMap<String, u64>,
     sent: u64,
+    /// A replica is seen to have writes of its own also where it is locked out: so on MySQL.
+    looks_first: bool,
     /// Faults in a thousand steps.
     faults: u64,
     orders: u64,
@@ -125,11 +128,9 @@ impl World {
         let mut random = Random::new(seed);
         let count = u32::try_from(2 + random.below(2)).unwrap();
         let names: Vec<String> = (1..=count).map(|number| format!("db-0{number}")).collect();
-        let ack = match random.below(4) {
-            0 => Ack::Always,
-            _ => Ack::Replica,
-        };
+        let ack = Self::any_ack(&mut random);
         let faults = *random.pick(&[8, 16, 32]);
+        let looks_first = random.chance(500);
         let members = names.iter().cloned().collect();
         let settings = Settings {
             rebuild_within: Duration::from_secs(8),
@@ -152,6 +153,7 @@ impl World {
             letters: BTreeMap::new(),
             last: BTreeMap::new(),
             sent: 0,
+            looks_first,
             faults,
             orders: 0,
             reply: None,
@@ -159,6 +161,14 @@ impl World {
             acknowledged: Vec::new(),
             totals: Totals::default(),
             loss: false,
+        }
+    }
+
+    fn any_ack(random: &mut Random) -> Ack {
+        match random.below(8) {
+            0 => Ack::None,
+            1 | 2 => Ack::Always,
+            _ => Ack::Replica,
         }
     }
 

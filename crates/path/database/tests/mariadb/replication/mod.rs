@@ -1,7 +1,9 @@
 //! Two real servers: a replica that acknowledges, a planned and an unplanned change of the primary, and
 //! the return of an old primary. What was acknowledged is compared row by row.
 
+mod barred;
 mod cloning;
+mod closing;
 mod full_disk;
 
 use std::time::Duration;

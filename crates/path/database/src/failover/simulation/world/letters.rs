@@ -52,7 +52,7 @@ impl World {
             }
             match entry.remove() {
                 Letter::Event(event) => self.hear(event),
-                Letter::Store(record) => self.keep_record(*record),
+                Letter::Store(from, record) => self.keep_record(from, *record),
                 Letter::Command(name, token, command) => self.arrive(&name, token, command),
             }
         }
@@ -88,7 +88,7 @@ impl World {
         match action {
             Action::StoreRecord(record) => {
                 let at = self.now + self.random.below(100);
-                self.post(at, Letter::Store(record));
+                self.post(at, Letter::Store(self.totals.controllers, record));
             }
             Action::Command(name, token, command) => {
                 if self.now < TROUBLE && self.random.chance(30) {
@@ -115,7 +115,7 @@ impl World {
         }
     }
 
-    pub(super) fn keep_record(&mut self, record: Record) {
+    pub(super) fn keep_record(&mut self, from: u64, record: Record) {
         let event = if self.stored.revision + 1 == record.revision {
             self.note_change(&record);
             self.stored = record;
@@ -123,6 +123,9 @@ impl World {
         } else {
             Event::Superseded(Box::new(self.stored.clone()))
         };
+        if from != self.totals.controllers {
+            return;
+        }
         let unknown = self.now < TROUBLE && self.random.chance(20);
         self.hear(if unknown { Event::StoreFailed } else { event });
     }

@@ -1,8 +1,10 @@
 //! After the trouble: within bounded time all is well again, and what an operator asks for in such times is
 //! done, or refused for the one reason there is.
 
+use terrace_site::model::Ack;
+
 use super::{STEP, World};
-use crate::failover::{Order, Refusal};
+use crate::failover::{Epoch, Order, Refusal};
 
 /// The longest way back: a copy that is refused once, and everything after it.
 const WELL_WITHIN: u64 = 40_000;
@@ -25,10 +27,10 @@ const ASK_AGAIN: u64 = 500;
 impl World {
     /// One of the things that happen to a site that is well.
     pub(super) fn quiet_days(&mut self, seed: u64) {
-        let alone = self.settings.ack == terrace_site::model::Ack::Replica;
-        match seed % 3 {
-            0 => self.planned(),
-            1 if alone => self.alone(),
+        match (seed % 3, self.settings.ack) {
+            (0, _) => self.planned(),
+            (_, Ack::None) => self.unvouched(),
+            (1, Ack::Replica) => self.alone(),
             _ => self.replaced(),
         }
         self.until_well();
@@ -125,16 +127,27 @@ impl World {
         for name in &replicas {
             self.come_back(name);
         }
+        self.nobody_replaces(&old, before);
+    }
+
+    /// No write waits for a replica, so none can stand in for a primary that is gone.
+    fn unvouched(&mut self) {
+        let (old, before) = (self.stored.primary.clone(), self.stored.epoch);
+        self.go_off(&old);
+        self.nobody_replaces(&old, before);
+    }
+
+    fn nobody_replaces(&mut self, old: &str, before: Epoch) {
         let accept_data_loss = false;
-        let to = replicas[0].clone();
+        let to = self.replicas()[0].clone();
         let answer = self.ask(Order::Failover {
             to,
             accept_data_loss,
         });
-        assert_eq!(answer, Err(Refusal::Alone(old.clone())));
+        assert_eq!(answer, Err(Refusal::Alone(old.to_owned())));
         self.pass(LONG);
         assert_eq!(self.stored.epoch, before, "{:?}", self.stored);
-        self.come_back(&old);
+        self.come_back(old);
     }
 
     fn go_off(&mut self, name: &str) {
@@ -150,7 +163,7 @@ impl World {
     }
 
     /// Asks until the answer is more than that it is too early.
-    fn ask(&mut self, order: Order) -> Result<crate::failover::Epoch, Refusal> {
+    fn ask(&mut self, order: Order) -> Result<Epoch, Refusal> {
         let deadline = self.now + CHANGED_WITHIN;
         loop {
             let number = self.order(order.clone());

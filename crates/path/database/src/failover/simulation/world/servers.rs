@@ -141,11 +141,13 @@ impl World {
         if !from.up || from.frozen || !self.linked(name, source) {
             return Some(Answer::Failed("the source cannot be reached".into()));
         }
-        let log = from.log.clone();
+        // MariaDB looks over the link itself; MySQL over an account of its own that is never locked.
+        let sees = self.looks_first || !from.barred.contains(name);
+        let log = sees.then(|| from.log.clone());
         self.servers
             .get_mut(name)
             .unwrap()
-            .attach(source, &log, acks, run)
+            .attach(source, log.as_deref(), acks, run)
     }
 
     pub(super) fn reclone(&mut self, name: &str, donor: &str) -> Answer {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use terrace_site::model::Ack;
+
 use super::{Letter, Scenario, World};
 use crate::failover::simulation::cluster::Server;
 use crate::failover::{Event, Order, Phase};
@@ -17,7 +19,7 @@ impl World {
         let name = self.random.pick(&self.names.clone()).clone();
         let other = self.random.pick(&self.names.clone()).clone();
         let long = self.now + 300 + self.random.below(8000);
-        let kind = self.random.below(8);
+        let kind = self.random.below(9);
         self.say(|| format!("trouble {kind} {name} {other} until {long}"));
         match kind {
             0 => {
@@ -48,6 +50,12 @@ impl World {
             6 => {
                 let server = self.server(&name);
                 server.stopped = server.up && server.source.is_some();
+            }
+            7 => {
+                // The file says something else: a machine that knows it goes on from the record.
+                self.settings.ack = Self::any_ack(&mut self.random);
+                self.machine = None;
+                self.controller_back = self.now;
             }
             _ => {
                 for other in self.names.clone() {
@@ -129,27 +137,31 @@ impl World {
         }
         let record = &self.stored;
         let primary = &record.primary;
-        if record.phase != Phase::Stable || !record.is_safe() || !record.fenced.is_empty() {
+        let synced = self.settings.ack != Ack::None;
+        let vouches = record.mark.is_some() || !record.sync_set.is_empty();
+        let safe = if synced { record.is_safe() } else { !vouches };
+        if record.phase != Phase::Stable || !safe || !record.fenced.is_empty() {
             return Some(format!("{record:?}"));
         }
         let one = &self.servers[primary];
-        if !one.up || !one.writable || !one.semi_sync {
-            return Some(format!("{primary} is not open with semi-sync"));
+        if !one.up || !one.writable || one.semi_sync != synced {
+            return Some(format!(
+                "{primary} is not open with the semi-sync it is to have"
+            ));
         }
-        let mark = record.mark.as_ref()?;
         let replica_of_it = |(name, server): (&String, &Server)| {
-            server.source == Some((primary.clone(), true))
+            let named = record.sync_set.get(name) == Some(&server.run());
+            let mark = record.mark.as_ref();
+            server.source == Some((primary.clone(), synced))
                 && self.connects(name, primary)
-                && record.sync_set.get(name) == Some(&server.run())
-                && server.position().holds(mark)
+                && named == synced
+                && mark.is_none_or(|mark| server.position().holds(mark))
                 && !server.writable
                 && !server.stopped
         };
         let replicas = self.servers.iter().filter(|(name, _)| *name != primary);
         let (name, _) = replicas.into_iter().find(|one| !replica_of_it(*one))?;
-        Some(format!(
-            "{name} is no replica that acknowledges: {record:?}"
-        ))
+        Some(format!("{name} is no replica as it is to be: {record:?}"))
     }
 
     pub(super) fn count_lost(&mut self) {
