@@ -17,6 +17,10 @@ pub enum Route {
     Primary,
     /// To the primary, and so does all that follows in this session.
     PrimaryPin(Reason),
+    /// To the primary, whose connection then holds what no other can be told: a variable of the session's own.
+    PrimaryHolds,
+    /// To the primary, on the connection that inserted last: asks for the id of that row.
+    Inserted,
     /// To the primary; a replica is told the same before it is next used.
     Remember,
     /// A transaction that will only read: all of it on a replica.
@@ -76,12 +80,42 @@ fn several(first: Route, second: Route) -> Route {
         (Route::PrimaryPin(reason), _) | (_, Route::PrimaryPin(reason)) => {
             Route::PrimaryPin(reason)
         }
-        (Route::Replica | Route::Primary, Route::Replica | Route::Primary) => Route::Primary,
-        _ => Route::PrimaryPin(Reason::NotUnderstood),
+        _ if !(stays(first) && stays(second)) => Route::PrimaryPin(Reason::NotUnderstood),
+        (Route::PrimaryHolds, _) | (_, Route::PrimaryHolds) => Route::PrimaryHolds,
+        _ => Route::Primary,
     }
 }
 
+/// It goes to the primary, or may, and leaves nothing there that would have to be repeated elsewhere.
+fn stays(route: Route) -> bool {
+    matches!(
+        route,
+        Route::Replica | Route::Primary | Route::PrimaryHolds | Route::Inserted
+    )
+}
+
 fn one(tokens: &[Token<'_>]) -> Route {
+    match statement(tokens) {
+        Route::Primary | Route::Inserted if sets_variable(tokens) => Route::PrimaryHolds,
+        route => route,
+    }
+}
+
+/// `@a := 1` anywhere, or a variable somewhere after INTO.
+fn sets_variable(tokens: &[Token<'_>]) -> bool {
+    let variable = |token: &Token<'_>| *token == Token::UserVariable;
+    let Some(first) = tokens.iter().position(variable) else {
+        return false;
+    };
+    let assigned = |pair: &[Token<'_>]| variable(&pair[0]) && pair[1] == Token::Symbol(b':');
+    tokens[first..].windows(2).any(assigned)
+        || tokens
+            .iter()
+            .position(|token| token.is("INTO"))
+            .is_some_and(|into| tokens[into..].iter().any(variable))
+}
+
+fn statement(tokens: &[Token<'_>]) -> Route {
     // What is not understood, and named locks, decide wherever they stand.
     if tokens.contains(&Token::Unsure) {
         return Route::PrimaryPin(Reason::NotUnderstood);
@@ -130,7 +164,16 @@ fn write(tokens: &[Token<'_>]) -> Route {
     if tokens.iter().any(|token| token.is("SQL_CALC_FOUND_ROWS")) {
         return Route::PrimaryPin(Reason::FoundRows);
     }
+    let asks = |three: &[Token<'_>]| three[0].is("LAST_INSERT_ID") && asks_only(&three[1..]);
+    if tokens.windows(3).any(asks) {
+        return Route::Inserted;
+    }
     Route::Primary
+}
+
+/// Brackets with nothing in them: LAST_INSERT_ID with a value in them sets it.
+fn asks_only(brackets: &[Token<'_>]) -> bool {
+    brackets.starts_with(&[Token::Symbol(b'('), Token::Symbol(b')')])
 }
 
 /// What makes a statement that begins like a read something else.
@@ -155,11 +198,14 @@ fn read(tokens: &[Token<'_>]) -> Route {
     if tokens.iter().any(|token| token.is("SQL_CALC_FOUND_ROWS")) {
         return Route::PrimaryPin(Reason::FoundRows);
     }
-    let mut route = Route::Replica;
+    let (mut route, mut inserted) = (Route::Replica, false);
     for (at, token) in tokens.iter().enumerate() {
         let called = tokens.get(at + 1) == Some(&Token::Symbol(b'('));
         match token {
             Token::SystemVariable if names_the_server(tokens.get(at + 1)) => {}
+            Token::Word(name) | Token::Name(name) if !called && of_server(name) => {
+                route = Route::Primary;
+            }
             Token::UserVariable | Token::SystemVariable => route = Route::Primary,
             Token::Symbol(b'{' | b'}') => return Route::PrimaryPin(Reason::NotUnderstood),
             Token::Name(_) | Token::Text(_) if called && !is_cte(tokens, at) => {
@@ -168,6 +214,7 @@ fn read(tokens: &[Token<'_>]) -> Route {
             Token::Word(word) if called => match call(tokens, at, word) {
                 Route::Replica => {}
                 Route::Primary => route = Route::Primary,
+                Route::Inserted => (route, inserted) = (Route::Primary, true),
                 other => return other,
             },
             Token::Word(_) if NO_READ.iter().any(|word| token.is(word)) => route = Route::Primary,
@@ -177,7 +224,7 @@ fn read(tokens: &[Token<'_>]) -> Route {
             _ => {}
         }
     }
-    route
+    if inserted { Route::Inserted } else { route }
 }
 
 /// A variable that asks which server answers: whoever reads is told who read.
@@ -190,6 +237,19 @@ fn names_the_server(name: Option<&Token<'_>>) -> bool {
         "VERSION",
     ];
     name.is_some_and(|token| names.iter().any(|name| token.is(name)))
+}
+
+/// Tables and databases that tell of the server that is asked, not of what it holds.
+pub fn of_server(name: &[u8]) -> bool {
+    let is = |own: &str| name.eq_ignore_ascii_case(own.as_bytes());
+    match name.first() {
+        Some(b'i' | b'I') => name
+            .get(..7)
+            .is_some_and(|start| start.eq_ignore_ascii_case(b"INNODB_")),
+        Some(b'p' | b'P') => is("PROCESSLIST") || is("PERFORMANCE_SCHEMA"),
+        Some(b's' | b'S') => is("SYS"),
+        _ => false,
+    }
 }
 
 /// Names of a session's own facts, which stand with and without brackets.
@@ -213,6 +273,9 @@ fn call(tokens: &[Token<'_>], at: usize, word: &[u8]) -> Route {
     };
     if is(&["FOUND_ROWS", "ROW_COUNT"]) {
         return Route::Last;
+    }
+    if is(&["LAST_INSERT_ID"]) && asks_only(&tokens[at + 1..]) {
+        return Route::Inserted;
     }
     if is(&[
         "LAST_INSERT_ID",

@@ -8,6 +8,7 @@ pub mod classify;
 mod functions;
 pub mod lexer;
 mod newest;
+mod presence;
 pub mod role;
 mod session;
 mod settings;

@@ -31,7 +31,9 @@ pub async fn serve(
 
 async fn serve_shared(shared: Arc<Shared>, listeners: Vec<TcpListener>) -> io::Result<()> {
     let mut accepting = JoinSet::new();
-    accepting.spawn(newest::answer(Arc::clone(&shared)));
+    // For as long as anybody reads: until this returns.
+    let mut answering = JoinSet::new();
+    answering.spawn(newest::answer(Arc::clone(&shared)));
     let places = Arc::new(tokio::sync::Semaphore::new(CLIENTS));
     for listener in listeners {
         listener.set_nonblocking(true)?;

@@ -60,12 +60,12 @@ pub fn set(tokens: &[Token<'_>]) -> Route {
     tokens
         .split(|t| *t == Token::Symbol(b','))
         .map(assignment)
-        .reduce(|first, second| {
-            if first == second {
-                first
-            } else {
-                Route::PrimaryPin(Reason::Setting)
+        .reduce(|first, second| match (first, second) {
+            (Route::PrimaryHolds, Route::Primary) | (Route::Primary, Route::PrimaryHolds) => {
+                Route::PrimaryHolds
             }
+            _ if first == second => first,
+            _ => Route::PrimaryPin(Reason::Setting),
         })
         .unwrap_or(Route::PrimaryPin(Reason::Setting))
 }
@@ -77,7 +77,7 @@ fn assignment(tokens: &[Token<'_>]) -> Route {
     if tokens.first() == Some(&Token::UserVariable) {
         // Whoever reads it is on the primary, too; brackets may call anything.
         let plain = !tokens.contains(&Token::Symbol(b'('));
-        return if plain { Route::Primary } else { refused };
+        return if plain { Route::PrimaryHolds } else { refused };
     }
     if tokens.first() == Some(&Token::SystemVariable) {
         tokens = &tokens[1..];
@@ -102,7 +102,7 @@ fn assignment(tokens: &[Token<'_>]) -> Route {
     }
     let simple = matches!(value, Token::Word(_) | Token::Text(_) | Token::Number(_));
     if name.is("AUTOCOMMIT") && simple {
-        // Every answer of the server says whether it is on.
+        // Every answer of the server says whether it is on, and the session turns it off wherever it goes.
         return Route::Primary;
     }
     if name.is("SQL_MODE") {

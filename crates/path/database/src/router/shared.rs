@@ -10,6 +10,7 @@ use terrace_site::plan::RouterPlan;
 use tokio::sync::{Semaphore, watch};
 
 use super::newest::Newest;
+use super::presence::{Client, Presence};
 use super::wire::handshake::Greeting;
 
 /// Statements that may wait for a primary at once; more are refused at once.
@@ -93,7 +94,7 @@ pub struct Shared {
     /// Places in the queue for a primary.
     pub queue: Semaphore,
     greeting: Mutex<Option<Greeting>>,
-    threads: Mutex<HashMap<u32, u32>>,
+    clients: Mutex<HashMap<u32, Arc<Client>>>,
     next: AtomicU32,
     incarnation: AtomicU64,
     counts: Mutex<HashMap<String, Arc<Count>>>,
@@ -113,7 +114,7 @@ impl Shared {
             newest: Newest::default(),
             queue: Semaphore::new(QUEUE),
             greeting: Mutex::default(),
-            threads: Mutex::default(),
+            clients: Mutex::default(),
             next: AtomicU32::new(FIRST),
             incarnation: AtomicU64::new(1),
             counts: Mutex::default(),
@@ -138,15 +139,18 @@ impl Shared {
     /// A number for a client, which leaves with the guard.
     pub fn enter(self: &Arc<Self>) -> Presence {
         let id = FIRST | (self.next.fetch_add(1, Ordering::Relaxed) & (FIRST - 1));
-        Presence {
-            id,
-            shared: Arc::clone(self),
-        }
+        let client = Arc::new(Client::default());
+        lock(&self.clients).insert(id, Arc::clone(&client));
+        Presence::new(id, client, Arc::clone(self))
     }
 
-    /// The number by which the primary knows this client.
-    pub fn thread(&self, id: u64) -> Option<u32> {
-        lock(&self.threads).get(&u32::try_from(id).ok()?).copied()
+    /// The client with this number.
+    pub fn client(&self, id: u64) -> Option<Arc<Client>> {
+        lock(&self.clients).get(&u32::try_from(id).ok()?).cloned()
+    }
+
+    pub(super) fn leave(&self, id: u32) {
+        lock(&self.clients).remove(&id);
     }
 
     /// A number that no other connection to a database has.
@@ -157,25 +161,5 @@ impl Shared {
     /// The counter of a database.
     pub fn count(&self, server: &str) -> Arc<Count> {
         Arc::clone(lock(&self.counts).entry(server.to_owned()).or_default())
-    }
-}
-
-/// A client that is connected.
-pub struct Presence {
-    /// Its number.
-    pub id: u32,
-    shared: Arc<Shared>,
-}
-
-impl Presence {
-    /// The primary knows it by this number.
-    pub fn known_as(&self, thread: u32) {
-        lock(&self.shared.threads).insert(self.id, thread);
-    }
-}
-
-impl Drop for Presence {
-    fn drop(&mut self) {
-        lock(&self.shared.threads).remove(&self.id);
     }
 }

@@ -8,8 +8,11 @@ use terrace_site::plan::{Engine, TargetPlan};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::Side;
+
 use crate::gtid::Position;
 use crate::router::newest::{Newest, Token};
+use crate::router::presence::{Client, Seat};
 use crate::router::shared::{Count, Shared};
 use crate::router::wire::handshake::Answer;
 use crate::router::wire::{Ok as OkPacket, Response, Seen, Wire, capability, login, status};
@@ -18,6 +21,8 @@ use crate::router::wire::{Ok as OkPacket, Response, Seen, Wire, capability, logi
 const CONNECT: Duration = Duration::from_secs(2);
 /// A replica may need so long to have what was written here; then the primary is asked.
 const BEHIND: Duration = Duration::from_millis(100);
+/// A database that does not answer a question of ours within this is away.
+const ASKED: Duration = Duration::from_secs(5);
 
 /// A connection to a database.
 pub struct Backend {
@@ -45,6 +50,7 @@ pub struct Backend {
     reached: u64,
     asked: bool,
     deprecate_eof: bool,
+    seat: Option<Seat>,
 }
 
 /// What a question of our own came to.
@@ -67,20 +73,26 @@ impl Backend {
         answer: &Answer,
         password: &str,
     ) -> Result<Self, login::Error> {
+        let entering = Self::enter(shared, target, epoch, answer, password);
+        let entered = timeout(CONNECT, entering).await;
+        entered.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+    }
+
+    async fn enter(
+        shared: &Shared,
+        target: &TargetPlan,
+        epoch: u64,
+        answer: &Answer,
+        password: &str,
+    ) -> Result<Self, login::Error> {
         let mut answer = answer.clone();
         answer.capabilities = (answer.capabilities & capability::PASSED)
             | capability::SESSION_TRACK
             | capability::MYSQL;
         let schema = answer.database.clone();
         let deprecate_eof = answer.capabilities & capability::DEPRECATE_EOF != 0;
-        let entering = async {
-            let mut wire = Wire::new(TcpStream::connect(target.address).await?)?;
-            let (greeting, ok) = login::log_in(&mut wire, answer, password).await?;
-            Ok::<_, login::Error>((wire, greeting, ok))
-        };
-        let entered = timeout(CONNECT, entering).await;
-        let (wire, greeting, ok) =
-            entered.map_err(|_| login::Error::Io(io::ErrorKind::TimedOut.into()))??;
+        let mut wire = Wire::new(TcpStream::connect(target.address).await?)?;
+        let (greeting, ok) = login::log_in(&mut wire, answer, password).await?;
         let mut backend = Self {
             wire,
             server: target.server.clone(),
@@ -93,6 +105,7 @@ impl Backend {
             thread: greeting.thread,
             reached: 0,
             asked: false,
+            seat: None,
             engine: if greeting.version.windows(7).any(|part| part == b"MariaDB") {
                 Engine::Mariadb
             } else {
@@ -103,6 +116,11 @@ impl Backend {
         shared.set_greeting(greeting);
         backend.track().await?;
         Ok(backend)
+    }
+
+    /// This client's: whoever kills it finds it here.
+    pub fn sits(&mut self, client: &Arc<Client>, side: Side) {
+        self.seat = Some(client.sits(side == Side::Replica, &self.server, self.thread));
     }
 
     /// Asks the server to say what it committed.
@@ -121,8 +139,13 @@ impl Backend {
         }
     }
 
-    /// Asks something of our own; what comes back is not for the client.
+    /// Asks something of our own; what comes back is not for the client. After an error the connection is of no use.
     pub async fn ask(&mut self, payload: &[u8]) -> io::Result<Told> {
+        let answered = timeout(ASKED, self.answered(payload)).await;
+        answered.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn answered(&mut self, payload: &[u8]) -> io::Result<Told> {
         let broken = || io::Error::from(io::ErrorKind::InvalidData);
         let mut response = Response::to(payload[0], self.deprecate_eof).ok_or_else(broken)?;
         self.asked = true;
@@ -182,6 +205,12 @@ impl Backend {
             self.schema = schema.to_vec();
         }
         Ok(true)
+    }
+
+    /// What follows commits when the client says so; false: the server does not take that.
+    pub async fn turn_autocommit_off(&mut self) -> io::Result<bool> {
+        let told = self.ask(b"\x03SET autocommit=0").await?;
+        Ok(told.ok.is_some())
     }
 
     /// How far this server is: everything that it has acknowledged, or is about to.

@@ -24,7 +24,6 @@ impl Backend {
 impl Session {
     /// The side for this command and its route, if a replica is to be had.
     pub(super) fn choose(&self, command: u8, route: Route) -> Side {
-        let free = self.primary.as_ref().is_none_or(Backend::is_free);
         if self.reads_in_transaction() {
             let executes = matches!(command, 0x03 | 0x17);
             return if executes {
@@ -34,11 +33,16 @@ impl Session {
             };
         }
         match route {
-            _ if !free || self.pinned.is_some() || self.no_replica => Side::Primary,
+            _ if !self.is_free() || self.pinned.is_some() || self.no_replica => Side::Primary,
             Route::Replica | Route::ReadOnlyTransaction => Side::Replica,
             Route::Last => self.last,
             _ => Side::Primary,
         }
+    }
+
+    /// Each statement of the session commits, no transaction is open at the primary, and strings read as usual.
+    pub(super) fn is_free(&self) -> bool {
+        !self.held.autocommit_off && self.primary.as_ref().is_none_or(Backend::is_free)
     }
 
     /// A READ ONLY transaction is open on the replica.

@@ -3,56 +3,84 @@
 use tokio::time::Instant;
 
 use super::backend::Backend;
-use super::lost::Sent;
-use super::relay::Outcome;
-use super::statements::Statement;
-use super::{End, Session, Side, statements};
-use crate::router::classify::{Reason, Route, classify};
+use super::exchange::Answered;
+use super::lost::{self, Sent};
+use super::{End, Session, Side};
+use crate::router::classify::{Reason, Route, classify, of_server};
 use crate::router::lexer::{Lexer, Token};
-use crate::router::wire::{Response, WHOLE, capability, status};
+use crate::router::wire::{Response, WHOLE, capability, error_packet, status};
 
 /// Longer statements are not read to their end.
 const READ: usize = 1 << 20;
 /// A session with more settings than this stays on the primary.
 const SETTINGS: usize = 64;
 
+/// A command, whose first packet stands at the beginning of the client's buffer until it is used.
+pub(super) struct Command {
+    pub code: u8,
+    /// The length of that packet's payload.
+    pub length: usize,
+    pub route: Route,
+    /// It stays in the buffer until it is answered.
+    pub kept: bool,
+    /// What its answer looks like.
+    pub response: Response,
+}
+
 impl Session {
     /// Serves the next command. `Ok(false)`: the client has left.
     pub(super) async fn command(&mut self) -> Result<bool, End> {
         let length = self.client.packet().await?;
-        let Some(command) = self.client.data().get(4).copied().filter(|_| length > 0) else {
+        let Some(code) = self.client.data().get(4).copied().filter(|_| length > 0) else {
             return Err(End::Client);
         };
-        match command {
+        if self.presence.client.is_killed() {
+            return Err(End::Told(lost::killed()));
+        }
+        match code {
             0x01 => return Ok(false),
             // Whoever pings wants to know whether it can go on, and here it can.
-            0x0e if self.is_free_of_primary() => return self.agree(length).await,
+            0x0e if self.is_idle() && !self.held.variables => return self.agree().await,
             0x11 => {
                 let payload = self.client.data()[4..4 + length].to_vec();
-                self.client.consume(4 + length);
+                self.client.use_packet();
                 return self.change_user(&payload).await;
             }
             _ => {}
         }
-        let Some(response) = Response::to(
-            command,
-            self.answer.capabilities & capability::DEPRECATE_EOF != 0,
-        ) else {
-            return self.unknown(length).await;
+        let deprecate_eof = self.answer.capabilities & capability::DEPRECATE_EOF != 0;
+        let Some(response) = Response::to(code, deprecate_eof) else {
+            return self.unknown().await;
         };
-        let route = self.route(command, length);
-        if self.reads_in_transaction() && !self.may_stay(command, route, length) {
+        let command = Command {
+            code,
+            length,
+            route: self.route(code, length),
+            kept: false,
+            response,
+        };
+        if command.response.done() {
+            return self.unanswered(&command).await;
+        }
+        if let Some(killed) = self.killed(&command) {
+            return self.kill(killed).await;
+        }
+        if self.reads_in_transaction() && !self.may_stay(code, command.route, length) {
             self.move_transaction().await?;
         }
-        self.carry(command, length, route, response).await
+        self.carry(command).await
     }
 
     /// Answers a command that asks nothing of a database.
-    async fn agree(&mut self, length: usize) -> Result<bool, End> {
-        self.client.consume(4 + length);
-        let [low, high] = status::AUTOCOMMIT.to_le_bytes();
+    pub(super) async fn agree(&mut self) -> Result<bool, End> {
+        self.client.use_packet();
+        let status = match self.held.autocommit_off {
+            true => 0,
+            false => status::AUTOCOMMIT,
+        };
+        let [low, high] = status.to_le_bytes();
         let ok = [0, 0, 0, low, high, 0, 0];
-        self.client.send_payload(1, &ok).await?;
+        self.client.answer(&ok).await?;
         Ok(true)
     }
 
@@ -71,16 +99,22 @@ impl Session {
                     Route::PrimaryPin(Reason::NotUnderstood)
                 }
             }
-            0x03 => classify(&payload[1..]),
+            0x03 => match classify(&payload[1..]) {
+                Route::Replica if of_server(&self.schema) => Route::Primary,
+                route => route,
+            },
             0x17 => {
-                let statement = self.executed(payload);
+                let statement = self.statements.of(payload);
                 // A cursor is fetched from later.
                 let simple = payload.get(5) == Some(&0);
-                match statement.map(|one| (one.route, one.long_data)) {
+                match statement.map(|one| (one.route, one.data.is_some())) {
                     // What was set cannot be repeated without its values.
                     Some((Route::Remember, _)) => Route::PrimaryPin(Reason::Setting),
-                    Some((Route::Replica, false)) if simple => Route::Replica,
-                    Some((route @ Route::PrimaryPin(_), _)) => route,
+                    Some((Route::Replica, false)) if simple && length < WHOLE => Route::Replica,
+                    Some((
+                        route @ (Route::PrimaryPin(_) | Route::PrimaryHolds | Route::Inserted),
+                        _,
+                    )) => route,
                     _ => Route::Primary,
                 }
             }
@@ -111,8 +145,8 @@ impl Session {
     /// A READ ONLY transaction asks for what only the primary has: it goes on there.
     async fn move_transaction(&mut self) -> Result<(), End> {
         self.replica = None;
-        if !self.reach_primary().await? {
-            return Err(End::Client);
+        if let Some(error) = self.reach_primary().await? {
+            return Err(End::Told(error));
         }
         if let Some(primary) = &mut self.primary {
             primary.ask(b"\x03START TRANSACTION READ ONLY").await?;
@@ -121,54 +155,50 @@ impl Session {
     }
 
     /// Sends the command to its side, and the answer back; once more elsewhere where that is safe.
-    async fn carry(
-        &mut self,
-        command: u8,
-        length: usize,
-        route: Route,
-        response: Response,
-    ) -> Result<bool, End> {
-        let without = self.goes_without_primary();
-        if without && command == 0x03 && ends_transaction(&self.client.data()[5..4 + length]) {
-            return self.agree(length).await;
+    async fn carry(&mut self, mut command: Command) -> Result<bool, End> {
+        let Command {
+            code,
+            length,
+            route,
+            ..
+        } = command;
+        let ends = || ends_transaction(&self.client.data()[5..4 + length]);
+        if self.is_primary_away() && code == 0x03 && self.is_idle() && ends() {
+            return self.agree().await;
         }
+        let without = self.goes_without_primary(route);
         let mut side = match route {
             Route::Remember if without => Side::Replica,
-            _ => self.choose(command, route),
+            _ => self.choose(code, route),
         };
         // A read stays in the buffer until it is answered, so that it can be asked again; a write, so that it can wait
         // where it was refused whole.
         let mut again = route == Route::Replica && length < WHOLE;
-        let kept = again || self.may_wait(command, length);
+        command.kept = again || self.may_wait(code, length);
         let since = Instant::now();
         loop {
             if side == Side::Replica && !self.stays_on_replica(route) && !self.reach_replica().await
             {
                 side = Side::Primary;
             }
-            if side == Side::Primary && !self.reach_primary().await? {
-                self.client.consume(4 + length);
+            if side == Side::Primary
+                && let Some(error) = self.ready(&command).await?
+            {
+                self.answer_error(&error).await?;
                 return Ok(true);
             }
             let sent = Sent {
-                kept,
+                kept: command.kept,
                 since,
                 ..self.sent(side, again, length)
             };
-            match self
-                .exchange(length, side, route, kept, response.clone())
-                .await
-            {
-                Ok((payload, outcome)) => {
-                    self.settle(command, route, side, &payload, &outcome)
-                        .await?;
+            match self.exchange(&command, side).await {
+                Ok(answered) => {
+                    self.settle(&command, side, answered).await?;
                     return Ok(true);
                 }
                 Err(broken) => {
                     if !self.broke(broken, sent).await? {
-                        if kept {
-                            self.client.consume(4 + length);
-                        }
                         return Ok(true);
                     }
                     (side, again) = (Side::Primary, false);
@@ -177,28 +207,46 @@ impl Session {
         }
     }
 
+    /// Sees to a primary on which this command means what the client means by it. `Some`: an error that says why not.
+    async fn ready(&mut self, command: &Command) -> Result<Option<Vec<u8>>, End> {
+        if let Some(error) = self.reach_primary().await? {
+            return Ok(Some(error));
+        }
+        let here = self.primary.as_ref().map_or(0, |one| one.incarnation);
+        let inserted = self.held.inserted;
+        if command.route == Route::Inserted && inserted != 0 && inserted != here {
+            return Err(End::Told(lost::session()));
+        }
+        if command.code != 0x17 {
+            return Ok(None);
+        }
+        let payload = &self.client.data()[4..4 + command.length];
+        let statement = self.statements.of_mut(payload);
+        let gone = statement.and_then(|one| one.data.take_if(|at| *at != here));
+        let text = "the data that was sent ahead is lost with its connection: send it and the statement again";
+        Ok(gone.map(|_| lost::transaction(text)))
+    }
+
     /// The replica is asked as it is: a transaction is open there, or the question is about the statement before.
     fn stays_on_replica(&self, route: Route) -> bool {
         self.reads_in_transaction() || (route == Route::Last && self.replica.is_some())
     }
 
-    /// One plain write that commits by itself.
+    /// One plain write outside a transaction, or the first of one.
     fn may_wait(&self, command: u8, length: usize) -> bool {
-        let free = self.primary.as_ref().is_none_or(Backend::is_free);
+        let open = self.primary.as_ref().is_some_and(Backend::in_transaction);
         let payload = &self.client.data()[4..4 + length];
-        free && self.pinned.is_none()
+        !open
+            && self.pinned.is_none()
             && length <= READ
             && match command {
                 0x03 => stays_open(&payload[1..]),
                 0x17 => self
-                    .executed(payload)
-                    .is_some_and(|one| !one.long_data && one.stays_open),
+                    .statements
+                    .of(payload)
+                    .is_some_and(|one| one.data.is_none() && one.stays_open),
                 _ => false,
             }
-    }
-
-    fn executed(&self, payload: &[u8]) -> Option<&Statement> {
-        self.statements.0.get(&statements::id(payload)?)
     }
 
     fn sent(&self, side: Side, reads: bool, length: usize) -> Sent {
@@ -211,7 +259,10 @@ impl Session {
         let payload = &self.client.data()[4..4 + length];
         let stays = || match payload[0] {
             0x03 => stays_open(&payload[1..]),
-            0x17 => self.executed(payload).is_some_and(|one| one.stays_open),
+            0x17 => self
+                .statements
+                .of(payload)
+                .is_some_and(|one| one.stays_open),
             // Anything else may commit what went before.
             _ => false,
         };
@@ -229,42 +280,34 @@ impl Session {
     /// What the session has learned from a command that was answered.
     async fn settle(
         &mut self,
-        command: u8,
-        route: Route,
+        command: &Command,
         side: Side,
-        payload: &[u8],
-        outcome: &Outcome,
+        answered: Answered,
     ) -> Result<(), End> {
-        if route != Route::Last {
-            self.last = side;
+        let Answered {
+            payload,
+            outcome,
+            prepared,
+        } = answered;
+        match command.route {
+            Route::Last => {}
+            Route::PrimaryHolds => (self.last, self.held.variables) = (side, true),
+            _ => self.last = side,
         }
-        if let Route::PrimaryPin(reason) = route {
+        if let Route::PrimaryPin(reason) = command.route {
             self.pinned.get_or_insert(reason);
         }
-        match command {
+        match command.code {
             0x16 => {
-                if let Some(primary) = &self.primary {
+                if let (Some(primary), Some(theirs)) = (&self.primary, prepared) {
+                    let sql = &payload[1..];
                     self.statements
-                        .prepared(&payload[1..], &outcome.first, primary);
+                        .prepared(sql, &outcome.first, theirs, primary);
                 }
             }
-            0x18 => {
-                let statement =
-                    statements::id(payload).and_then(|id| self.statements.0.get_mut(&id));
-                if let Some(statement) = statement {
-                    statement.long_data = true;
-                }
-            }
-            0x19 => {
-                if let Some(replica) = &mut self.replica
-                    && let Some(id) = self.statements.close(payload, replica)
-                {
-                    let close = [&[0x19][..], &id.to_le_bytes()].concat();
-                    // A replica that is gone has closed it, too.
-                    let _ = replica.wire.send_payload(0, &close).await;
-                }
-                if let Some(id) = statements::id(payload) {
-                    self.statements.0.remove(&id);
+            0x1a => {
+                if let Some(statement) = self.statements.of_mut(&payload) {
+                    statement.data = None;
                 }
             }
             0x1f if !outcome.refused => {
@@ -273,7 +316,9 @@ impl Session {
                     primary.track().await?;
                 }
             }
-            _ if route == Route::Remember && !outcome.refused => self.remember(payload, side),
+            _ if command.route == Route::Remember && !outcome.refused => {
+                self.remember(&payload, side);
+            }
             _ => {}
         }
         Ok(())
@@ -295,9 +340,15 @@ impl Session {
     }
 
     /// A command whose answer has a shape that we do not know: from here on bytes are passed, both ways.
-    async fn unknown(&mut self, length: usize) -> Result<bool, End> {
-        if !self.reach_primary().await? {
-            self.client.consume(4 + length);
+    async fn unknown(&mut self) -> Result<bool, End> {
+        // Statements have other numbers there than here.
+        let refused = if self.statements.is_empty() {
+            self.reach_primary().await?
+        } else {
+            Some(error_packet(1047, "08S01", "Unknown command"))
+        };
+        if let Some(error) = refused {
+            self.answer_error(&error).await?;
             return Ok(true);
         }
         let Some(primary) = &mut self.primary else {

@@ -1,13 +1,12 @@
 //! How a client comes in, and how it becomes another user.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use rustix::rand::{GetRandomFlags, getrandom};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{AWAY, End, Session, Side, Statements};
+use super::{AWAY, End, Held, Session, Side, Statements};
 use crate::router::shared::Shared;
 use crate::router::wire::handshake::{Answer, Greeting};
 use crate::router::wire::{Ok as OkPacket, Wire, capability, error_packet, login};
@@ -54,8 +53,9 @@ impl Session {
             schema,
             plans,
             pinned: None,
+            held: Held::default(),
             last: Side::Primary,
-            statements: Statements(HashMap::new()),
+            statements: Statements::default(),
         };
         let entered = session.authenticate(sequence.wrapping_add(1), true).await;
         matches!(entered, Ok(true)).then_some(session)
@@ -85,6 +85,7 @@ impl Session {
             self.client.send_payload(sequence, &error).await?;
             return Ok(false);
         }
+        self.presence.client.is(&self.answer.user);
         match self.connect_held(sequence).await? {
             false => Ok(false),
             true => {

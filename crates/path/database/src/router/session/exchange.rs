@@ -2,150 +2,215 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::backend::Backend;
-use super::relay::{Broken, Outcome, pass_rest, relay};
-use super::{Session, Side, statements};
+use super::command::Command;
+use super::relay::{Broken, Outcome, Progress, pass_rest, relay};
+use super::statements::{self, Statements};
+use super::{Session, Side};
 use crate::gtid::Position;
 use crate::router::classify::Route;
-use crate::router::shared::{Known, Shared};
-use crate::router::wire::bytes::put_packets;
-use crate::router::wire::{Ok as OkPacket, Response, WHOLE};
+use crate::router::shared::Known;
+use crate::router::wire::{Ok as OkPacket, Wire};
+
+/// An answer that has begun, from a database that the plans no longer name, ends when nothing has come for so long.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// What an exchange has brought.
+#[derive(Debug, Default)]
+pub(super) struct Answered {
+    /// The command's payload, where something is to be learned from it.
+    pub payload: Vec<u8>,
+    /// What its answer came to.
+    pub outcome: Outcome,
+    /// A statement was prepared: the database's own number for it.
+    pub prepared: Option<u32>,
+}
 
 impl Session {
-    /// Sends and relays. The command's payload is given back where something is to be learned from it. It stays in the
-    /// client's buffer if it is `kept` and was not answered, and else does not.
+    /// Sends and relays. The command stays in the client's buffer if it is kept and was not answered, and else does not.
     pub(super) async fn exchange(
         &mut self,
-        length: usize,
+        command: &Command,
         side: Side,
-        route: Route,
-        kept: bool,
-        response: Response,
-    ) -> Result<(Vec<u8>, Outcome), Broken> {
+    ) -> Result<Answered, Broken> {
         let plain = self.plain();
-        let slot = if side == Side::Primary {
-            &mut self.primary
-        } else {
-            &mut self.replica
+        let slot = match side {
+            Side::Primary => &mut self.primary,
+            Side::Replica => &mut self.replica,
         };
-        let packet = &self.client.data()[..4 + length];
-        let payload = learned(packet, route);
-        let sending = match slot {
-            Some(backend) => {
-                match rewritten(&self.shared, &mut self.statements, packet, route, backend).await {
-                    Ok(Some(out)) => backend.wire.send(&out).await,
-                    Ok(None) => backend.wire.send(packet).await,
-                    Err(error) => Err(error),
-                }
-            }
-            None => Err(std::io::ErrorKind::NotConnected.into()),
-        };
-        if !kept {
-            self.client.consume(4 + length);
-        }
-        sending.map_err(|_| Broken::Server { begun: false })?;
-        let Some(backend) = slot else {
-            return Err(Broken::Server { begun: false });
-        };
+        let gone = || Broken::Server { begun: false };
+        let backend = slot.as_mut().ok_or_else(gone)?;
+        let packet = &self.client.data()[..4 + command.length];
+        let statements = &mut self.statements;
+        prepare(statements, &packet[4..], backend, &mut self.plans, side).await?;
+        let payload = learned(packet, command.route);
+        let changed = statements.translate(packet, backend)?;
+        let name = (command.code == 0x16).then(|| statements.name());
         backend.count.statements.fetch_add(1, Ordering::Relaxed);
-        pass_rest(&mut self.client, &mut backend.wire, length).await?;
-        let shared = Arc::clone(&self.shared);
-        let (server, epoch, engine) = (&backend.server, backend.epoch, backend.engine);
-        let (schema, status, known) = (&mut self.schema, &mut backend.status, &mut backend.schema);
+        self.presence.client.runs(side == Side::Replica);
+        let progress = Progress::default();
+        let watch = Watch::on(backend, side);
+        let (server, engine, epoch) = (&backend.server, backend.engine, backend.epoch);
+        let (status, known, wire) = (&mut backend.status, &mut backend.schema, &mut backend.wire);
+        let (schema, held, incarnation) = (&mut self.schema, &mut self.held, backend.incarnation);
         let mut on_ok = |ok: &OkPacket| {
             *status = ok.status;
             if let Some(database) = &ok.schema {
                 schema.clone_from(database);
                 known.clone_from(database);
             }
-            let committed = || Position::read(engine, ok.gtid.as_deref()?);
-            if side == Side::Primary
-                && let Some(committed) = committed()
-            {
-                shared.newest.wrote(epoch, committed);
+            if side == Side::Primary {
+                held.hear(ok, incarnation);
+                let committed = || Position::read(engine, ok.gtid.as_deref()?);
+                if let Some(committed) = committed() {
+                    self.shared.newest.wrote(epoch, committed);
+                }
             }
         };
-        let mut begun = false;
-        let outcome = tokio::select! {
-            biased;
-            outcome = relay(
-                &mut self.client,
-                &mut backend.wire,
-                response,
-                plain,
-                &mut on_ok,
-                &mut begun,
-            ) => outcome?,
-            () = left(&mut self.plans, side, server, epoch) => return Err(Broken::Server { begun }),
+        let client = &mut self.client;
+        let passing = async {
+            let packet = &client.data()[..4 + command.length];
+            let sent = wire.send(changed.as_deref().unwrap_or(packet)).await;
+            sent.map_err(|_| gone())?;
+            if !command.kept {
+                client.use_packet();
+            }
+            pass_rest(client, wire).await?;
+            let prepared = match name {
+                Some(name) => rename(wire, name).await.map_err(|_| gone())?,
+                None => None,
+            };
+            let response = command.response.clone();
+            let outcome = relay(client, wire, response, plain, &mut on_ok, &progress).await?;
+            Ok((outcome, prepared))
         };
-        if kept {
-            self.client.consume(4 + length);
-        }
-        Ok((payload, outcome))
+        let (outcome, prepared) = tokio::select! {
+            biased;
+            passed = passing => passed?,
+            () = watch.lost(&mut self.plans, server, &progress) => {
+                return Err(Broken::Server { begun: progress.begun() });
+            }
+        };
+        self.client.use_packet();
+        Ok(Answered {
+            payload,
+            outcome,
+            prepared,
+        })
     }
 }
 
 /// What must be remembered of a command, if it is answered.
 fn learned(packet: &[u8], route: Route) -> Vec<u8> {
-    if matches!(packet[4], 0x16 | 0x18 | 0x19) || route == Route::Remember {
+    if matches!(packet[4], 0x16 | 0x1a) || route == Route::Remember {
         packet[4..].to_vec()
     } else {
         Vec::new()
     }
 }
 
-/// Waits until the plans no longer name this database for this side: it may never answer.
-async fn left(plans: &mut watch::Receiver<Arc<Known>>, side: Side, server: &str, epoch: u64) {
-    loop {
-        let stays = {
-            let known = plans.borrow_and_update();
-            let replica = known.plan.replica();
-            match side {
-                Side::Primary => known.plan.epoch == epoch,
-                Side::Replica => replica.is_some_and(|target| target.server == server),
-            }
-        };
-        if !stays {
-            return;
-        }
-        if plans.changed().await.is_err() {
-            std::future::pending::<()>().await;
-        }
+/// Tells a database the statement that is to be executed there, if it has not heard it.
+async fn prepare(
+    statements: &mut Statements,
+    payload: &[u8],
+    backend: &mut Backend,
+    plans: &mut watch::Receiver<Arc<Known>>,
+    side: Side,
+) -> Result<(), Broken> {
+    let Some(question) = statements.unheard(payload, backend) else {
+        return Ok(());
+    };
+    let (watch, server) = (Watch::on(backend, side), backend.server.clone());
+    let progress = Progress::default();
+    let told = tokio::select! {
+        biased;
+        told = backend.ask(&question) => told.ok(),
+        () = watch.lost(plans, &server, &progress) => None,
+    };
+    let told = told.ok_or(Broken::Server { begun: false })?;
+    if statements.heard(payload, &told.first, backend) {
+        Ok(())
+    } else {
+        Err(Broken::Unprepared(told.first))
     }
 }
 
-/// The packets that stand for this one at the database; `None`: itself.
-async fn rewritten(
-    shared: &Shared,
-    prepared: &mut statements::Statements,
-    packet: &[u8],
-    route: Route,
-    backend: &mut Backend,
-) -> std::io::Result<Option<Vec<u8>>> {
-    let payload = &packet[4..];
-    let changed = match (payload[0], route) {
-        (0x17..=0x1a | 0x1c, _) if payload.len() < WHOLE => {
-            let Some(changed) = prepared.translate(payload, backend).await? else {
-                return Err(std::io::ErrorKind::Unsupported.into());
-            };
-            changed
+/// The answer to a PREPARE: its number is replaced by the client's; the one that it was, if the statement was taken.
+async fn rename(server: &mut Wire, name: u32) -> std::io::Result<Option<u32>> {
+    server.need(5).await?;
+    if server.data()[4] != 0 {
+        return Ok(None);
+    }
+    server.need(9).await?;
+    let theirs = statements::id(&server.data()[4..]);
+    server.data_mut()[5..9].copy_from_slice(&name.to_le_bytes());
+    Ok(theirs)
+}
+
+/// Whether a database that is waited for is still one of the plan's.
+struct Watch {
+    side: Side,
+    epoch: u64,
+    /// What was begun there cannot be asked elsewhere, and a replica that is passed over may answer all the same.
+    bound: bool,
+}
+
+impl Watch {
+    fn on(backend: &Backend, side: Side) -> Self {
+        Self {
+            side,
+            epoch: backend.epoch,
+            bound: side == Side::Replica && backend.in_transaction(),
         }
-        (0x03, Route::Kill { id, query }) => {
-            let Some(thread) = shared.thread(id) else {
-                return Ok(None);
-            };
-            format!("\x03KILL {}{thread}", if query { "QUERY " } else { "" }).into_bytes()
+    }
+
+    /// Waits until it is not worth while to wait for this database: the plans no longer name it for this side, so it may
+    /// never answer, and nothing has begun that cannot be had elsewhere; or what has begun does not go on.
+    async fn lost(
+        &self,
+        plans: &mut watch::Receiver<Arc<Known>>,
+        server: &str,
+        progress: &Progress,
+    ) {
+        let mut silent = None;
+        loop {
+            self.left(plans, server).await;
+            if !self.bound && !progress.begun() {
+                return;
+            }
+            let turn = progress.server_turn();
+            if turn.is_some() && turn == silent {
+                return;
+            }
+            silent = turn;
+            sleep(SILENCE).await;
         }
-        (0x0c, _) => match statements::id(payload).and_then(|id| shared.thread(u64::from(id))) {
-            Some(thread) => [&[0x0c][..], &thread.to_le_bytes()].concat(),
-            None => return Ok(None),
-        },
-        _ => return Ok(None),
-    };
-    let mut out = Vec::with_capacity(changed.len() + 4);
-    put_packets(&mut out, packet[3], &changed);
-    Ok(Some(out))
+    }
+
+    /// Waits until the plans no longer name this database for this side.
+    async fn left(&self, plans: &mut watch::Receiver<Arc<Known>>, server: &str) {
+        loop {
+            let stays = {
+                let known = plans.borrow_and_update();
+                match self.side {
+                    Side::Primary => known.plan.epoch == self.epoch,
+                    Side::Replica => known
+                        .plan
+                        .replica()
+                        .is_some_and(|target| target.server == server),
+                }
+            };
+            if !stays {
+                return;
+            }
+            if plans.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
 }

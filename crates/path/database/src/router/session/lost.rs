@@ -1,10 +1,12 @@
 //! What a client is told when a database went away in the middle of its command.
 //!
-//! A statement that may have happened is never sent again: its client learns that nobody knows.
+//! A statement that may have happened is never sent again: its client learns that nobody knows. What was not carried
+//! out for certain is asked again, or waits, or is to be run again by the client.
 
 use tokio::time::{Instant, sleep};
 
-use super::{AGAIN, Backend, Broken, End, HOLD, Session, Side};
+use super::relay::Broken;
+use super::{AGAIN, Backend, End, HOLD, Session, Side};
 use crate::router::wire::error_packet;
 
 /// What the broken command was.
@@ -30,12 +32,28 @@ pub fn session() -> Vec<u8> {
     error_packet(1927, "08S01", message)
 }
 
+/// Nothing of the transaction was carried out: the client may run it again.
+pub fn transaction(text: &str) -> Vec<u8> {
+    error_packet(1213, "40001", text)
+}
+
+/// Somebody has ended the session.
+pub fn killed() -> Vec<u8> {
+    error_packet(1927, "70100", "Connection was killed")
+}
+
 impl Session {
     /// A connection broke in the middle of a command. `Ok(true)`: try it again; `Ok(false)`: the client was told.
     pub(super) async fn broke(&mut self, broken: Broken, sent: Sent) -> Result<bool, End> {
         let begun = match broken {
             Broken::Client => return Err(End::Client),
             Broken::ReadOnly(sequence, error) => return self.refused(sequence, &error, sent).await,
+            // Another database may know what this one does not; the primary has the last word.
+            Broken::Unprepared(_) if sent.side == Side::Replica && sent.reads => return Ok(true),
+            Broken::Unprepared(error) => {
+                self.answer_error(&error).await?;
+                return Ok(false);
+            }
             Broken::Server { begun } => begun,
         };
         let slot = match sent.side {
@@ -51,16 +69,15 @@ impl Session {
             // Half an answer cannot be taken back.
             return Err(End::Client);
         }
-        if sent.side == Side::Primary && self.pinned.is_some() {
+        if self.presence.client.is_killed() {
+            return Err(End::Told(killed()));
+        }
+        if sent.side == Side::Primary && self.is_bound() {
             return Err(End::Told(session()));
         }
         if sent.in_transaction && !sent.ends {
-            self.refuse(
-                1213,
-                "40001",
-                "the database is lost: run the transaction again",
-            )
-            .await?;
+            let text = "the database is lost: run the transaction again";
+            self.answer_error(&transaction(text)).await?;
             return Ok(false);
         }
         if sent.reads && !sent.in_transaction {
@@ -74,13 +91,17 @@ impl Session {
     async fn refused(&mut self, sequence: u8, error: &[u8], sent: Sent) -> Result<bool, End> {
         if sent.in_transaction && self.pinned.is_none() {
             self.primary = None;
+            if self.held.variables {
+                return Err(End::Told(session()));
+            }
             let text = "the primary is being changed: run the transaction again";
-            self.refuse(1213, "40001", text).await?;
+            self.answer_error(&transaction(text)).await?;
             return Ok(false);
         }
         let may_wait = sent.kept && self.pinned.is_none() && sent.since.elapsed() < HOLD;
         // A server that is read-only by somebody else's word has no successor to wait for.
         if !may_wait || self.shared.known().plan.controller.is_none() {
+            self.client.finish().await?;
             self.client.send_payload(sequence, error).await?;
             return Ok(false);
         }

@@ -9,28 +9,29 @@ mod choose;
 mod command;
 mod entry;
 mod exchange;
+mod kill;
 mod lost;
+mod primary;
 mod relay;
+mod replica;
 mod statements;
+mod unanswered;
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 pub use self::backend::Backend;
 use self::choose::Side;
-use self::relay::Broken;
 use self::statements::Statements;
 use super::classify::Reason;
-use super::shared::{Known, Presence, Shared};
+use super::presence::Presence;
+use super::shared::{Known, Shared};
 use super::wire::handshake::{Answer, Greeting};
-use super::wire::{Wire, capability, error_packet, login};
+use super::wire::{Ok as OkPacket, Wire, capability, status};
 
 /// How long a statement waits for a primary.
 const HOLD: Duration = Duration::from_secs(15);
@@ -56,6 +57,27 @@ impl From<io::Error> for End {
     }
 }
 
+/// What a session has at its primary that a connection made anew does not.
+#[derive(Debug, Default)]
+struct Held {
+    /// Its statements commit when it says so: a new connection is told.
+    autocommit_off: bool,
+    /// Variables of its own, which cannot be told again: only the loss of their connection ends the session.
+    variables: bool,
+    /// The connection that inserted the last row with an id of its own; 0: none.
+    inserted: u64,
+}
+
+impl Held {
+    /// The primary has answered, over this connection.
+    fn hear(&mut self, ok: &OkPacket, incarnation: u64) {
+        self.autocommit_off = ok.status & status::AUTOCOMMIT == 0;
+        if ok.insert_id != 0 {
+            self.inserted = incarnation;
+        }
+    }
+}
+
 /// One client.
 struct Session {
     shared: Arc<Shared>,
@@ -72,6 +94,7 @@ struct Session {
     settings: Vec<Vec<u8>>,
     schema: Vec<u8>,
     pinned: Option<Reason>,
+    held: Held,
     last: Side,
     statements: Statements,
 }
@@ -90,7 +113,7 @@ pub async fn serve(shared: Arc<Shared>, stream: TcpStream) {
             Ok(false) | Err(End::Client) => return,
             Err(End::Told(error)) => {
                 // The client may have gone; there is nobody else to tell.
-                let _ = session.client.send_payload(1, &error).await;
+                let _ = session.answer_error(&error).await;
                 return;
             }
         }
@@ -98,211 +121,15 @@ pub async fn serve(shared: Arc<Shared>, stream: TcpStream) {
 }
 
 impl Session {
-    /// Answers the command with an error of ours.
-    async fn refuse(&mut self, code: u16, state: &str, message: &str) -> Result<(), End> {
-        let error = error_packet(code, state, message);
-        Ok(self.client.send_payload(1, &error).await?)
+    /// Answers the command with an error; what is left of the command is used up.
+    async fn answer_error(&mut self, error: &[u8]) -> Result<(), End> {
+        self.client.finish().await?;
+        Ok(self.client.answer(error).await?)
     }
 
     /// The client does not know trackers.
     fn plain(&self) -> bool {
         self.answer.capabilities & capability::SESSION_TRACK == 0
-    }
-
-    /// Sees to a connection to the primary of the newest epoch, and waits for it while writes are held.
-    /// `Ok(false)`: the client was told why not.
-    async fn reach_primary(&mut self) -> Result<bool, End> {
-        let known = self.shared.known();
-        if let Some(primary) = &self.primary {
-            let current = primary.epoch == known.plan.epoch && !primary.wire.is_stale();
-            // What is open may end while others wait: a switchover drains it.
-            if current && (!known.plan.hold || !primary.is_free()) {
-                return Ok(true);
-            }
-            if !current {
-                return self.lose_primary().await;
-            }
-        }
-        self.wait_for_primary().await
-    }
-
-    /// The connection to the primary is of no use any more, and nothing was sent.
-    async fn lose_primary(&mut self) -> Result<bool, End> {
-        let open = self.primary.take().is_some_and(|one| one.in_transaction());
-        if self.pinned.is_some() {
-            return Err(End::Told(lost::session()));
-        }
-        if open {
-            self.refuse(
-                1213,
-                "40001",
-                "the primary has changed: run the transaction again",
-            )
-            .await?;
-            return Ok(false);
-        }
-        self.wait_for_primary().await
-    }
-
-    async fn wait_for_primary(&mut self) -> Result<bool, End> {
-        let shared = Arc::clone(&self.shared);
-        let Ok(_place) = shared.queue.try_acquire() else {
-            self.refuse(
-                1040,
-                "08004",
-                "too many statements wait for the primary: try again later",
-            )
-            .await?;
-            return Ok(false);
-        };
-        let mut plans = shared.known.clone();
-        let begun = Instant::now();
-        let mut reason = "no primary is named".to_owned();
-        loop {
-            let known = Arc::clone(&plans.borrow_and_update());
-            let deadline = begun + if known.plan.hold { HOLD } else { AWAY };
-            if !known.plan.hold {
-                let kept = |one: &Backend| one.epoch == known.plan.epoch && !one.wire.is_stale();
-                if self.primary.as_ref().is_some_and(kept) {
-                    return Ok(true);
-                }
-                self.primary = None;
-                if self.pinned.is_some() {
-                    return Err(End::Told(lost::session()));
-                }
-                match self.connect_primary(&known).await {
-                    Ok(()) => return Ok(true),
-                    Err(login::Error::Refused(error)) => {
-                        self.client.send_payload(1, &error).await?;
-                        return Ok(false);
-                    }
-                    Err(error) => {
-                        self.shared.newest.set_away(true);
-                        reason = error.to_string();
-                    }
-                }
-            }
-            if Instant::now() >= deadline {
-                let message = format!("no primary database within {:?}: {reason}", begun.elapsed());
-                self.refuse(1053, "08S01", &message).await?;
-                return Ok(false);
-            }
-            let pause = if known.plan.hold {
-                deadline
-            } else {
-                Instant::now() + AGAIN
-            };
-            if let Ok(Err(_)) = timeout_at(pause, plans.changed()).await {
-                // No plan will ever come again; the one that we have may still do.
-                sleep(AGAIN).await;
-            }
-        }
-    }
-
-    async fn connect_primary(&mut self, known: &Known) -> Result<(), login::Error> {
-        let target = known.plan.primary().ok_or(login::Error::Plan("primary"))?;
-        let password = known
-            .password(&self.answer.user)
-            .ok_or(login::Error::Plan("such user"))?;
-        let mut answer = self.answer.clone();
-        answer.database.clone_from(&self.schema);
-        let epoch = known.plan.epoch;
-        let mut fresh = Backend::connect(&self.shared, target, epoch, &answer, password).await?;
-        if !fresh.follow(&self.settings, &self.schema).await? {
-            return Err(login::Error::Settings);
-        }
-        self.shared.newest.set_away(false);
-        self.presence.known_as(fresh.thread);
-        self.primary = Some(fresh);
-        Ok(())
-    }
-
-    /// Nothing of this session is at the primary: what is said next may be said elsewhere.
-    fn is_free_of_primary(&self) -> bool {
-        let free = self.primary.as_ref().is_none_or(Backend::is_free);
-        free && self.pinned.is_none() && !self.reads_in_transaction()
-    }
-
-    /// The primary cannot be reached, or is being changed: a session that has nothing there goes on without it.
-    fn goes_without_primary(&mut self) -> bool {
-        let away = self.shared.newest.is_away() || self.shared.known.borrow().plan.hold;
-        let without = away && self.is_free_of_primary();
-        if without {
-            self.primary = None;
-        }
-        without
-    }
-
-    /// A replica that may answer now.
-    async fn reach_replica(&mut self) -> bool {
-        let known = self.shared.known();
-        let Some(target) = known.plan.replica() else {
-            self.replica = None;
-            return false;
-        };
-        let preparing = self.prepare_replica(&known, target);
-        let ready = timeout(READY, preparing).await.unwrap_or(false);
-        if !ready {
-            // Where it was asked and has not answered, what it says next is no answer to what is asked next.
-            self.replica.take_if(|replica| replica.is_asked());
-        }
-        if !ready {
-            self.shared
-                .count(&target.server)
-                .passed_over
-                .fetch_add(1, Ordering::Relaxed);
-        }
-        ready
-    }
-
-    async fn prepare_replica(
-        &mut self,
-        known: &Known,
-        target: &terrace_site::plan::TargetPlan,
-    ) -> bool {
-        let usable = |one: &Backend| {
-            one.server == target.server && one.epoch == known.plan.epoch && !one.wire.is_stale()
-        };
-        if !self.replica.as_ref().is_some_and(usable) {
-            self.replica = None;
-            let Some(password) = known.password(&self.answer.user) else {
-                return false;
-            };
-            let mut answer = self.answer.clone();
-            answer.database.clone_from(&self.schema);
-            let epoch = known.plan.epoch;
-            match Backend::connect(&self.shared, target, epoch, &answer, password).await {
-                Ok(fresh) => self.replica = Some(fresh),
-                Err(error) => {
-                    tracing::debug!(%error, server = target.server, "the replica is passed over");
-                    return false;
-                }
-            }
-        }
-        let own_writes = known.plan.reads == terrace_site::model::Reads::OwnWrites;
-        if own_writes {
-            self.shared.newest.ask().await;
-        }
-        let Some(replica) = &mut self.replica else {
-            return false;
-        };
-        let preparing = replica.prepare(
-            &self.shared.newest,
-            &self.settings,
-            &self.schema,
-            own_writes,
-        );
-        match preparing.await {
-            Ok(Some(ready)) => ready,
-            Ok(None) => {
-                self.no_replica = true;
-                false
-            }
-            Err(_) => {
-                self.replica = None;
-                false
-            }
-        }
     }
 
     /// Everything that made this session differ from a fresh one is gone.
@@ -311,7 +138,8 @@ impl Session {
         self.no_replica = false;
         self.settings.clear();
         self.pinned = None;
+        self.held = Held::default();
         self.last = Side::Primary;
-        self.statements = Statements(HashMap::new());
+        self.statements.clear();
     }
 }

@@ -1,7 +1,9 @@
 //! Passing an answer on, packet boundaries read in place, nothing copied between the two sockets' buffers.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use crate::router::wire::bytes::put_packets;
-use crate::router::wire::{Ok as OkPacket, Response, Seen, WHOLE, Wire, payload_length};
+use crate::router::wire::{Ok as OkPacket, Response, Seen, Wire, payload_length};
 
 /// What broke, and how far it had come.
 #[derive(Debug)]
@@ -10,6 +12,8 @@ pub enum Broken {
     Client,
     /// The primary is being changed, and refused the command whole: its error, and the number of its packet.
     ReadOnly(u8, Vec<u8>),
+    /// The database refuses to prepare the statement that was to be executed: its error.
+    Unprepared(Vec<u8>),
     /// The database is gone.
     Server {
         /// The client has seen a part of the answer.
@@ -26,17 +30,42 @@ pub struct Outcome {
     pub refused: bool,
 }
 
-/// Sends on what the first of the client's packets, of this length, continues with.
-pub async fn pass_rest(
-    client: &mut Wire,
-    server: &mut Wire,
-    mut length: usize,
-) -> Result<(), Broken> {
-    while length == WHOLE {
-        length = client.packet().await.map_err(|_| Broken::Client)?;
+/// How far an answer has come, for whoever watches it while it passes.
+#[derive(Debug, Default)]
+pub struct Progress {
+    begun: AtomicBool,
+    turns: AtomicUsize,
+}
+
+impl Progress {
+    /// The client has begun to see the answer.
+    pub fn begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    fn begin(&self) {
+        self.begun.store(true, Ordering::Relaxed);
+    }
+
+    /// The server's turn has begun, or ended. There is one task that calls this.
+    fn turn(&self) {
+        let turns = self.turns.load(Ordering::Relaxed);
+        self.turns.store(turns.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    /// The number of this turn of the server's; `None`: it is the client that is waited for.
+    pub fn server_turn(&self) -> Option<usize> {
+        Some(self.turns.load(Ordering::Relaxed)).filter(|turns| turns % 2 == 1)
+    }
+}
+
+/// Sends on what the client's first packet continues with.
+pub async fn pass_rest(client: &mut Wire, server: &mut Wire) -> Result<(), Broken> {
+    while client.continues() {
+        let length = client.packet().await.map_err(|_| Broken::Client)?;
         let sent = server.send(&client.data()[..4 + length]).await;
-        client.consume(4 + length);
         sent.map_err(|_| Broken::Server { begun: false })?;
+        client.use_packet();
     }
     Ok(())
 }
@@ -51,14 +80,15 @@ enum Next {
     File,
 }
 
-/// Passes an answer on, and says when the client has `begun` to see it. `plain`: trackers are left out. `on_ok` hears of each OK before the client does.
+/// Passes an answer on, and says how far it has come. `plain`: trackers are left out. `on_ok` hears of each OK before the
+/// client does.
 pub async fn relay(
     client: &mut Wire,
     server: &mut Wire,
     mut response: Response,
     plain: bool,
     on_ok: &mut (dyn FnMut(&OkPacket) + Send),
-    begun: &mut bool,
+    progress: &Progress,
 ) -> Result<Outcome, Broken> {
     let mut outcome = Outcome::default();
     let mut left = 0;
@@ -71,22 +101,25 @@ pub async fn relay(
             plain,
             on_ok,
         )
-        .ok_or(Broken::Server { begun: *begun })?;
+        .ok_or_else(|| Broken::Server {
+            begun: progress.begun(),
+        })?;
         if length > 0 {
+            // A part of it may have gone, whatever comes of the rest.
+            progress.begin();
             client
                 .send(&server.data()[..length])
                 .await
                 .map_err(|_| Broken::Client)?;
             server.consume(length);
-            *begun = true;
         }
         match next {
             Next::Replace(length, payload) => {
                 let mut out = Vec::with_capacity(payload.len() + 4);
                 put_packets(&mut out, server.data()[3], &payload);
+                progress.begin();
                 client.send(&out).await.map_err(|_| Broken::Client)?;
                 server.consume(4 + length);
-                *begun = true;
             }
             Next::ReadOnly(length) => {
                 let error = server.data()[4..4 + length].to_vec();
@@ -96,10 +129,14 @@ pub async fn relay(
             }
             Next::File => upload(client, server).await?,
             Next::More if response.done() && left == 0 => {}
-            Next::More => server
-                .fill()
-                .await
-                .map_err(|_| Broken::Server { begun: *begun })?,
+            Next::More => {
+                progress.turn();
+                let filled = server.fill().await;
+                progress.turn();
+                filled.map_err(|_| Broken::Server {
+                    begun: progress.begun(),
+                })?;
+            }
         }
         if response.done() && left == 0 {
             return Ok(outcome);
@@ -178,7 +215,7 @@ async fn upload(client: &mut Wire, server: &mut Wire) -> Result<(), Broken> {
     loop {
         let length = client.packet().await.map_err(|_| Broken::Client)?;
         let sent = server.send(&client.data()[..4 + length]).await;
-        client.consume(4 + length);
+        client.use_packet();
         sent.map_err(|_| Broken::Server { begun: true })?;
         if length == 0 {
             return Ok(());

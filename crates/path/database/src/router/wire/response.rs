@@ -12,6 +12,8 @@ pub struct Ok {
     pub status: u16,
     /// The position of what was committed.
     pub gtid: Option<Vec<u8>>,
+    /// The id of the row that was inserted; 0: of none.
+    pub insert_id: u64,
     /// The database that is now in use.
     pub schema: Option<Vec<u8>>,
     /// The same packet for a client that does not know trackers.
@@ -24,7 +26,7 @@ impl Ok {
         let mut reader = Reader(payload);
         reader.u8()?;
         reader.integer()?;
-        reader.integer()?;
+        let insert_id = reader.integer()?;
         let counts = payload.len() - reader.0.len();
         let bits = reader.u16()?;
         let warnings = reader.u16()?;
@@ -42,6 +44,7 @@ impl Ok {
         }
         let mut ok = Self {
             status: bits,
+            insert_id,
             plain,
             ..Self::default()
         };

@@ -18,6 +18,12 @@ pub struct Wire {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// The packet at the beginning that was waited for, with its header; 0: none, or it is used.
+    current: usize,
+    /// The packet that was used last goes on in the next one.
+    continues: bool,
+    /// Its number.
+    sequence: u8,
 }
 
 impl Wire {
@@ -30,6 +36,9 @@ impl Wire {
             buffer,
             start: 0,
             end: 0,
+            current: 0,
+            continues: false,
+            sequence: 0,
         })
     }
 
@@ -86,14 +95,46 @@ impl Wire {
         self.need(4).await?;
         let length = payload_length(self.data());
         self.need(4 + length).await?;
+        self.current = 4 + length;
         Ok(length)
+    }
+
+    /// Uses the packet up that was waited for, if that was not done before.
+    pub fn use_packet(&mut self) {
+        if self.current > 0 {
+            self.sequence = self.data()[3];
+            self.continues = self.current == 4 + WHOLE;
+            let used = std::mem::take(&mut self.current);
+            self.consume(used);
+        }
+    }
+
+    /// The payload that was begun goes on in the next packet.
+    pub fn continues(&self) -> bool {
+        self.continues
+    }
+
+    /// Uses up the packet that was waited for, and those that it goes on in. May be given up and called again.
+    pub async fn finish(&mut self) -> io::Result<()> {
+        self.use_packet();
+        while self.continues {
+            self.packet().await?;
+            self.use_packet();
+        }
+        Ok(())
+    }
+
+    /// Answers what was used up last, with a payload that begins an answer.
+    pub async fn answer(&mut self, payload: &[u8]) -> io::Result<()> {
+        self.send_payload(self.sequence.wrapping_add(1), payload)
+            .await
     }
 
     /// Waits for the next packet, and takes its payload out.
     pub async fn take_packet(&mut self) -> io::Result<(u8, Vec<u8>)> {
         let length = self.packet().await?;
         let taken = (self.data()[3], self.data()[4..4 + length].to_vec());
-        self.consume(4 + length);
+        self.use_packet();
         Ok(taken)
     }
 

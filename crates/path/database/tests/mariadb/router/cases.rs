@@ -79,6 +79,7 @@ const CASES: &[Case] = &[
     (Both, "a variable of one's own", &[Primary("SET @a = 5"), Primary("SELECT @a, a FROM t WHERE id = 1"), THEN_REPLICA]),
     (Both, "a variable that is set while reading", &[Primary("SELECT @n := 7"), Primary("SELECT @n")]),
     (Both, "a variable of the server", &[Primary("SELECT @@sql_mode, @@session.autocommit"), THEN_REPLICA]),
+    (Both, "what the server itself does", &[Primary("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE 1 = 0"), Primary("SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE 1 = 0"), THEN_REPLICA]),
     (Both, "a function that nobody knows", &[Primary("SELECT my_site.twice(a) FROM t WHERE id = 1"), THEN_PRIMARY]),
     (Both, "a named lock", &[Primary("SELECT GET_LOCK('terrace', 0)"), THEN_PRIMARY, Primary("SELECT RELEASE_LOCK('terrace')")]),
     (Both, "found rows", &[Primary("SELECT SQL_CALC_FOUND_ROWS a FROM t LIMIT 1"), Primary("SELECT FOUND_ROWS()")]),

@@ -1,7 +1,10 @@
 //! The router before a real database: what an app sees is what the database itself would have shown.
 
 mod cases;
+mod killed;
+mod raw;
 mod reads;
+mod states;
 mod support;
 
 use std::fs;

@@ -4,15 +4,17 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
+use terrace_database::failover::Command;
 use terrace_database::router::{self, Known, Told};
 use terrace_site::model::Reads;
-use terrace_site::plan::{RouterPlan, TargetPlan};
+use terrace_site::plan::{Engine, RouterPlan, TargetPlan};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::pair::{Half, pair};
-use crate::support::Bench;
+use crate::support::{Bench, flavour};
 
 /// A router and what it stands before.
 pub struct Routed {
@@ -94,6 +96,41 @@ impl Routed {
         let mut plan = self.plans.borrow().plan.clone();
         change(&mut plan);
         self.plans.send_replace(resolve(&self.primary.bench, plan));
+    }
+
+    /// The replica becomes primary, as the controller would do it: the router is told to wait, and then of the new one.
+    pub async fn switch(&mut self) {
+        self.change(|plan| plan.hold = true);
+        let position = self.primary.position().await;
+        let replica = self.replica.as_mut().unwrap();
+        replica.done(Command::Collect).await;
+        replica.catch_up(position).await;
+        replica.promote(2, false).await;
+        self.change(|plan| {
+            (plan.hold, plan.epoch, plan.primary) = (false, 2, "db-2".into());
+            plan.targets[0].lag = None;
+        });
+    }
+
+    /// No plan will ever come again: the router takes nobody in, and serves who is there.
+    pub fn drain(&mut self) {
+        let last = self.plans.borrow().clone();
+        self.plans = watch::channel(last).0;
+    }
+
+    /// Closes the primary to writes, whoever is in the middle of something.
+    pub async fn close(&self) {
+        let variable = match flavour() {
+            Engine::Mariadb => "read_only",
+            Engine::Mysql => "super_read_only",
+        };
+        let close = format!("SET GLOBAL {variable}=1");
+        self.primary
+            .control()
+            .await
+            .query_drop(close)
+            .await
+            .unwrap();
     }
 
     /// The app's password.

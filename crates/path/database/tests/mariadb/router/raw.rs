@@ -1,0 +1,165 @@
+//! The protocol itself, in an order that no driver's own caution forbids: what is never answered, and what is too long for
+//! one packet.
+
+use mysql_async::prelude::Queryable;
+use terrace_database::router::wire::handshake::Answer;
+use terrace_database::router::wire::{Wire, capability, login};
+use tokio::net::TcpStream;
+
+use super::support::Routed;
+
+const LONG: usize = 17_000_000;
+
+/// A client that says what it is told to say.
+struct Raw(Wire);
+
+impl Raw {
+    async fn enter(routed: &Routed) -> Self {
+        let stream = TcpStream::connect(routed.address).await.unwrap();
+        let mut wire = Wire::new(stream).unwrap();
+        let mut answer = Answer::of("app");
+        answer.database = b"my_site".to_vec();
+        answer.capabilities |= capability::CONNECT_WITH_DB;
+        login::log_in(&mut wire, answer, &routed.password())
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+        Self(wire)
+    }
+
+    async fn say(&mut self, command: u8, payload: &[u8]) {
+        let payload = [&[command][..], payload].concat();
+        self.0.send_payload(0, &payload).await.unwrap();
+    }
+
+    async fn hear(&mut self) -> (u8, Vec<u8>) {
+        self.0.take_packet().await.unwrap()
+    }
+
+    /// Nothing was said that was not asked for.
+    async fn is_in_step(&mut self) {
+        self.say(0x0e, &[]).await;
+        let (sequence, answer) = self.hear().await;
+        assert_eq!((sequence, answer[0]), (1, 0), "{answer:?}");
+    }
+
+    /// Prepares a statement with one parameter and columns or none: its number.
+    async fn prepare(&mut self, sql: &str) -> [u8; 4] {
+        self.say(0x16, sql.as_bytes()).await;
+        let (_, answer) = self.hear().await;
+        assert_eq!(answer[0], 0, "{answer:?}");
+        let definitions = u16::from_le_bytes([answer[5], answer[6]]);
+        for _ in 0..definitions + u16::from_le_bytes([answer[7], answer[8]]) {
+            self.hear().await;
+        }
+        answer[1..5].try_into().unwrap()
+    }
+
+    async fn send_ahead(&mut self, id: [u8; 4], data: &[u8]) {
+        let payload = [&id[..], &[0, 0], data].concat();
+        self.say(0x18, &payload).await;
+    }
+
+    /// Executes with one parameter of a blob's type, whose value follows, or was sent ahead.
+    async fn execute(&mut self, id: [u8; 4], value: &[u8]) -> (u8, Vec<u8>) {
+        let payload = [&id[..], &[0, 1, 0, 0, 0, 0, 1, 0xfc, 0], value].concat();
+        self.say(0x17, &payload).await;
+        self.hear().await
+    }
+}
+
+fn code(answer: &[u8]) -> u16 {
+    assert_eq!(answer[0], 0xff, "{answer:?}");
+    u16::from_le_bytes([answer[1], answer[2]])
+}
+
+/// The plan names no primary that is there, or the one that is.
+fn away(routed: &Routed, away: bool) {
+    let name = if away { "nobody" } else { "db-1" };
+    routed.change(|plan| (plan.epoch, plan.primary) = (plan.epoch + 1, name.into()));
+}
+
+async fn alone() -> Option<Routed> {
+    let routed = Routed::alone().await?;
+    let mut control = routed.primary.control().await;
+    for statement in [
+        "SET GLOBAL max_allowed_packet=67108864",
+        "CREATE TABLE my_site.t (a LONGBLOB)",
+    ] {
+        control.query_drop(statement).await.unwrap();
+    }
+    Some(routed)
+}
+
+#[tokio::test]
+async fn what_is_never_answered_is_not_answered_when_the_primary_is_away_either() {
+    let Some(routed) = alone().await else {
+        return;
+    };
+    let mut app = Raw::enter(&routed).await;
+    let insert = app.prepare("INSERT INTO t VALUES (?)").await;
+    let closed = app.prepare("INSERT INTO t VALUES (?)").await;
+    away(&routed, true);
+    app.say(0x19, &closed).await;
+    app.is_in_step().await;
+    app.send_ahead(insert, b"some").await;
+    app.is_in_step().await;
+    away(&routed, false);
+    app.send_ahead(insert, b"more").await;
+    let (sequence, answer) = app.execute(insert, &[]).await;
+    assert_eq!((sequence, code(&answer)), (1, 1213), "a part is missing");
+    app.send_ahead(insert, b"all").await;
+    app.is_in_step().await;
+    // What was sent to a connection that has gone is missed, too.
+    away(&routed, false);
+    assert_eq!(code(&app.execute(insert, &[]).await.1), 1213);
+    app.send_ahead(insert, b"all ").await;
+    app.send_ahead(insert, b"of it").await;
+    assert_eq!(app.execute(insert, &[]).await.1[0], 0);
+    let gone = app.execute(closed, b"\x01x").await.1;
+    assert_eq!(code(&gone), 1243);
+    let mut control = routed.primary.control().await;
+    let written: Vec<String> = control.query("SELECT a FROM my_site.t").await.unwrap();
+    assert_eq!(written, ["all of it"]);
+}
+
+#[tokio::test]
+async fn a_statement_of_several_packets_is_refused_whole() {
+    let Some(routed) = alone().await else {
+        return;
+    };
+    let mut app = Raw::enter(&routed).await;
+    away(&routed, true);
+    let mut insert = b"INSERT INTO t VALUES ('".to_vec();
+    // If its second packet were taken for a command, it would be a ping.
+    insert.resize(LONG, 0x0e);
+    insert.extend_from_slice(b"')");
+    app.say(0x03, &insert).await;
+    let (sequence, answer) = app.hear().await;
+    assert_eq!((sequence, code(&answer)), (2, 1053));
+    app.is_in_step().await;
+    away(&routed, false);
+    app.say(0x03, &insert).await;
+    assert_eq!(app.hear().await.1[0], 0);
+}
+
+#[tokio::test]
+async fn an_execution_of_several_packets_finds_its_statement() {
+    let Some(routed) = alone().await else {
+        return;
+    };
+    let mut app = Raw::enter(&routed).await;
+    let insert = app.prepare("INSERT INTO t VALUES (?)").await;
+    away(&routed, false);
+    let mut value = vec![0xfe];
+    value.extend_from_slice(&(LONG as u64).to_le_bytes());
+    value.resize(LONG + 9, b'x');
+    let (_, answer) = app.execute(insert, &value).await;
+    assert_eq!(answer[0], 0, "{}", String::from_utf8_lossy(&answer));
+    app.is_in_step().await;
+    let mut control = routed.primary.control().await;
+    let length: Option<usize> = control
+        .query_first("SELECT LENGTH(a) FROM my_site.t")
+        .await
+        .unwrap();
+    assert_eq!(length, Some(LONG));
+}
