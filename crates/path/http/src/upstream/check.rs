@@ -34,7 +34,8 @@ pub async fn keep_checking(instance: Arc<Instance>, plan: HealthPlan, host: Stri
         } else {
             plan.every
         };
-        tokio::time::sleep(pause).await;
+        // From the beginning of one to the beginning of the next: silence is noticed within `every` × `fall` + `within`.
+        tokio::time::sleep(pause.saturating_sub(begun.elapsed())).await;
     }
 }
 
