@@ -161,6 +161,12 @@ fn secrets_that_are_missing_are_made_once() {
             .password
             .map(|password| password.expose().len())
     };
-    assert_eq!((of(), of()), (Some(48), Some(48)));
+    assert_eq!(
+        (of(), of()),
+        (
+            Some(terrace_service::secret::LENGTH),
+            Some(terrace_service::secret::LENGTH)
+        )
+    );
     assert!(directory.path().join("app/token").exists());
 }
