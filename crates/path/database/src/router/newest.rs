@@ -133,7 +133,7 @@ pub async fn answer(shared: Arc<Shared>) {
         } else {
             newest.asking.notified().await;
         }
-        let asked = newest.asked.load(Ordering::Acquire);
+        let mut asked = newest.asked.load(Ordering::Acquire);
         let known = shared.known();
         if primary
             .as_ref()
@@ -150,6 +150,8 @@ pub async fn answer(shared: Arc<Shared>) {
             _ => {
                 primary = None;
                 newest.set_away(true);
+                // Who has come meanwhile would hear nothing else, only later.
+                asked = newest.asked.load(Ordering::Acquire);
             }
         }
         newest.answered.send_replace(asked);
@@ -173,8 +175,11 @@ async fn position(
 
 #[cfg(test)]
 mod tests {
-    use terrace_site::plan::Engine;
+    use terrace_service::SecretStore;
+    use terrace_site::model::Reads;
+    use terrace_site::plan::{DatabaseUser, Engine, RouterPlan, SecretName, TargetPlan};
 
+    use super::super::shared::Told;
     use super::*;
 
     fn known(changes: impl FnOnce(&mut Token)) -> String {
@@ -214,5 +219,58 @@ mod tests {
             token.add(1, mariadb("0-1-101"));
         });
         assert_eq!(told, "0-2-95");
+    }
+
+    /// A router before a primary that lets everybody connect and never says a word.
+    fn before_silence(listener: &std::net::TcpListener, secrets: &std::path::Path) -> Arc<Shared> {
+        let plan = RouterPlan {
+            listen: Vec::new(),
+            controller: None,
+            targets: vec![TargetPlan {
+                server: "db-1".into(),
+                address: listener.local_addr().unwrap(),
+                lag: None,
+            }],
+            epoch: 1,
+            primary: "db-1".into(),
+            hold: false,
+            users: vec![DatabaseUser {
+                name: "app".into(),
+                password: SecretName("database/app".into()),
+            }],
+            reads: Reads::OwnWrites,
+            lag_limit: Duration::from_secs(10),
+        };
+        let told = Told::new(plan, &SecretStore::new(secrets));
+        let known = Known::from(told.unwrap_or_else(|error| panic!("{error}")));
+        let (_, plans) = watch::channel(Arc::new(known));
+        Arc::new(Shared::new(plans))
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_a_silent_primary_goes_on_with_the_others() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let shared = before_silence(&listener, directory.path());
+        let answering = tokio::spawn(answer(Arc::clone(&shared)));
+        let asks = || {
+            let shared = Arc::clone(&shared);
+            tokio::spawn(async move { shared.newest.ask().await })
+        };
+        let first = asks();
+        // The question is under way when the next one comes.
+        listener.set_nonblocking(true).unwrap();
+        let _silent = loop {
+            match listener.accept() {
+                Ok(connection) => break connection,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        let second = asks();
+        first.await.unwrap();
+        assert!(shared.newest.is_away());
+        tokio::task::yield_now().await;
+        assert!(second.is_finished());
+        answering.abort();
     }
 }
