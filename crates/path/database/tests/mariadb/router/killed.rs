@@ -37,6 +37,21 @@ async fn ended(
 }
 
 #[tokio::test]
+async fn a_statement_is_killed_by_the_number_that_the_client_knows() {
+    let Some(routed) = Routed::alone().await else {
+        return;
+    };
+    let (mut app, mut other) = (routed.app().await, routed.app().await);
+    let id = app.id();
+    let sleeping = tokio::spawn(async move { app.query_drop("DO SLEEP(20)").await });
+    runs(&routed.primary, "DO SLEEP(20)").await;
+    let begun = Instant::now();
+    other.query_drop(format!("KILL QUERY {id}")).await.unwrap();
+    let ended = sleeping.await.unwrap();
+    assert!(begun.elapsed().as_secs() < 5, "{ended:?}");
+}
+
+#[tokio::test]
 async fn a_read_on_a_replica_is_killed_and_so_is_its_session() {
     let Some(routed) = Routed::with_replica().await else {
         return;

@@ -133,34 +133,6 @@ async fn transactions_sessions_and_several_statements_work_as_without_a_router()
 }
 
 #[tokio::test]
-async fn a_statement_is_killed_by_the_number_that_the_client_knows() {
-    let Some(routed) = Routed::alone().await else {
-        return;
-    };
-    let (mut app, mut other) = (routed.app().await, routed.app().await);
-    let id = app.id();
-    let sleeping = tokio::spawn(async move { app.query_drop("DO SLEEP(20)").await });
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
-    loop {
-        let running: Option<u32> = other
-            .query_first("SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'DO SLEEP(20)' AND 1 = @@autocommit")
-            .await
-            .unwrap();
-        if running == Some(1) {
-            break;
-        }
-        assert!(
-            tokio::time::Instant::now() < deadline,
-            "the statement never ran"
-        );
-    }
-    let begun = tokio::time::Instant::now();
-    other.query_drop(format!("KILL QUERY {id}")).await.unwrap();
-    let ended = sleeping.await.unwrap();
-    assert!(begun.elapsed().as_secs() < 5, "{ended:?}");
-}
-
-#[tokio::test]
 async fn the_mariadb_client_loads_files_and_logs_in_both_ways() {
     let Some(routed) = Routed::alone().await else {
         return;
