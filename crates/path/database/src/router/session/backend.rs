@@ -9,13 +9,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Side;
+use super::statements::Definitions;
 
 use crate::gtid::Position;
 use crate::router::newest::{Newest, Token};
 use crate::router::presence::{Client, Seat};
 use crate::router::shared::{Count, Shared};
 use crate::router::wire::handshake::Answer;
-use crate::router::wire::{Ok as OkPacket, Response, Seen, Wire, capability, login, status};
+use crate::router::wire::{Ok as OkPacket, Response, Seen, Shape, Wire, capability, login, status};
 
 /// A database that does not let us in within this is away.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -49,7 +50,7 @@ pub struct Backend {
     /// The version of the position that it has reached.
     reached: u64,
     asked: bool,
-    deprecate_eof: bool,
+    shape: Shape,
     seat: Option<Seat>,
 }
 
@@ -62,6 +63,8 @@ pub struct Told {
     pub first: Vec<u8>,
     /// The first field of the first row.
     pub value: Option<Vec<u8>>,
+    /// What columns there are, where that may be left out later.
+    pub definitions: Option<Definitions>,
 }
 
 impl Backend {
@@ -90,7 +93,7 @@ impl Backend {
             | capability::SESSION_TRACK
             | capability::MYSQL;
         let schema = answer.database.clone();
-        let deprecate_eof = answer.capabilities & capability::DEPRECATE_EOF != 0;
+        let shape = Shape::of(&answer);
         let mut wire = Wire::new(TcpStream::connect(target.address).await?)?;
         let (greeting, ok) = login::log_in(&mut wire, answer, password).await?;
         let mut backend = Self {
@@ -111,7 +114,7 @@ impl Backend {
             } else {
                 Engine::Mysql
             },
-            deprecate_eof,
+            shape,
         };
         shared.set_greeting(greeting);
         backend.track().await?;
@@ -147,7 +150,7 @@ impl Backend {
 
     async fn answered(&mut self, payload: &[u8]) -> io::Result<Told> {
         let broken = || io::Error::from(io::ErrorKind::InvalidData);
-        let mut response = Response::to(payload[0], self.deprecate_eof).ok_or_else(broken)?;
+        let mut response = Response::to(payload[0], self.shape).ok_or_else(broken)?;
         self.asked = true;
         self.wire.send_payload(0, payload).await?;
         let mut told = Told::default();
@@ -170,12 +173,13 @@ impl Backend {
                         .then(|| reader.string().map(<[u8]>::to_vec))
                         .flatten();
                 }
-                Seen::Part => {}
+                Seen::Part | Seen::Bare => {}
                 Seen::Error => break,
                 Seen::WantsFile => return Err(broken()),
             }
         }
         self.asked = false;
+        told.definitions = response.take_definitions();
         Ok(told)
     }
 

@@ -8,7 +8,7 @@ use super::lost::{self, Sent};
 use super::{End, Session, Side};
 use crate::router::classify::{Reason, Route, classify, of_server};
 use crate::router::lexer::{Lexer, Token};
-use crate::router::wire::{Response, WHOLE, capability, error_packet, status};
+use crate::router::wire::{Response, Shape, WHOLE, error_packet, status};
 
 /// Longer statements are not read to their end.
 const READ: usize = 1 << 20;
@@ -48,8 +48,7 @@ impl Session {
             }
             _ => {}
         }
-        let deprecate_eof = self.answer.capabilities & capability::DEPRECATE_EOF != 0;
-        let Some(response) = Response::to(code, deprecate_eof) else {
+        let Some(response) = Response::to(code, Shape::of(&self.answer)) else {
             return self.unknown().await;
         };
         let command = Command {
@@ -301,8 +300,7 @@ impl Session {
             0x16 => {
                 if let (Some(primary), Some(theirs)) = (&self.primary, prepared) {
                     let sql = &payload[1..];
-                    self.statements
-                        .prepared(sql, &outcome.first, theirs, primary);
+                    self.statements.prepared(sql, outcome, theirs, primary);
                 }
             }
             0x1a => {

@@ -38,6 +38,7 @@ impl Session {
         let (sequence, payload) = timeout(PATIENCE, client.take_packet()).await.ok()?.ok()?;
         let mut answer = Answer::read(&payload)?;
         answer.capabilities &= greeting.capabilities;
+        answer.extended &= greeting.extended;
         let schema = answer.database.clone();
         let plans = shared.known.clone();
         let mut session = Self {
@@ -173,6 +174,7 @@ fn greet(theirs: &Greeting, id: u32) -> Option<Greeting> {
         thread: id,
         nonce: nonce()?,
         capabilities: (theirs.capabilities & capability::PASSED) | always,
+        extended: theirs.extended & capability::CACHE_METADATA,
         ..theirs.clone()
     })
 }

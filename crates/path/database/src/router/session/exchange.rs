@@ -9,8 +9,8 @@ use tokio::time::sleep;
 
 use super::backend::Backend;
 use super::command::Command;
-use super::relay::{Broken, Outcome, Progress, pass_rest, relay};
-use super::statements::{self, Statements};
+use super::relay::{Broken, Outcome, Progress, Relay, pass_rest};
+use super::statements::{self, Statements, Translated};
 use super::{Session, Side};
 use crate::gtid::Position;
 use crate::router::classify::Route;
@@ -43,14 +43,13 @@ impl Session {
             Side::Primary => &mut self.primary,
             Side::Replica => &mut self.replica,
         };
-        let gone = || Broken::Server { begun: false };
-        let backend = slot.as_mut().ok_or_else(gone)?;
+        let backend = slot.as_mut().ok_or(Broken::Server { begun: false })?;
         let packet = &self.client.data()[..4 + command.length];
         let statements = &mut self.statements;
         prepare(statements, &packet[4..], backend, &mut self.plans, side).await?;
         let payload = learned(packet, command.route);
-        let changed = statements.translate(packet, backend)?;
-        let name = (command.code == 0x16).then(|| statements.name());
+        let translated = statements.translate(packet, backend)?;
+        let executed = translated.executed;
         backend.count.statements.fetch_add(1, Ordering::Relaxed);
         self.presence.client.runs(side == Side::Replica);
         let progress = Progress::default();
@@ -72,30 +71,23 @@ impl Session {
                 }
             }
         };
-        let client = &mut self.client;
-        let passing = async {
-            let packet = &client.data()[..4 + command.length];
-            let sent = wire.send(changed.as_deref().unwrap_or(packet)).await;
-            sent.map_err(|_| gone())?;
-            if !command.kept {
-                client.use_packet();
-            }
-            pass_rest(client, wire).await?;
-            let prepared = match name {
-                Some(name) => rename(wire, name).await.map_err(|_| gone())?,
-                None => None,
-            };
-            let response = command.response.clone();
-            let outcome = relay(client, wire, response, plain, &mut on_ok, &progress).await?;
-            Ok((outcome, prepared))
+        let relay = Relay {
+            client: &mut self.client,
+            server: wire,
+            plain,
+            on_ok: &mut on_ok,
+            progress: &progress,
         };
         let (outcome, prepared) = tokio::select! {
             biased;
-            passed = passing => passed?,
+            passed = carry_out(command, translated, relay) => passed?,
             () = watch.lost(&mut self.plans, server, &progress) => {
                 return Err(Broken::Server { begun: progress.begun() });
             }
         };
+        if let (Some(executed), Some(definitions)) = (executed, &outcome.definitions) {
+            statements.told(executed, definitions, backend);
+        }
         self.client.use_packet();
         Ok(Answered {
             payload,
@@ -103,6 +95,30 @@ impl Session {
             prepared,
         })
     }
+}
+
+/// Sends a command and passes its answer on. The number of a statement that was prepared is the server's.
+async fn carry_out(
+    command: &Command,
+    translated: Translated,
+    mut relay: Relay<'_>,
+) -> Result<(Outcome, Option<u32>), Broken> {
+    let gone = |_| Broken::Server { begun: false };
+    let Relay { client, server, .. } = &mut relay;
+    let packet = &client.data()[..4 + command.length];
+    let sent = server.send(translated.packets.as_deref().unwrap_or(packet));
+    sent.await.map_err(gone)?;
+    if !command.kept {
+        client.use_packet();
+    }
+    pass_rest(client, server).await?;
+    let prepared = match translated.name {
+        Some(name) => rename(server, name).await.map_err(gone)?,
+        None => None,
+    };
+    let response = command.response.clone();
+    let outcome = relay.pass(response, translated.untold).await?;
+    Ok((outcome, prepared))
 }
 
 /// What must be remembered of a command, if it is answered.
@@ -133,11 +149,8 @@ async fn prepare(
         () = watch.lost(plans, &server, &progress) => None,
     };
     let told = told.ok_or(Broken::Server { begun: false })?;
-    if statements.heard(payload, &told.first, backend) {
-        Ok(())
-    } else {
-        Err(Broken::Unprepared(told.first))
-    }
+    let heard = statements.heard(payload, told, backend);
+    heard.map_err(Broken::Unprepared)
 }
 
 /// The answer to a PREPARE: its number is replaced by the client's; the one that it was, if the statement was taken.

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::router::wire::bytes::put_packets;
+use super::statements::Definitions;
+use crate::router::wire::bytes::{put_packet, put_packets};
 use crate::router::wire::{Ok as OkPacket, Response, Seen, Wire, payload_length};
 
 /// What broke, and how far it had come.
@@ -28,6 +29,8 @@ pub struct Outcome {
     pub first: Vec<u8>,
     /// It ended with an error.
     pub refused: bool,
+    /// What the client has heard of the columns, where a later answer may leave it out.
+    pub definitions: Option<Definitions>,
 }
 
 /// How far an answer has come, for whoever watches it while it passes.
@@ -77,70 +80,144 @@ enum Next {
     Replace(usize, Vec<u8>),
     /// The next packet, of this length, says that the server takes no writes.
     ReadOnly(usize),
+    /// The next packet leaves out definitions that the client does not know.
+    Untold,
     File,
 }
 
-/// Passes an answer on, and says how far it has come. `plain`: trackers are left out. `on_ok` hears of each OK before the
-/// client does.
-pub async fn relay(
-    client: &mut Wire,
-    server: &mut Wire,
-    mut response: Response,
-    plain: bool,
-    on_ok: &mut (dyn FnMut(&OkPacket) + Send),
-    progress: &Progress,
-) -> Result<Outcome, Broken> {
-    let mut outcome = Outcome::default();
-    let mut left = 0;
-    loop {
-        let (length, next) = scan(
-            server.data(),
-            &mut response,
-            &mut left,
-            &mut outcome,
-            plain,
-            on_ok,
-        )
-        .ok_or_else(|| Broken::Server {
-            begun: progress.begun(),
-        })?;
-        if length > 0 {
-            // A part of it may have gone, whatever comes of the rest.
-            progress.begin();
-            client
-                .send(&server.data()[..length])
-                .await
-                .map_err(|_| Broken::Client)?;
-            server.consume(length);
-        }
-        match next {
-            Next::Replace(length, payload) => {
-                let mut out = Vec::with_capacity(payload.len() + 4);
-                put_packets(&mut out, server.data()[3], &payload);
-                progress.begin();
-                client.send(&out).await.map_err(|_| Broken::Client)?;
-                server.consume(4 + length);
+/// The way of an answer, and who hears of it.
+pub struct Relay<'a> {
+    pub client: &'a mut Wire,
+    pub server: &'a mut Wire,
+    /// Trackers are left out.
+    pub plain: bool,
+    /// Hears of each OK before the client does.
+    pub on_ok: &'a mut (dyn FnMut(&OkPacket) + Send),
+    /// Is told how far it has come.
+    pub progress: &'a Progress,
+}
+
+impl Relay<'_> {
+    /// Passes an answer on. `untold`: the definitions that the client is told where the server leaves them out.
+    pub async fn pass(
+        &mut self,
+        mut response: Response,
+        untold: Option<Definitions>,
+    ) -> Result<Outcome, Broken> {
+        let mut outcome = Outcome::default();
+        let mut left = 0;
+        loop {
+            let (length, next) = scan(
+                self.server.data(),
+                &mut response,
+                &mut left,
+                &mut outcome,
+                (self.plain, untold.is_some()),
+                self.on_ok,
+            )
+            .ok_or_else(|| self.gone())?;
+            if length > 0 {
+                // A part of it may have gone, whatever comes of the rest.
+                self.progress.begin();
+                let sent = self.client.send(&self.server.data()[..length]).await;
+                sent.map_err(|_| Broken::Client)?;
+                self.server.consume(length);
             }
-            Next::ReadOnly(length) => {
-                let error = server.data()[4..4 + length].to_vec();
-                let sequence = server.data()[3];
-                server.consume(4 + length);
-                return Err(Broken::ReadOnly(sequence, error));
+            match next {
+                Next::Replace(length, payload) => self.replace(length, &payload).await?,
+                Next::ReadOnly(length) => {
+                    let error = self.server.data()[4..4 + length].to_vec();
+                    let sequence = self.server.data()[3];
+                    self.server.consume(4 + length);
+                    return Err(Broken::ReadOnly(sequence, error));
+                }
+                Next::Untold => {
+                    let definitions = untold.unwrap_or_default();
+                    outcome.refused = self.tell(&mut response, &definitions).await?;
+                    outcome.definitions = Some(definitions);
+                    return Ok(outcome);
+                }
+                Next::File => upload(self.client, self.server).await?,
+                Next::More if response.done() && left == 0 => {}
+                Next::More => {
+                    self.progress.turn();
+                    let filled = self.server.fill().await;
+                    self.progress.turn();
+                    filled.map_err(|_| self.gone())?;
+                }
             }
-            Next::File => upload(client, server).await?,
-            Next::More if response.done() && left == 0 => {}
-            Next::More => {
-                progress.turn();
-                let filled = server.fill().await;
-                progress.turn();
-                filled.map_err(|_| Broken::Server {
-                    begun: progress.begun(),
-                })?;
+            if response.done() && left == 0 {
+                outcome.definitions = response.take_definitions();
+                return Ok(outcome);
             }
         }
-        if response.done() && left == 0 {
-            return Ok(outcome);
+    }
+
+    fn gone(&self) -> Broken {
+        Broken::Server {
+            begun: self.progress.begun(),
         }
+    }
+
+    /// Sends this payload in the place of the server's next packet.
+    async fn replace(&mut self, length: usize, payload: &[u8]) -> Result<(), Broken> {
+        let mut out = Vec::with_capacity(payload.len() + 4);
+        put_packets(&mut out, self.server.data()[3], payload);
+        self.progress.begin();
+        self.client.send(&out).await.map_err(|_| Broken::Client)?;
+        self.server.consume(4 + length);
+        Ok(())
+    }
+
+    /// An answer that leaves out definitions which the client does not know: they are put in, and whatever follows has a
+    /// later number. That is rare, so packets are copied. Whether it ended with an error.
+    async fn tell(
+        &mut self,
+        response: &mut Response,
+        mut definitions: &[u8],
+    ) -> Result<bool, Broken> {
+        let taken = self.server.take_packet().await;
+        let (sequence, mut columns) = taken.map_err(|_| self.gone())?;
+        if let Some(follow) = columns.last_mut() {
+            *follow = 1;
+        }
+        let mut out = Vec::new();
+        put_packet(&mut out, sequence, &columns);
+        let mut later = 0_u8;
+        while definitions.len() >= 4 {
+            let (packet, rest) = definitions.split_at(4 + payload_length(definitions));
+            later = later.wrapping_add(1);
+            put_packet(&mut out, sequence.wrapping_add(later), &packet[4..]);
+            definitions = rest;
+        }
+        self.progress.begin();
+        self.client.send(&out).await.map_err(|_| Broken::Client)?;
+        let mut refused = false;
+        while !response.done() {
+            self.progress.turn();
+            let taken = self.server.take_packet().await;
+            self.progress.turn();
+            let (sequence, mut payload) = taken.map_err(|_| self.gone())?;
+            // An empty packet ends one of 16 MB.
+            let seen = match payload.len() {
+                0 => response.see(&[0], 0),
+                length => response.see(&payload, length),
+            };
+            match seen.ok_or_else(|| self.gone())? {
+                Seen::Ok(ok) => {
+                    (self.on_ok)(&ok);
+                    if self.plain {
+                        payload = ok.plain;
+                    }
+                }
+                Seen::Error => refused = true,
+                Seen::Part | Seen::Bare | Seen::WantsFile => {}
+            }
+            out.clear();
+            put_packet(&mut out, sequence.wrapping_add(later), &payload);
+            self.client.send(&out).await.map_err(|_| Broken::Client)?;
+        }
+        Ok(refused)
     }
 }
 
@@ -150,7 +227,7 @@ fn scan(
     response: &mut Response,
     left: &mut usize,
     outcome: &mut Outcome,
-    plain: bool,
+    (plain, untold): (bool, bool),
     on_ok: &mut (dyn FnMut(&OkPacket) + Send),
 ) -> Option<(usize, Next)> {
     let mut at = 0;
@@ -183,7 +260,11 @@ fn scan(
         };
         *left = 4 + length;
         match seen? {
-            Seen::Part => {}
+            Seen::Bare if untold => {
+                *left = 0;
+                return Some((at, Next::Untold));
+            }
+            Seen::Part | Seen::Bare => {}
             Seen::Error if is_first && is_read_only(payload) => {
                 *left = 0;
                 return Some((at, Next::ReadOnly(length)));

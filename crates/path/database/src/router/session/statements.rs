@@ -4,25 +4,36 @@
 //! a number that nobody was given means nothing to a server either. A connection that does not have a statement yet, or
 //! was made anew, prepares it when it is first executed there. A client sends the types of its parameters once; a
 //! connection that has not heard them is told again.
+//!
+//! A server of MariaDB leaves the definitions of a result's columns out while they are what it has said last, on this
+//! connection. With two connections that need not be what the client has heard last: then it is told.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use super::backend::Backend;
+use super::backend::{Backend, Told};
 use super::lost;
-use super::relay::Broken;
+use super::relay::{Broken, Outcome};
 use crate::router::classify::{Route, classify};
 use crate::router::wire::WHOLE;
 use crate::router::wire::bytes::{Reader, put_packets};
 
 /// Where numbers for clients begin.
 const FIRST: u32 = 0x4000_0000;
+/// The statement that was prepared last: MariaDB's drivers execute it before they have heard its number.
+const LAST: u32 = u32::MAX;
+
+/// The definitions of a result's columns: packets without numbers.
+pub type Definitions = Arc<[u8]>;
 
 /// A statement on one connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct There {
     incarnation: u64,
     id: u32,
     typed: bool,
+    /// What it has said last.
+    said: Definitions,
 }
 
 /// A prepared statement.
@@ -32,6 +43,8 @@ pub struct Statement {
     parameters: usize,
     types: Option<Vec<u8>>,
     there: Vec<There>,
+    /// The definitions that the client has heard last.
+    heard: Definitions,
     /// Where it may be executed.
     pub route: Route,
     /// A transaction that is open when it is executed still is afterwards.
@@ -45,6 +58,20 @@ pub struct Statement {
 pub struct Statements {
     own: HashMap<u32, Statement>,
     named: u32,
+    /// The one that was prepared last, if it was taken.
+    last: Option<u32>,
+}
+
+/// What a command becomes on a connection, and what its answer is about.
+pub struct Translated {
+    /// The packets that stand for it; `None`: itself.
+    pub packets: Option<Vec<u8>>,
+    /// A statement is prepared: the number that the client will know it by.
+    pub name: Option<u32>,
+    /// One is executed, and where its definitions are left out the client has to be told these.
+    pub untold: Option<Definitions>,
+    /// The client's number of the statement that is executed.
+    pub executed: Option<u32>,
 }
 
 /// The number in a command that begins with one.
@@ -59,14 +86,15 @@ fn about_one(code: u8) -> bool {
 
 impl Statements {
     /// A number for the client.
-    pub fn name(&mut self) -> u32 {
+    fn name(&mut self) -> u32 {
+        self.last = None;
         self.named = self.named.wrapping_add(1) % FIRST;
         FIRST + self.named
     }
 
-    /// The primary has prepared this, as `theirs`: the first packet of its answer, as the client sees it.
-    pub fn prepared(&mut self, sql: &[u8], first: &[u8], theirs: u32, on: &Backend) {
-        let [0, rest @ ..] = first else {
+    /// The primary has prepared this, as `theirs`: its answer, as the client sees it.
+    pub fn prepared(&mut self, sql: &[u8], outcome: Outcome, theirs: u32, on: &Backend) {
+        let [0, rest @ ..] = &outcome.first[..] else {
             return;
         };
         let mut reader = Reader(rest);
@@ -74,36 +102,48 @@ impl Statements {
         else {
             return;
         };
+        let heard = outcome.definitions.unwrap_or_default();
         let there = There {
             incarnation: on.incarnation,
             id: theirs,
             typed: false,
+            said: Arc::clone(&heard),
         };
         let statement = Statement {
             sql: sql.to_vec(),
             parameters: usize::from(parameters),
             types: None,
             there: vec![there],
+            heard,
             route: classify(sql),
             stays_open: super::command::stays_open(sql),
             data: None,
         };
         self.own.insert(id, statement);
+        self.last = Some(id);
+    }
+
+    /// The client's number of the statement that a command is about.
+    fn number(&self, payload: &[u8]) -> Option<u32> {
+        match id(payload)? {
+            LAST => self.last,
+            id => Some(id),
+        }
     }
 
     /// The statement that a command is about.
     pub fn of(&self, payload: &[u8]) -> Option<&Statement> {
-        self.own.get(&id(payload)?)
+        self.own.get(&self.number(payload)?)
     }
 
     /// The same, to be changed.
     pub fn of_mut(&mut self, payload: &[u8]) -> Option<&mut Statement> {
-        self.own.get_mut(&id(payload)?)
+        self.own.get_mut(&self.number(payload)?)
     }
 
     /// The statement is closed.
     pub fn remove(&mut self, payload: &[u8]) -> Option<Statement> {
-        self.own.remove(&id(payload)?)
+        self.own.remove(&self.number(payload)?)
     }
 
     /// There is none.
@@ -128,11 +168,12 @@ impl Statements {
         (!heard).then(|| [&[0x16][..], &statement.sql].concat())
     }
 
-    /// The connection has answered that; false: it does not take the statement.
-    pub fn heard(&mut self, payload: &[u8], first: &[u8], on: &Backend) -> bool {
-        let taken = (first.first() == Some(&0)).then(|| id(first)).flatten();
+    /// The connection has answered that; the error if it does not take the statement.
+    pub fn heard(&mut self, payload: &[u8], told: Told, on: &Backend) -> Result<(), Vec<u8>> {
+        let first = told.first;
+        let taken = (first.first() == Some(&0)).then(|| id(&first)).flatten();
         let (Some(id), Some(statement)) = (taken, self.of_mut(payload)) else {
-            return false;
+            return Err(first);
         };
         // Two connections at most have it; those before are gone.
         if statement.there.len() > 3 {
@@ -142,12 +183,44 @@ impl Statements {
             incarnation: on.incarnation,
             id,
             typed: false,
+            said: told.definitions.unwrap_or_default(),
         });
-        true
+        Ok(())
     }
 
-    /// The packets that stand for this one on a connection that has heard of its statement; `None`: itself.
-    pub fn translate(&mut self, packet: &[u8], on: &Backend) -> Result<Option<Vec<u8>>, Broken> {
+    /// What the client has to be told where this connection leaves definitions out; `None`: it knows them.
+    fn untold(&self, payload: &[u8], on: &Backend) -> Option<Definitions> {
+        let statement = self.of(payload)?;
+        let said = &statement.on(on)?.said;
+        let knows = Arc::ptr_eq(said, &statement.heard) || *said == statement.heard;
+        (!knows).then(|| Arc::clone(said))
+    }
+
+    /// The client has heard from this connection what columns there are.
+    pub fn told(&mut self, statement: u32, definitions: &Definitions, on: &Backend) {
+        let Some(statement) = self.own.get_mut(&statement) else {
+            return;
+        };
+        statement.heard = Arc::clone(definitions);
+        let here = |one: &&mut There| one.incarnation == on.incarnation;
+        if let Some(there) = statement.there.iter_mut().find(here) {
+            there.said = Arc::clone(definitions);
+        }
+    }
+
+    /// What goes to a connection that has heard of the command's statement, and what its answer is about.
+    pub fn translate(&mut self, packet: &[u8], on: &Backend) -> Result<Translated, Broken> {
+        let executes = packet[4] == 0x17;
+        Ok(Translated {
+            untold: executes.then(|| self.untold(&packet[4..], on)).flatten(),
+            executed: executes.then(|| self.number(&packet[4..])).flatten(),
+            name: (packet[4] == 0x16).then(|| self.name()),
+            packets: self.packets(packet, on)?,
+        })
+    }
+
+    /// The packets that stand for this one there; `None`: itself.
+    fn packets(&mut self, packet: &[u8], on: &Backend) -> Result<Option<Vec<u8>>, Broken> {
         let payload = &packet[4..];
         if !about_one(payload[0]) {
             return Ok(None);
@@ -184,12 +257,15 @@ impl Statements {
 }
 
 impl Statement {
-    /// Its number on this connection, where it has one.
-    pub fn on(&self, on: &Backend) -> Option<u32> {
+    /// What this connection knows of it, if anything.
+    fn on(&self, on: &Backend) -> Option<&There> {
         let mut there = self.there.iter();
-        there
-            .find(|one| one.incarnation == on.incarnation)
-            .map(|one| one.id)
+        there.find(|one| one.incarnation == on.incarnation)
+    }
+
+    /// Its number on this connection, where it has one.
+    pub fn number(&self, on: &Backend) -> Option<u32> {
+        self.on(on).map(|one| one.id)
     }
 
     /// Remembers the types of an execution, or adds them for a connection that has not heard them.

@@ -31,7 +31,7 @@ impl Session {
         };
         let both = [&mut self.primary, &mut self.replica];
         for backend in both.into_iter().flatten() {
-            if let Some(theirs) = statement.on(backend) {
+            if let Some(theirs) = statement.number(backend) {
                 let close = [&[0x19][..], &theirs.to_le_bytes()].concat();
                 // One that is gone has closed it, too.
                 let _ = backend.wire.send_payload(0, &close).await;

@@ -76,13 +76,18 @@ pub fn put_string(out: &mut Vec<u8>, string: &[u8]) {
     out.extend_from_slice(string);
 }
 
+/// Appends one packet, of 16 MB at most.
+pub fn put_packet(out: &mut Vec<u8>, sequence: u8, payload: &[u8]) {
+    out.extend_from_slice(&(payload.len() as u32).to_le_bytes()[..3]);
+    out.push(sequence);
+    out.extend_from_slice(payload);
+}
+
 /// Appends a payload as packets: one of every 16 MB, the last shorter than that.
 pub fn put_packets(out: &mut Vec<u8>, mut sequence: u8, mut payload: &[u8]) {
     loop {
         let (now, rest) = payload.split_at(payload.len().min(super::WHOLE));
-        out.extend_from_slice(&(now.len() as u32).to_le_bytes()[..3]);
-        out.push(sequence);
-        out.extend_from_slice(now);
+        put_packet(out, sequence, now);
         sequence = sequence.wrapping_add(1);
         payload = rest;
         if now.len() < super::WHOLE {

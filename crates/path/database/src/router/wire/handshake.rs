@@ -19,6 +19,8 @@ pub struct Greeting {
     pub nonce: Vec<u8>,
     /// What the server can do.
     pub capabilities: u32,
+    /// What it can do beside that, if it is MariaDB.
+    pub extended: u32,
     /// Its character set.
     pub charset: u8,
     /// Its status.
@@ -42,7 +44,8 @@ impl Greeting {
         let charset = reader.u8()?;
         let status = reader.u16()?;
         let capabilities = low | u32::from(reader.u16()?) << 16;
-        reader.take(11)?;
+        reader.take(7)?;
+        let extended = extended(capabilities, reader.u32()?);
         nonce.extend_from_slice(reader.take(12)?);
         reader.u8()?;
         let plugin = reader.until_zero().to_vec();
@@ -51,6 +54,7 @@ impl Greeting {
             thread,
             nonce,
             capabilities,
+            extended,
             charset,
             status,
             plugin,
@@ -59,18 +63,20 @@ impl Greeting {
 
     /// Writes one.
     pub fn write(&self) -> Vec<u8> {
+        let capabilities = kind(self.capabilities, self.extended);
         let mut out = vec![10];
         out.extend_from_slice(&self.version);
         out.push(0);
         out.extend_from_slice(&self.thread.to_le_bytes());
         out.extend_from_slice(&self.nonce[..8]);
         out.push(0);
-        out.extend_from_slice(&self.capabilities.to_le_bytes()[..2]);
+        out.extend_from_slice(&capabilities.to_le_bytes()[..2]);
         out.push(self.charset);
         out.extend_from_slice(&self.status.to_le_bytes());
-        out.extend_from_slice(&self.capabilities.to_le_bytes()[2..]);
+        out.extend_from_slice(&capabilities.to_le_bytes()[2..]);
         out.push(21);
-        out.extend_from_slice(&[0; 10]);
+        out.extend_from_slice(&[0; 6]);
+        out.extend_from_slice(&self.extended.to_le_bytes());
         out.extend_from_slice(&self.nonce[8..]);
         out.push(0);
         out.extend_from_slice(&self.plugin);
@@ -84,6 +90,8 @@ impl Greeting {
 pub struct Answer {
     /// What the client can do, of what was offered.
     pub capabilities: u32,
+    /// What it can do beside that, if it is MariaDB's.
+    pub extended: u32,
     /// The largest packet that it takes.
     pub max_packet: u32,
     /// Its character set.
@@ -123,7 +131,8 @@ impl Answer {
         let capabilities = reader.u32()?;
         let max_packet = reader.u32()?;
         let charset = u16::from(reader.u8()?);
-        reader.take(23)?;
+        reader.take(19)?;
+        let extended = extended(capabilities, reader.u32()?);
         let user = reader.until_zero().to_vec();
         let proof = if capabilities & cap::AUTH_LENENC != 0 {
             reader.string()?.to_vec()
@@ -151,6 +160,7 @@ impl Answer {
         .to_vec();
         (capabilities & cap::PROTOCOL_41 != 0).then_some(Self {
             capabilities,
+            extended,
             max_packet,
             charset,
             user,
@@ -178,11 +188,13 @@ impl Answer {
         let attributes = reader.string().unwrap_or_default().to_vec();
         let Self {
             capabilities,
+            extended,
             max_packet,
             ..
         } = *before;
         Some(Self {
             capabilities,
+            extended,
             max_packet,
             charset,
             user,
@@ -195,8 +207,10 @@ impl Answer {
 
     /// Writes one.
     pub fn write(&self) -> Vec<u8> {
-        let mut capabilities =
-            self.capabilities | cap::AUTH_LENENC | cap::PLUGIN_AUTH | cap::CONNECT_WITH_DB;
+        let mut capabilities = kind(self.capabilities, self.extended)
+            | cap::AUTH_LENENC
+            | cap::PLUGIN_AUTH
+            | cap::CONNECT_WITH_DB;
         if self.database.is_empty() {
             capabilities &= !cap::CONNECT_WITH_DB;
         }
@@ -204,7 +218,8 @@ impl Answer {
         out.extend_from_slice(&self.max_packet.to_le_bytes());
         // Character sets above 255 do not fit here; their first byte would be another one.
         out.push(u8::try_from(self.charset).unwrap_or(45));
-        out.extend_from_slice(&[0; 23]);
+        out.extend_from_slice(&[0; 19]);
+        out.extend_from_slice(&self.extended.to_le_bytes());
         out.extend_from_slice(&self.user);
         out.push(0);
         put_string(&mut out, &self.proof);
@@ -218,6 +233,22 @@ impl Answer {
             put_string(&mut out, &self.attributes);
         }
         out
+    }
+}
+
+/// Where MariaDB says what else it can do, MySQL has zeros, or nothing that is meant.
+fn extended(capabilities: u32, said: u32) -> u32 {
+    match capabilities & cap::MYSQL {
+        0 => said,
+        _ => 0,
+    }
+}
+
+/// As whom somebody speaks who has these extended capabilities.
+fn kind(capabilities: u32, extended: u32) -> u32 {
+    match extended {
+        0 => capabilities | cap::MYSQL,
+        _ => capabilities & !cap::MYSQL,
     }
 }
 
@@ -249,7 +280,8 @@ mod tests {
             version: b"10.11.19-MariaDB".to_vec(),
             thread: 7,
             nonce: (1..=20).collect(),
-            capabilities: cap::PASSED,
+            capabilities: cap::PASSED & !cap::MYSQL,
+            extended: cap::CACHE_METADATA,
             charset: 45,
             status: 2,
             plugin: NATIVE.into(),
@@ -261,6 +293,7 @@ mod tests {
                 | cap::PLUGIN_AUTH
                 | cap::CONNECT_WITH_DB
                 | cap::CONNECT_ATTRS,
+            extended: cap::CACHE_METADATA,
             max_packet: 1 << 24,
             charset: 45,
             user: b"app".to_vec(),

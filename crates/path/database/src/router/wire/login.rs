@@ -24,6 +24,9 @@ pub enum Error {
     /// The session's settings are not taken there.
     #[error("the server does not take the settings of this session")]
     Settings,
+    /// Its answers would have another shape than the client was promised.
+    #[error("it does not leave out what the server that greeted first does")]
+    Unlike,
     /// It said no: an ERR packet's payload.
     #[error("refused: {}", String::from_utf8_lossy(.0.get(9..).unwrap_or_default()))]
     Refused(Vec<u8>),
@@ -91,6 +94,9 @@ pub async fn log_in(
     let mut plugin = greeting.plugin.clone();
     let mut nonce = greeting.nonce.clone();
     answer.capabilities &= greeting.capabilities | cap::MYSQL | cap::CONNECT_WITH_DB;
+    if answer.extended & !greeting.extended != 0 {
+        return Err(Error::Unlike);
+    }
     if prove(&plugin, &nonce, password).is_none() {
         plugin = NATIVE.into();
     }

@@ -10,12 +10,12 @@ pub mod login;
 mod response;
 mod stream;
 
-pub use response::{Ok, Response, Seen, error_packet};
+pub use response::{Ok, Response, Seen, Shape, error_packet};
 pub use stream::{WHOLE, Wire, payload_length};
 
 /// Capabilities that we look at.
 pub mod capability {
-    /// The greeting is MySQL's own kind: no extended capabilities of MariaDB follow.
+    /// This is MySQL's own kind of client or server: no extended capabilities of MariaDB follow.
     pub const MYSQL: u32 = 1;
     /// The handshake response names a database.
     pub const CONNECT_WITH_DB: u32 = 1 << 3;
@@ -37,6 +37,9 @@ pub mod capability {
     pub const DEPRECATE_EOF: u32 = 1 << 24;
     /// What a router can pass on: not compression, TLS, query attributes, a second factor, optional metadata.
     pub const PASSED: u32 = 0x01ff_ffff & !(1 << 5) & !(1 << 11);
+    /// Of MariaDB's extended ones: an execution leaves the definitions of its columns out while they are those that the
+    /// client has heard last.
+    pub const CACHE_METADATA: u32 = 1 << 4;
 }
 
 /// Bits of a server's status.

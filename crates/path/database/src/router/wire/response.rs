@@ -2,8 +2,11 @@
 //!
 //! Pure: it is shown the beginning of each packet and says what that was.
 
-use super::bytes::{Reader, put_string};
-use super::{WHOLE, status};
+use std::sync::Arc;
+
+use super::bytes::{Reader, put_packet, put_string};
+use super::handshake::Answer;
+use super::{WHOLE, capability, status};
 
 /// What an OK packet says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,6 +87,8 @@ impl Ok {
 pub enum Seen {
     /// Something in between.
     Part,
+    /// Rows follow, and nothing says again what their columns are.
+    Bare,
     /// An end: of a result, or of a statement without one.
     Ok(Ok),
     /// A refusal.
@@ -110,17 +115,40 @@ enum Then {
     End,
 }
 
+/// What the two ends have agreed on about the shape of answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Results end with an OK packet.
+    pub deprecate_eof: bool,
+    /// Results say whether the definitions of their columns follow.
+    pub cache_metadata: bool,
+}
+
+impl Shape {
+    /// What a client has agreed to.
+    pub fn of(answer: &Answer) -> Self {
+        Self {
+            deprecate_eof: answer.capabilities & capability::DEPRECATE_EOF != 0,
+            cache_metadata: answer.extended & capability::CACHE_METADATA != 0,
+        }
+    }
+}
+
 /// The answer to one command.
 #[derive(Clone, Debug)]
 pub struct Response {
     phase: Phase,
-    deprecate_eof: bool,
+    shape: Shape,
     continued: bool,
+    /// The next answer to this statement may leave its definitions out.
+    keeps: bool,
+    /// The definitions of the columns of the result that came last, as packets without numbers, if they are kept.
+    definitions: Option<Vec<u8>>,
 }
 
 impl Response {
     /// The answer to this command byte; `None`: we do not know its shape.
-    pub fn to(command: u8, deprecate_eof: bool) -> Option<Self> {
+    pub fn to(command: u8, shape: Shape) -> Option<Self> {
         let phase = match command {
             // QUIT, SEND_LONG_DATA, STMT_CLOSE
             0x01 | 0x18 | 0x19 => Phase::Done,
@@ -137,9 +165,22 @@ impl Response {
         };
         Some(Self {
             phase,
-            deprecate_eof,
+            shape,
             continued: false,
+            // PREPARE, EXECUTE
+            keeps: shape.cache_metadata && matches!(command, 0x16 | 0x17),
+            definitions: None,
         })
+    }
+
+    /// What columns the last result has, where this was said and may be left out later.
+    pub fn take_definitions(&mut self) -> Option<Arc<[u8]>> {
+        self.definitions.take().map(Arc::from)
+    }
+
+    /// Definitions must be whole to be kept.
+    fn keeps_definitions(&self) -> bool {
+        self.keeps && matches!(self.phase, Phase::Columns(_, Then::Rows | Then::End))
     }
 
     /// Nothing more comes.
@@ -156,7 +197,8 @@ impl Response {
     pub fn may_pass_in_parts(&self, first: u8, length: usize) -> bool {
         self.continued
             || length == WHOLE
-            || (matches!(self.phase, Phase::Rows | Phase::Columns(..))
+            || (!self.keeps_definitions()
+                && matches!(self.phase, Phase::Rows | Phase::Columns(..))
                 && first != 0xff
                 && first != 0xfe)
     }
@@ -170,6 +212,9 @@ impl Response {
         }
         let first = *payload.first()?;
         if first == 0xff {
+            if matches!(self.phase, Phase::Columns(..)) {
+                self.definitions = None;
+            }
             self.phase = Phase::Done;
             self.continued = false;
             return Some(Seen::Error);
@@ -202,11 +247,15 @@ impl Response {
                 }
             }
             Phase::Columns(left, then) => {
+                if self.keeps_definitions() {
+                    put_packet(self.definitions.get_or_insert_default(), 0, payload);
+                }
                 self.definitions_left(left - 1, then);
                 Some(Seen::Part)
             }
             Phase::Rows
-                if first == 0xfe && (length < 9 || (self.deprecate_eof && length < WHOLE)) =>
+                if first == 0xfe
+                    && (length < 9 || (self.shape.deprecate_eof && length < WHOLE)) =>
             {
                 self.finish(payload)
             }
@@ -219,7 +268,13 @@ impl Response {
             0x00 => self.finish(payload),
             0xfb => Some(Seen::WantsFile),
             _ => {
-                let columns = Reader(payload).integer()?;
+                let mut reader = Reader(payload);
+                let columns = reader.integer()?;
+                if self.shape.cache_metadata && reader.u8()? == 0 {
+                    self.definitions_left(0, Then::Rows);
+                    return Some(Seen::Bare);
+                }
+                self.definitions = None;
                 self.phase = Phase::Columns(columns, Then::Rows);
                 Some(Seen::Part)
             }
@@ -257,7 +312,7 @@ impl Response {
     }
 
     fn definitions_left(&mut self, left: u64, then: Then) {
-        if left == 0 && self.deprecate_eof {
+        if left == 0 && self.shape.deprecate_eof {
             self.follow(then);
         } else {
             self.phase = Phase::Columns(left, then);
@@ -284,95 +339,4 @@ pub fn error_packet(code: u16, state: &str, message: &str) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::bytes::put_string;
-    use super::*;
-
-    fn ok(first: u8, bits: u16) -> Vec<u8> {
-        let mut changes = vec![0];
-        let mut variable = Vec::new();
-        put_string(&mut variable, b"last_gtid");
-        put_string(&mut variable, b"0-1-7");
-        put_string(&mut changes, &variable);
-        let mut packet = vec![first, 1, 0];
-        packet.extend_from_slice(&(bits | status::STATE_CHANGED).to_le_bytes());
-        packet.extend_from_slice(&[0, 0]);
-        put_string(&mut packet, b"info");
-        put_string(&mut packet, &changes);
-        packet
-    }
-
-    #[test]
-    fn trackers_are_read_and_can_be_left_out() {
-        let read = Ok::read(&ok(0, status::AUTOCOMMIT)).unwrap();
-        assert_eq!(read.gtid.as_deref(), Some(&b"0-1-7"[..]));
-        assert_eq!(
-            read.plain,
-            [&[0, 1, 0, 2, 0, 0, 0, 4][..], b"info"].concat()
-        );
-    }
-
-    #[test]
-    fn a_result_ends_with_its_last_packet_in_both_forms() {
-        for deprecate_eof in [false, true] {
-            let mut response = Response::to(3, deprecate_eof).unwrap();
-            let eof = [0xfe, 0, 0, 2, 0];
-            let mut packets = vec![vec![1], vec![3, b'd', b'e', b'f']];
-            if !deprecate_eof {
-                packets.push(eof.to_vec());
-            }
-            packets.extend([vec![1, b'x'], vec![0]]);
-            for packet in packets {
-                assert_eq!(
-                    response.see(&packet, packet.len()),
-                    Some(Seen::Part),
-                    "{packet:?}"
-                );
-                assert!(!response.done());
-            }
-            let last = if deprecate_eof {
-                ok(0xfe, 2)
-            } else {
-                eof.to_vec()
-            };
-            assert!(
-                matches!(response.see(&last, last.len()), Some(Seen::Ok(ok)) if ok.status & 2 != 0)
-            );
-            assert!(response.done());
-        }
-    }
-
-    #[test]
-    fn several_results_and_continued_rows_are_one_answer() {
-        let mut response = Response::to(3, true).unwrap();
-        let more = ok(0, status::MORE_RESULTS);
-        assert!(matches!(response.see(&more, more.len()), Some(Seen::Ok(_))));
-        assert!(!response.done());
-        response.see(&[1], 1);
-        response.see(&[3], 30);
-        assert_eq!(response.see(&[5], WHOLE), Some(Seen::Part));
-        // This one only looks like an error.
-        assert_eq!(response.see(&[0xff], 20), Some(Seen::Part));
-        let last = ok(0xfe, 2);
-        response.see(&last, last.len());
-        assert!(response.done());
-    }
-
-    #[test]
-    fn a_prepared_statement_is_followed_through_both_lists() {
-        for (columns, parameters, deprecate_eof, packets) in [
-            (0, 0, true, 0),
-            (1, 2, true, 3),
-            (1, 2, false, 5),
-            (0, 1, false, 2),
-        ] {
-            let mut response = Response::to(0x16, deprecate_eof).unwrap();
-            response.see(&[0, 1, 0, 0, 0, columns, 0, parameters, 0, 0, 0, 0], 12);
-            for _ in 0..packets {
-                assert!(!response.done());
-                response.see(&[3, b'd', b'e', b'f', 0], 5);
-            }
-            assert!(response.done(), "{columns} {parameters} {deprecate_eof}");
-        }
-    }
-}
+mod tests;

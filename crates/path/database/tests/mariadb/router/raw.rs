@@ -4,9 +4,11 @@
 use mysql_async::prelude::Queryable;
 use terrace_database::router::wire::handshake::Answer;
 use terrace_database::router::wire::{Wire, capability, login};
+use terrace_site::plan::Engine;
 use tokio::net::TcpStream;
 
 use super::support::Routed;
+use crate::support::flavour;
 
 const LONG: usize = 17_000_000;
 
@@ -15,11 +17,17 @@ struct Raw(Wire);
 
 impl Raw {
     async fn enter(routed: &Routed) -> Self {
+        Self::enter_as(routed, 0).await
+    }
+
+    /// With these capabilities of MariaDB's.
+    async fn enter_as(routed: &Routed, extended: u32) -> Self {
         let stream = TcpStream::connect(routed.address).await.unwrap();
         let mut wire = Wire::new(stream).unwrap();
         let mut answer = Answer::of("app");
         answer.database = b"my_site".to_vec();
         answer.capabilities |= capability::CONNECT_WITH_DB;
+        answer.extended = extended;
         login::log_in(&mut wire, answer, &routed.password())
             .await
             .unwrap_or_else(|error| panic!("{error}"));
@@ -64,6 +72,37 @@ impl Raw {
         let payload = [&id[..], &[0, 1, 0, 0, 0, 0, 1, 0xfc, 0], value].concat();
         self.say(0x17, &payload).await;
         self.hear().await
+    }
+}
+
+/// A result of one column and one row.
+#[derive(Debug, PartialEq, Eq)]
+struct Result {
+    /// `None`: left out.
+    definition: Option<Vec<u8>>,
+    row: Vec<u8>,
+}
+
+impl Raw {
+    /// Executes with one parameter of this type.
+    async fn ask(&mut self, id: [u8; 4], kind: u8, value: &[u8]) -> Result {
+        let payload = [&id[..], &[0, 1, 0, 0, 0, 0, 1, kind, 0], value].concat();
+        self.say(0x17, &payload).await;
+        let mut heard = Vec::new();
+        while heard.last().is_none_or(|last: &Vec<u8>| last[0] != 0xfe) {
+            let (sequence, packet) = self.hear().await;
+            assert_eq!(usize::from(sequence), heard.len() + 1, "{packet:?}");
+            heard.push(packet);
+        }
+        let told = match heard[0][..] {
+            [1, told] => usize::from(told),
+            ref other => panic!("{other:?}"),
+        };
+        assert_eq!(heard.len(), 3 + told, "{heard:?}");
+        Result {
+            row: heard.swap_remove(1 + told),
+            definition: (told == 1).then(|| heard.swap_remove(1)),
+        }
     }
 }
 
@@ -162,4 +201,37 @@ async fn an_execution_of_several_packets_finds_its_statement() {
         .await
         .unwrap();
     assert_eq!(length, Some(LONG));
+}
+
+#[tokio::test]
+async fn what_columns_there_are_is_left_out_only_while_the_client_knows_it() {
+    if flavour() == Engine::Mysql {
+        return;
+    }
+    let Some(routed) = Routed::with_replica().await else {
+        return;
+    };
+    let from_replica = |lag| routed.change(|plan| plan.targets[1].lag = lag);
+    let mut app = Raw::enter_as(&routed, capability::CACHE_METADATA).await;
+    let one = app.prepare("SELECT ? AS a").await;
+    let (number, text) = ((8, 7_u64.to_le_bytes()), (0xfc, *b"\x03abc"));
+    from_replica(None);
+    // A driver need not have heard the number of what it has just prepared.
+    let told = app.ask([0xff; 4], number.0, &number.1).await;
+    let as_number = told.definition.clone();
+    let row = [&[0, 0][..], &number.1].concat();
+    assert!(as_number.is_some() && told.row == row, "{told:?}");
+    let again = app.ask(one, number.0, &number.1).await;
+    assert_eq!((again.definition, again.row), (None, row.clone()));
+    from_replica(Some(0));
+    let as_text = app.ask(one, text.0, &text.1).await;
+    assert_eq!(as_text.row, b"\0\0\x03abc");
+    assert!(as_text.definition.is_some_and(|one| Some(one) != as_number));
+    assert_eq!(app.ask(one, text.0, &text.1).await.definition, None);
+    // The primary has not said anything else meanwhile, and leaves it out; the client has heard of text since.
+    from_replica(None);
+    let back = app.ask(one, number.0, &number.1).await;
+    assert_eq!((back.definition, back.row), (as_number, row));
+    assert_eq!(app.ask(one, number.0, &number.1).await.definition, None);
+    app.is_in_step().await;
 }
