@@ -10,6 +10,7 @@ mod cpu;
 mod load;
 pub(crate) mod network;
 mod phases;
+mod profile;
 mod report;
 pub(crate) mod router;
 pub(crate) mod servers;

@@ -9,6 +9,7 @@ use std::io;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
+use super::profile::{self, Time, Times};
 use crate::rehearsal::{Rehearsal, said};
 use crate::statistics::{self, Ratio, median};
 
@@ -37,6 +38,8 @@ pub(crate) struct Outcome {
     pub(crate) latencies: Vec<f64>,
     /// Of each way: transactions that the database ended because of a deadlock, which sysbench begins again.
     pub(crate) deadlocks: Vec<u32>,
+    /// Of each way, per transaction: what the proxy used, and the database.
+    used: Vec<(Used, Used)>,
     /// At one thread our latency by HAProxy's, else our transactions a second by HAProxy's; round by round.
     pub(crate) ratio: Ratio,
 }
@@ -51,6 +54,13 @@ impl Outcome {
             "falls short"
         }
     }
+}
+
+/// CPU time per transaction, in µs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Used {
+    user: f64,
+    system: f64,
 }
 
 /// Measures all cases.
@@ -77,10 +87,16 @@ fn case(site: &Site, script: &'static str, threads: u32) -> io::Result<Outcome> 
     for round in 0..ROUNDS {
         for turn in 0..WAYS.len() {
             let way = (round + turn) % WAYS.len();
+            let before = site.times()?;
             let said = site.sysbench(script, WAYS[way].1, threads, "run")?;
+            let after = site.times()?;
             let seen = parse(&said)
                 .ok_or_else(|| io::Error::other(format!("sysbench said something new:\n{said}")))?;
-            rounds[way].push(seen);
+            rounds[way].push(Seen {
+                proxy: used(&before, &after, WAYS[way].0),
+                database: used(&before, &after, "database"),
+                ..seen
+            });
         }
     }
     let of = |way: usize, field: fn(&Seen) -> f64| -> Vec<f64> {
@@ -109,8 +125,32 @@ fn case(site: &Site, script: &'static str, threads: u32) -> io::Result<Outcome> 
             .iter()
             .map(|rounds| rounds.iter().map(|seen| seen.deadlocks).sum())
             .collect(),
+        used: rounds
+            .iter()
+            .map(|rounds| {
+                (
+                    per_transaction(rounds, |seen| seen.proxy),
+                    per_transaction(rounds, |seen| seen.database),
+                )
+            })
+            .collect(),
         ratio: statistics::ratio(&ratios),
     })
+}
+
+/// What a process used between two looks.
+fn used(before: &Times, after: &Times, process: &str) -> Time {
+    let of = |times: &Times| times.get(process).copied().unwrap_or_default();
+    of(after).since(of(before))
+}
+
+fn per_transaction(rounds: &[Seen], of: fn(&Seen) -> Time) -> Used {
+    let all = rounds.iter().map(of).fold(Time::default(), Time::and);
+    let transactions: f64 = rounds.iter().map(|seen| seen.transactions).sum();
+    Used {
+        user: all.user as f64 / transactions,
+        system: all.system as f64 / transactions,
+    }
 }
 
 /// One case in a line.
@@ -163,12 +203,52 @@ pub(crate) fn section(outcomes: &[Outcome]) -> String {
         deadlocks(1),
         deadlocks(2)
     );
-    text
+    text + &where_the_time_goes(outcomes)
 }
 
-/// What sysbench saw.
+/// The profile of every case.
+fn where_the_time_goes(outcomes: &[Outcome]) -> String {
+    let mut text = "\n### Where the time goes\n\n\
+         CPU time per transaction in the same rounds, in µs: of the proxy in its own code and in the kernel, and of the database \
+         (both together). The kernel's part is what every proxy has: a packet is received and sent on, twice per statement. \
+         What is left of two cores belongs to the load.\n\n\
+         | script | threads | HAProxy: own code, kernel | ours: own code, kernel | database direct | behind HAProxy | behind ours |\n|---|---|---|---|---|---|---|\n"
+        .to_owned();
+    for one in outcomes {
+        let [(_, direct), (haproxy, behind_haproxy), (ours, behind_ours)] = one.used[..] else {
+            continue;
+        };
+        text += &format!(
+            "| {} | {} | {:.1}, {:.1} | {:.1}, {:.1} | {:.1} | {:.1} | {:.1} |\n",
+            one.script,
+            one.threads,
+            haproxy.user,
+            haproxy.system,
+            ours.user,
+            ours.system,
+            direct.user + direct.system,
+            behind_haproxy.user + behind_haproxy.system,
+            behind_ours.user + behind_ours.system,
+        );
+    }
+    let short: Vec<String> = outcomes
+        .iter()
+        .filter(|one| one.verdict() == "falls short")
+        .map(|one| format!("{} at {} threads", one.script, one.threads))
+        .collect();
+    text + &match short.is_empty() {
+        true => "\nEvery case meets its aim.\n".to_owned(),
+        false => format!("\n**Falls short of its aim: {}.**\n", short.join(", ")),
+    }
+}
+
+/// What sysbench saw, and what it cost.
+#[derive(Default)]
 struct Seen {
     rate: f64,
+    transactions: f64,
+    proxy: Time,
+    database: Time,
     deadlocks: u32,
     /// In ms.
     latency: f64,
@@ -179,16 +259,15 @@ fn parse(text: &str) -> Option<Seen> {
         text.lines()
             .find_map(|line| line.trim().strip_prefix(label))
     };
-    let rate = line("transactions:")?
-        .split('(')
-        .nth(1)?
-        .split(' ')
-        .next()?;
+    let (transactions, rate) = line("transactions:")?.split_once('(')?;
+    let rate = rate.split(' ').next()?;
     let ignored = line("ignored errors:")?.split_whitespace().next()?;
     Some(Seen {
         rate: rate.parse().ok()?,
+        transactions: transactions.trim().parse().ok()?,
         latency: line("avg:")?.trim().parse().ok()?,
         deadlocks: ignored.parse().ok()?,
+        ..Seen::default()
     })
 }
 
@@ -241,9 +320,17 @@ impl Site {
         ];
         let own: Vec<&str> = own.iter().map(String::as_str).collect();
         let program = [&fixed[..], &own, &[what]].concat();
+        said(self.rehearsal()?.on("db-01", &program).output()?)
+    }
+
+    /// What the server's processes have used so far.
+    fn times(&self) -> io::Result<Times> {
+        profile::times(self.rehearsal()?, "db-01")
+    }
+
+    fn rehearsal(&self) -> io::Result<&Rehearsal> {
         let rehearsal = self.rehearsal.as_ref();
-        let rehearsal = rehearsal.ok_or_else(|| io::Error::other("the site is down"))?;
-        said(rehearsal.on("db-01", &program).output()?)
+        rehearsal.ok_or_else(|| io::Error::other("the site is down"))
     }
 }
 
@@ -268,8 +355,8 @@ mod tests {
         let said = "    transactions:                        4063   (2030.35 per sec.)\n    ignored errors:                      3      (0.00 per sec.)\n         avg:                                    0.49\n";
         let seen = parse(said).unwrap();
         assert_eq!(
-            (seen.rate, seen.latency, seen.deadlocks),
-            (2030.35, 0.49, 3)
+            (seen.rate, seen.transactions, seen.latency, seen.deadlocks),
+            (2030.35, 4063.0, 0.49, 3)
         );
         assert!(parse("FATAL: error 1053").is_none());
     }
