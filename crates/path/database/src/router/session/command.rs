@@ -61,6 +61,17 @@ impl Session {
         if command.response.done() {
             return self.unanswered(&command).await;
         }
+        if self
+            .statements
+            .is_unknown(&self.client.data()[4..4 + length])
+        {
+            let error = lost::unknown_statement();
+            self.answer_error(&error).await?;
+            return Ok(true);
+        }
+        if code == 0x16 {
+            self.statements.forget_last();
+        }
         if let Some(killed) = self.killed(&command) {
             return self.kill(killed).await;
         }

@@ -149,7 +149,7 @@ async fn prepare(
         () = watch.lost(plans, &server, &progress) => None,
     };
     let told = told.ok_or(Broken::Server { begun: false })?;
-    let heard = statements.heard(payload, told, backend);
+    let heard = statements.heard(payload, told, (backend, side));
     heard.map_err(Broken::Unprepared)
 }
 

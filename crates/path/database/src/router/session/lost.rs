@@ -37,6 +37,12 @@ pub fn transaction(text: &str) -> Vec<u8> {
     error_packet(1213, "40001", text)
 }
 
+/// A number stands for no statement: it was never given, or its statement was closed.
+pub fn unknown_statement() -> Vec<u8> {
+    let message = "Unknown prepared statement handler: it was not prepared here, or was closed";
+    error_packet(1243, "HY000", message)
+}
+
 /// Somebody has ended the session.
 pub fn killed() -> Vec<u8> {
     error_packet(1927, "70100", "Connection was killed")

@@ -85,6 +85,9 @@ enum Next {
     File,
 }
 
+/// So much is gathered where packets are copied.
+const AT_ONCE: usize = 1 << 16;
+
 /// The way of an answer, and who hears of it.
 pub struct Relay<'a> {
     pub client: &'a mut Wire,
@@ -191,7 +194,6 @@ impl Relay<'_> {
             definitions = rest;
         }
         self.progress.begin();
-        self.client.send(&out).await.map_err(|_| Broken::Client)?;
         let mut refused = false;
         while !response.done() {
             self.progress.turn();
@@ -213,9 +215,13 @@ impl Relay<'_> {
                 Seen::Error => refused = true,
                 Seen::Part | Seen::Bare | Seen::WantsFile => {}
             }
-            out.clear();
             put_packet(&mut out, sequence.wrapping_add(later), &payload);
-            self.client.send(&out).await.map_err(|_| Broken::Client)?;
+            let next = self.server.data();
+            let is_whole = next.len() >= 4 && next.len() - 4 >= payload_length(next);
+            if response.done() || !is_whole || out.len() >= AT_ONCE {
+                self.client.send(&out).await.map_err(|_| Broken::Client)?;
+                out.clear();
+            }
         }
         Ok(refused)
     }

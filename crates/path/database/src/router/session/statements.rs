@@ -1,7 +1,7 @@
 //! Prepared statements: one number for the client, one on each connection that has it.
 //!
-//! Numbers for clients are counted here, from where no server counts: connections come and go, each counts from 1, and
-//! a number that nobody was given means nothing to a server either. A connection that does not have a statement yet, or
+//! Numbers for clients are counted here: connections come and go, and each counts from 1. One that stands for nothing here
+//! goes to no server, where it might stand for another statement. A connection that does not have a statement yet, or
 //! was made anew, prepares it when it is first executed there. A client sends the types of its parameters once; a
 //! connection that has not heard them is told again.
 //!
@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::backend::{Backend, Told};
+use super::choose::Side;
 use super::lost;
 use super::relay::{Broken, Outcome};
 use crate::router::classify::{Route, classify};
@@ -29,6 +30,7 @@ pub type Definitions = Arc<[u8]>;
 /// A statement on one connection.
 #[derive(Clone, Debug)]
 struct There {
+    side: Side,
     incarnation: u64,
     id: u32,
     typed: bool,
@@ -87,7 +89,6 @@ fn about_one(code: u8) -> bool {
 impl Statements {
     /// A number for the client.
     fn name(&mut self) -> u32 {
-        self.last = None;
         self.named = self.named.wrapping_add(1) % FIRST;
         FIRST + self.named
     }
@@ -104,6 +105,7 @@ impl Statements {
         };
         let heard = outcome.definitions.unwrap_or_default();
         let there = There {
+            side: Side::Primary,
             incarnation: on.incarnation,
             id: theirs,
             typed: false,
@@ -121,6 +123,16 @@ impl Statements {
         };
         self.own.insert(id, statement);
         self.last = Some(id);
+    }
+
+    /// Another one is being prepared: until it is, none was prepared last.
+    pub fn forget_last(&mut self) {
+        self.last = None;
+    }
+
+    /// The command is about a statement, and there is none of this number.
+    pub fn is_unknown(&self, payload: &[u8]) -> bool {
+        about_one(payload[0]) && self.of(payload).is_none()
     }
 
     /// The client's number of the statement that a command is about.
@@ -169,17 +181,21 @@ impl Statements {
     }
 
     /// The connection has answered that; the error if it does not take the statement.
-    pub fn heard(&mut self, payload: &[u8], told: Told, on: &Backend) -> Result<(), Vec<u8>> {
+    pub fn heard(
+        &mut self,
+        payload: &[u8],
+        told: Told,
+        (on, side): (&Backend, Side),
+    ) -> Result<(), Vec<u8>> {
         let first = told.first;
         let taken = (first.first() == Some(&0)).then(|| id(&first)).flatten();
         let (Some(id), Some(statement)) = (taken, self.of_mut(payload)) else {
             return Err(first);
         };
-        // Two connections at most have it; those before are gone.
-        if statement.there.len() > 3 {
-            statement.there.remove(0);
-        }
+        // A side has one connection: the one before is gone.
+        statement.there.retain(|one| one.side != side);
         statement.there.push(There {
+            side,
             incarnation: on.incarnation,
             id,
             typed: false,

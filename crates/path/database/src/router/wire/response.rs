@@ -212,7 +212,7 @@ impl Response {
         }
         let first = *payload.first()?;
         if first == 0xff {
-            if matches!(self.phase, Phase::Columns(..)) {
+            if matches!(self.phase, Phase::Columns(1.., _)) {
                 self.definitions = None;
             }
             self.phase = Phase::Done;

@@ -235,3 +235,38 @@ async fn what_columns_there_are_is_left_out_only_while_the_client_knows_it() {
     assert_eq!(app.ask(one, number.0, &number.1).await.definition, None);
     app.is_in_step().await;
 }
+
+#[tokio::test]
+async fn what_could_not_be_prepared_is_not_executed_as_what_was_before() {
+    let Some(routed) = alone().await else {
+        return;
+    };
+    let mut app = Raw::enter(&routed).await;
+    let last = [0xff; 4];
+    assert_eq!(code(&app.execute(last, b"\x01x").await.1), 1243);
+    let insert = app.prepare("INSERT INTO t VALUES (?)").await;
+    assert_eq!(app.execute(last, b"\x01a").await.1[0], 0);
+    // A driver sends both at once, and hears of the first when the second is under way.
+    for (away_then, wrong) in [
+        (true, "INSERT INTO t VALUES (?)"),
+        (false, "INSERT INTO none VALUES (?)"),
+    ] {
+        away(&routed, away_then);
+        app.say(0x16, wrong.as_bytes()).await;
+        assert!(code(&app.hear().await.1) > 0);
+        away(&routed, false);
+        assert_eq!(code(&app.execute(last, b"\x01x").await.1), 1243);
+    }
+    assert_eq!(app.execute(insert, b"\x01b").await.1[0], 0);
+    app.say(0x19, &insert).await;
+    // The server's own numbers are not the client's.
+    for number in 0..100_u32 {
+        assert_eq!(
+            code(&app.execute(number.to_le_bytes(), b"\x01x").await.1),
+            1243
+        );
+    }
+    let mut control = routed.primary.control().await;
+    let written: Vec<String> = control.query("SELECT a FROM my_site.t").await.unwrap();
+    assert_eq!(written, ["a", "b"]);
+}
