@@ -92,8 +92,9 @@ impl Coordinator {
         }
     }
 
-    /// Mends everything that lasts.
+    /// Mends everything that lasts; the answer says when that began: whoever is served after it may owe it to this.
     pub(super) async fn mend(&mut self) -> Reply {
+        let at = clock::unix_micros();
         for name in self.order.clone() {
             let lasting = self
                 .servers
@@ -113,9 +114,7 @@ impl Coordinator {
                 return refused(format!("{name} cannot be mended: {error:#}"), None);
             }
         }
-        Reply::Broken {
-            at: clock::unix_micros(),
-        }
+        Reply::Broken { at }
     }
 
     fn thaw(&mut self, name: &str) -> anyhow::Result<()> {
