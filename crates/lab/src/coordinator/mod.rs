@@ -101,7 +101,11 @@ enum Event {
     /// A build began, rather than being found done.
     Building { app: String },
     /// A host's keeper ended, and with it the host.
-    HostEnded { server: String, exit: Exit },
+    HostEnded {
+        server: String,
+        keeper: u32,
+        exit: Exit,
+    },
     /// A host that ended is to come back.
     HostDue { server: String },
 }
@@ -243,8 +247,13 @@ impl Coordinator {
                 .await;
             }
             Event::Built { app, result } => self.built(app, result).await?,
-            Event::HostEnded { server, exit } => self.host_ended(&server, exit),
-            Event::HostDue { server } => self.revive(&server).await,
+            Event::HostEnded {
+                server,
+                keeper,
+                exit,
+            } => self.host_ended(&server, Some(keeper), exit),
+            Event::HostDue { server } if self.is_down(&server) => self.revive(&server).await,
+            Event::HostDue { .. } => {}
         }
         Ok(false)
     }

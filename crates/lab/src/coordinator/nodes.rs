@@ -122,12 +122,23 @@ impl Coordinator {
         }
     }
 
-    /// The keeper is gone, and everything on the host with it.
-    pub(super) fn host_ended(&mut self, name: &str, exit: Exit) {
-        tracing::warn!(server = name, %exit, "the host ended, it is made anew");
+    /// Nobody runs there, and nothing keeps it so.
+    pub(super) fn is_down(&self, name: &str) -> bool {
+        let server = self.servers.get(name);
+        server.is_some_and(|server| server.keeper.is_none() && server.fault.is_none())
+    }
+
+    /// The keeper is gone, and everything on the host with it; `None`: it could not be started.
+    pub(super) fn host_ended(&mut self, name: &str, keeper: Option<u32>, exit: Exit) {
         let Some(server) = self.servers.get_mut(name) else {
             return;
         };
+        let now = server.keeper.as_ref().map(|keeper| keeper.pid);
+        if keeper.zip(now).is_some_and(|(ended, now)| ended != now) {
+            // A server that was mended at once is up again before the end of the last one is heard.
+            return;
+        }
+        tracing::warn!(server = name, %exit, "the host ended, it is made anew");
         server.keeper = None;
         server.node = None;
         server.report = None;

@@ -193,6 +193,8 @@ fn mariadb(found: &Found, target: &Path) -> Result<(Vec<String>, Option<OwnedFd>
         "--bootstrap".to_owned(),
         format!("--basedir={}", base.display()),
         format!("--datadir={}", target.display()),
+        // In a common one a server that starts removes what looks like another's temporary tables.
+        format!("--tmpdir={}", target.display()),
     ];
     arguments.extend(
         [
@@ -241,6 +243,7 @@ fn mysql(target: &Path) -> Vec<String> {
         "--no-defaults".to_owned(),
         "--initialize-insecure".to_owned(),
         format!("--datadir={}", target.display()),
+        format!("--tmpdir={}", target.display()),
         "--innodb-redo-log-capacity=8388608".to_owned(),
     ]
 }
