@@ -122,7 +122,7 @@ impl Coordinator {
         }
     }
 
-    /// Nobody runs there, and nothing keeps it so.
+    /// Nothing runs there that should: where a fault lasts, nobody is there to switch it on.
     pub(super) fn is_down(&self, name: &str) -> bool {
         let server = self.servers.get(name);
         server.is_some_and(|server| server.keeper.is_none() && server.fault.is_none())
@@ -142,10 +142,6 @@ impl Coordinator {
         server.keeper = None;
         server.node = None;
         server.report = None;
-        if server.fault.is_some() {
-            // Nobody is there to switch it on.
-            return;
-        }
         let (events, name) = (self.events.clone(), name.to_owned());
         tokio::spawn(async move {
             tokio::time::sleep(REVIVE).await;
