@@ -203,7 +203,6 @@ impl Coordinator {
         let mut keeper = keeper::start(&server.host, server.network.try_clone()?, log).await?;
         let (_, never) = tokio::sync::oneshot::channel();
         let ended = std::mem::replace(&mut keeper.ended, never);
-        let pid = keeper.pid;
         server.keeper = Some(keeper);
         let (events, server) = (self.events.clone(), name.to_owned());
         let conversation = tokio::spawn(nodes::converse(server.clone(), run, events.clone()));
@@ -215,10 +214,11 @@ impl Coordinator {
                     .or_else(|| status.signal().map(Exit::Signal)),
                 _ => None,
             };
+            // What it said last is heard before its end.
             conversation.abort();
+            let _ = conversation.await;
             let _ = events.send(Event::HostEnded {
                 server,
-                keeper: pid,
                 exit: exit.unwrap_or(Exit::Code(-1)),
             });
         });
@@ -233,7 +233,7 @@ impl Coordinator {
                 error = format!("{error:#}"),
                 "the host cannot be made anew"
             );
-            self.host_ended(name, None, Exit::Code(-1));
+            self.host_ended(name, Exit::Code(-1));
         }
     }
 }

@@ -47,12 +47,9 @@ impl Coordinator {
         Ok(kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL)?)
     }
 
-    fn crash(&self, name: &str) -> anyhow::Result<()> {
-        let keeper = self
-            .servers
-            .get(name)
-            .and_then(|server| server.keeper.as_ref());
-        keeper
+    fn crash(&mut self, name: &str) -> anyhow::Result<()> {
+        let server = self.servers.get_mut(name).filter(|server| server.is_up());
+        server
             .ok_or_else(|| anyhow::anyhow!("{name} is not up"))?
             .kill();
         Ok(())
@@ -66,20 +63,19 @@ impl Coordinator {
         if server.fault.is_some() {
             anyhow::bail!("{name} is broken already");
         }
-        let keeper = server
-            .keeper
-            .as_ref()
-            .ok_or_else(|| anyhow::anyhow!("{name} is not up"))?;
-        if lasting == Lasting::Frozen {
-            fault::freeze(keeper.pid, true)?;
-        } else {
-            self.cable(name, false).await?;
+        // A server that is just coming back can be switched off all the same.
+        if lasting != Lasting::Off && !server.is_up() {
+            anyhow::bail!("{name} is not up");
         }
-        if lasting == Lasting::Off {
-            keeper.kill();
+        match &server.keeper {
+            Some(keeper) if lasting == Lasting::Frozen => fault::freeze(keeper.pid, true)?,
+            _ => self.cable(name, false).await?,
         }
         if let Some(server) = self.servers.get_mut(name) {
             server.fault = Some(lasting);
+            if lasting == Lasting::Off {
+                server.kill();
+            }
         }
         Ok(())
     }
@@ -103,13 +99,12 @@ impl Coordinator {
             let mended = match lasting {
                 None => Ok(()),
                 Some(Lasting::Frozen) => self.thaw(&name),
-                Some(Lasting::Cut) => self.cable(&name, true).await,
-                Some(Lasting::Off) => {
-                    let mended = self.cable(&name, true).await;
-                    self.revive(&name).await;
-                    mended
-                }
+                Some(Lasting::Cut | Lasting::Off) => self.cable(&name, true).await,
             };
+            // One that still dies is made anew once its end is heard.
+            if lasting.is_some() && self.is_down(&name) {
+                self.revive(&name).await;
+            }
             if let Err(error) = mended {
                 return refused(format!("{name} cannot be mended: {error:#}"), None);
             }

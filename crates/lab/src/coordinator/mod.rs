@@ -101,11 +101,7 @@ enum Event {
     /// A build began, rather than being found done.
     Building { app: String },
     /// A host's keeper ended, and with it the host.
-    HostEnded {
-        server: String,
-        keeper: u32,
-        exit: Exit,
-    },
+    HostEnded { server: String, exit: Exit },
     /// A host that ended is to come back.
     HostDue { server: String },
 }
@@ -117,6 +113,7 @@ struct Server {
     host: Host,
     plan: ServerPlan,
     network: OwnedFd,
+    /// Until its end is heard: no host is made beside one that still dies.
     keeper: Option<Keeper>,
     node: Option<Sender<ToNode>>,
     report: Option<(ServerReport, Instant)>,
@@ -247,11 +244,7 @@ impl Coordinator {
                 .await;
             }
             Event::Built { app, result } => self.built(app, result).await?,
-            Event::HostEnded {
-                server,
-                keeper,
-                exit,
-            } => self.host_ended(&server, Some(keeper), exit),
+            Event::HostEnded { server, exit } => self.host_ended(&server, exit),
             Event::HostDue { server } if self.is_down(&server) => self.revive(&server).await,
             Event::HostDue { .. } => {}
         }

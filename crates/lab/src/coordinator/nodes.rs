@@ -11,7 +11,7 @@ use terrace_protocol::keeper::Exit;
 use terrace_protocol::node::{FromNode, SOCKET, ToNode};
 use tokio::net::UnixStream;
 
-use super::{Coordinator, Event, Events};
+use super::{Coordinator, Event, Events, Server};
 
 /// Between two attempts to reach a node.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -62,10 +62,32 @@ async fn dial(run: &std::path::Path) -> Option<Channel<ToNode, FromNode>> {
         .ok()
 }
 
+impl Server {
+    /// It runs, as far as anybody knows.
+    pub(super) fn is_up(&self) -> bool {
+        self.keeper.as_ref().is_some_and(|keeper| !keeper.killed)
+    }
+
+    /// Ends the host at once; from then on nothing is known of it.
+    pub(super) fn kill(&mut self) {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.kill();
+        }
+        self.forget();
+    }
+
+    /// What was known of the host is of the past.
+    fn forget(&mut self) {
+        self.node = None;
+        self.report = None;
+    }
+}
+
 impl Coordinator {
     pub(super) async fn node_up(&mut self, server: &str, sender: terrace_protocol::Sender<ToNode>) {
-        if let Some(server) = self.servers.get_mut(server) {
-            server.node = Some(sender);
+        match self.servers.get_mut(server) {
+            Some(server) if server.is_up() => server.node = Some(sender),
+            _ => return,
         }
         // Before the plan: a role that begins sends nothing where nothing is to go.
         self.send_diverted(server).await;
@@ -86,10 +108,13 @@ impl Coordinator {
     }
 
     pub(super) async fn node_says(&mut self, name: &str, message: FromNode) {
-        let Some(server) = self.servers.get_mut(name) else {
+        let server = self.servers.get_mut(name);
+        let Some(server) = server.filter(|server| server.is_up()) else {
             return;
         };
         match message {
+            // A server that waits for its plan has no role that is not well, and is not well for that.
+            FromNode::Report(report) if report.generation == 0 => {}
             FromNode::Report(report) => {
                 server.report = Some((report, std::time::Instant::now()));
                 self.look().await;
@@ -128,20 +153,14 @@ impl Coordinator {
         server.is_some_and(|server| server.keeper.is_none() && server.fault.is_none())
     }
 
-    /// The keeper is gone, and everything on the host with it; `None`: it could not be started.
-    pub(super) fn host_ended(&mut self, name: &str, keeper: Option<u32>, exit: Exit) {
+    /// The keeper is gone, and everything on the host with it.
+    pub(super) fn host_ended(&mut self, name: &str, exit: Exit) {
         let Some(server) = self.servers.get_mut(name) else {
             return;
         };
-        let now = server.keeper.as_ref().map(|keeper| keeper.pid);
-        if keeper.zip(now).is_some_and(|(ended, now)| ended != now) {
-            // A server that was mended at once is up again before the end of the last one is heard.
-            return;
-        }
         tracing::warn!(server = name, %exit, "the host ended, it is made anew");
         server.keeper = None;
-        server.node = None;
-        server.report = None;
+        server.forget();
         let (events, name) = (self.events.clone(), name.to_owned());
         tokio::spawn(async move {
             tokio::time::sleep(REVIVE).await;

@@ -30,7 +30,7 @@ impl Coordinator {
                 age: server.report.as_ref().map_or(0, |(_, at)| {
                     u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX)
                 }),
-                up: server.keeper.is_some(),
+                up: server.is_up(),
             }
         };
         Status {
@@ -51,11 +51,8 @@ impl Coordinator {
     }
 
     pub(super) fn enter(&self, name: &str) -> Reply {
-        match self
-            .servers
-            .get(name)
-            .and_then(|server| server.keeper.as_ref())
-        {
+        let server = self.servers.get(name).filter(|server| server.is_up());
+        match server.and_then(|server| server.keeper.as_ref()) {
             Some(keeper) => Reply::Enter(Enter {
                 keeper: keeper.pid,
                 user_namespace: self.mode == Mode::UserNamespace,

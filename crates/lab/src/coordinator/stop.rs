@@ -39,8 +39,8 @@ impl Coordinator {
             )
             .await;
         }
-        for server in self.servers.values() {
-            if let Some(keeper) = &server.keeper {
+        for server in self.servers.values_mut() {
+            if let Some(keeper) = &mut server.keeper {
                 keeper.kill();
             }
         }

@@ -16,19 +16,22 @@ use tokio::sync::oneshot;
 
 use super::Host;
 
-/// A keeper that runs.
+/// A keeper whose end has not been heard.
 pub(crate) struct Keeper {
     /// Its process number, as the machine sees it.
     pub(crate) pid: u32,
     /// Comes when it has ended.
     pub(crate) ended: oneshot::Receiver<io::Result<ExitStatus>>,
+    /// It was killed: what is still heard from its host is of the past.
+    pub(crate) killed: bool,
     /// Closed with us: the keeper's lifeline.
     _lifeline: OwnedFd,
 }
 
 impl Keeper {
     /// Ends the host at once: everything in it dies with its pid 1.
-    pub(crate) fn kill(&self) {
+    pub(crate) fn kill(&mut self) {
+        self.killed = true;
         let pid = nix::unistd::Pid::from_raw(self.pid.cast_signed());
         // It may have ended already; its number is not another's before its parent has waited.
         let _ = nix::sys::signal::kill(pid, Signal::SIGKILL);
@@ -71,6 +74,7 @@ pub(crate) async fn start(host: &Host, network: OwnedFd, log: std::fs::File) -> 
     Ok(Keeper {
         pid,
         ended,
+        killed: false,
         _lifeline: write,
     })
 }

@@ -40,11 +40,11 @@ fn a_changed_setting_is_taken_over_and_a_bad_file_changes_nothing() {
     harness::wait_until("every role runs the new plan", || {
         let status = site.status();
         let generation = &status["generation"];
-        status["servers"].as_array().unwrap().iter().all(|server| {
-            let roles = server["report"]["roles"].as_array().unwrap();
-            server["report"]["generation"] == *generation
-                && roles.iter().all(|role| role["state"] == "serving")
-        })
+        status["servers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|server| server["report"]["generation"] == *generation && harness::serves(server))
     });
     let page = site.on("internet", &["curl", "-s", "http://www.foobar.com/"]);
     assert!(page.contains("<form"), "{page}");

@@ -159,6 +159,17 @@ impl Site {
             .unwrap_or_else(|error| panic!("{error}: {}", both(&output)))
     }
 
+    /// How each server stands.
+    pub(crate) fn servers(&self) -> Vec<serde_json::Value> {
+        self.status()["servers"].as_array().unwrap().clone()
+    }
+
+    /// How one server stands.
+    pub(crate) fn server(&self, name: &str) -> serde_json::Value {
+        let found = self.servers().into_iter().find(|one| one["name"] == name);
+        found.unwrap_or_else(|| panic!("no server {name}"))
+    }
+
     /// The machine's number of the first process of a server.
     pub(crate) fn keeper(&self, server: &str) -> u32 {
         let found = self.found_keeper(server);
@@ -174,17 +185,13 @@ impl Site {
 
     /// The machine's number of a role's process, by the role's id.
     pub(crate) fn pid(&self, server: &str, id: &str) -> u32 {
-        let status = self.status();
-        let servers = status["servers"].as_array().unwrap();
-        let roles = servers
+        let servers = self.servers();
+        let role = servers
             .iter()
-            .flat_map(|server| server["report"]["roles"].as_array().into_iter().flatten());
-        let mut pids = roles
-            .filter(|role| role["id"] == id)
-            .map(|role| role["pid"].as_u64().unwrap());
-        let inner = pids
-            .next()
-            .unwrap_or_else(|| panic!("no role {id}: {status:#}"));
+            .flat_map(roles)
+            .find(|role| role["id"] == id)
+            .unwrap_or_else(|| panic!("no role {id}: {servers:#?}"));
+        let inner = role["pid"].as_u64().unwrap();
         self.of_server(server)
             .find(|pid| inside(*pid) == Some(inner))
             .unwrap_or_else(|| panic!("no process {inner} on {server}"))
@@ -251,6 +258,18 @@ pub(crate) fn record(line: &serde_json::Value) {
         let file = File::options().append(true).create(true).open(path);
         writeln!(file.unwrap(), "{line}").unwrap();
     }
+}
+
+/// The roles of a server, as its last report says.
+pub(crate) fn roles(server: &serde_json::Value) -> impl Iterator<Item = &serde_json::Value> {
+    let roles = server["report"]["roles"].as_array();
+    roles.into_iter().flatten()
+}
+
+/// A server is up, and every role on it serves.
+pub(crate) fn serves(server: &serde_json::Value) -> bool {
+    let reported = server["up"] == true && server["report"].is_object();
+    reported && roles(server).all(|role| role["state"] == "serving")
 }
 
 /// Waits until `reached`, and panics with `what` when that takes longer than any honest machine needs.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{self, Site, both, from_environment, wait_until};
 use crate::people::{Outside, Person, Writers, Written};
+use terrace_service::clock;
 
 /// Visitors at a time who write and read.
 const CLIENTS: usize = 16;
@@ -34,16 +35,10 @@ fn open_book() -> Site {
 
 /// The server that takes writes.
 fn primary(site: &Site) -> Option<String> {
-    let status = site.status();
-    let servers = status["servers"].as_array().unwrap();
-    let writable = |server: &&serde_json::Value| {
-        let roles = server["report"]["roles"].as_array();
-        roles
-            .into_iter()
-            .flatten()
-            .any(|role| role["database"]["writable"] == true)
+    let writable = |server: &serde_json::Value| {
+        harness::roles(server).any(|role| role["database"]["writable"] == true)
     };
-    let found = servers.iter().find(writable)?;
+    let found = site.servers().into_iter().find(writable)?;
     Some(found["name"].as_str().unwrap().to_owned())
 }
 
@@ -57,17 +52,9 @@ fn other(server: &str) -> &'static str {
 
 /// Every role serves, and the replica holds what is acknowledged.
 fn wait_until_well(site: &Site) {
-    let ill = || {
-        let status = site.status();
-        let servers = status["servers"].as_array().unwrap();
-        let well = |server: &serde_json::Value| {
-            let roles = server["report"]["roles"].as_array();
-            server["up"] == true
-                && roles.is_some_and(|roles| roles.iter().all(|role| role["state"] == "serving"))
-        };
-        !servers.iter().all(well)
-    };
-    wait_until("every role serves", || !ill());
+    wait_until("every role serves", || {
+        site.servers().iter().all(harness::serves)
+    });
 }
 
 fn sql(site: &Site, server: &str, statement: &str) -> String {
@@ -366,10 +353,18 @@ fn two_servers_without_a_third_move_the_primary_and_need_the_one_that_decides() 
         assert!(mended.status.success(), "{}", both(&mended));
     };
     mend();
-    // A server that has its power back at once is up before its end is heard.
+    // A server that has its power back at once comes back once, and says nothing of the time before.
     for _ in 0..3 {
+        let broken = clock::unix_millis();
         breaks(&site, "power-off", "web-01");
+        assert_eq!(site.server("web-01")["up"], false);
         mend();
+        let after = site.server("web-01");
+        let since = |role: &serde_json::Value| role["since"].as_u64().unwrap();
+        assert!(
+            harness::roles(&after).all(|role| since(role) >= broken),
+            "{after}"
+        );
     }
     wait_until_well(&site);
     assert_eq!(posted("pair-4"), 303);

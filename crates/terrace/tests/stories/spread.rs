@@ -257,10 +257,8 @@ fn does(site: &Site, arguments: &[&str]) {
 
 /// Every role, as its last report says.
 fn roles(site: &Site) -> Vec<serde_json::Value> {
-    let status = site.status();
-    let servers = status["servers"].as_array().unwrap();
-    let roles = |server: &serde_json::Value| server["report"]["roles"].as_array().cloned();
-    servers.iter().filter_map(roles).flatten().collect()
+    let servers = site.servers();
+    servers.iter().flat_map(harness::roles).cloned().collect()
 }
 
 /// What gets nothing new, and from whom: `lb-01/load-balancer web-02/web`.
@@ -290,14 +288,8 @@ fn maintained(site: &Site) {
     let crashed = site.terrace(&["fault", "crash", "web-02"]);
     assert!(crashed.status.success(), "{}", both(&crashed));
     wait_until("every role of web-02 serves again", || {
-        let status = site.status();
-        let servers = status["servers"].as_array().unwrap();
-        let server = servers.iter().find(|server| server["name"] == "web-02");
-        let roles = server.and_then(|server| server["report"]["roles"].as_array());
-        let serve = |roles: &Vec<serde_json::Value>| {
-            roles.len() > 2 && roles.iter().all(|role| role["state"] == "serving")
-        };
-        site.found_keeper("web-02").is_some_and(|now| now != before) && roles.is_some_and(serve)
+        let comes_back = site.found_keeper("web-02").is_some_and(|now| now != before);
+        comes_back && harness::serves(&site.server("web-02"))
     });
     let back = site.terrace(&["undrain", "web-02"]);
     assert!(back.status.success(), "{}", both(&back));
