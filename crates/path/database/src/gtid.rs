@@ -124,7 +124,57 @@ impl Position {
     }
 }
 
+/// All that a server has, for the question whether another one has transactions of its own. On MariaDB two positions do
+/// not answer it: whoever wrote more has the higher number, and would seem to hold what the other wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum History {
+    /// For each domain and writer the last number.
+    Mariadb(BTreeMap<(u32, u32), u64>),
+    /// The set of all.
+    Mysql(Position),
+}
+
+impl History {
+    /// Of a MariaDB: what it has ever logged (`gtid_binlog_state`), and where it stands, which may be from a copy.
+    ///
+    /// # Errors
+    /// When the text is not in MariaDB's form.
+    pub fn mariadb(logged: &str, position: &Position) -> Result<Self, NoPosition> {
+        let mut last = BTreeMap::new();
+        for text in [logged, &position.to_string()] {
+            let parts = mariadb_parts(text).ok_or_else(|| NoPosition {
+                text: text.to_owned(),
+                engine: Engine::Mariadb,
+            })?;
+            for (domain, (server, number)) in parts {
+                let entry = last.entry((domain, server)).or_insert(number);
+                *entry = number.max(*entry);
+            }
+        }
+        Ok(Self::Mariadb(last))
+    }
+
+    /// A server that stands there has no transaction that is not here.
+    pub fn contains(&self, position: &Position) -> bool {
+        match (self, position) {
+            (Self::Mariadb(last), Position::Mariadb(domains)) => {
+                domains.iter().all(|(domain, (server, number))| {
+                    let there = last.get(&(*domain, *server));
+                    there.is_some_and(|last| last >= number)
+                })
+            }
+            (Self::Mysql(all), position) => all.holds(position),
+            _ => false,
+        }
+    }
+}
+
 fn parse_mariadb(text: &str) -> Option<BTreeMap<u32, (u32, u64)>> {
+    Some(mariadb_parts(text)?.into_iter().collect())
+}
+
+/// `0-11-57,0-12-60`: domain, writer and number.
+fn mariadb_parts(text: &str) -> Option<Vec<(u32, (u32, u64))>> {
     let parts = text.split(',').map(str::trim).filter(|one| !one.is_empty());
     parts
         .map(|one| {
@@ -231,6 +281,28 @@ mod tests {
         assert_eq!(mariadb("0-11-57").behind(&mariadb("0-11-60")), 3);
         let union = mariadb("0-11-57").union(mariadb("0-12-60,2-1-1"));
         assert_eq!(union.to_string(), "0-12-60,2-1-1");
+    }
+
+    #[test]
+    fn who_wrote_more_does_not_contain_what_the_other_wrote() {
+        let history = |logged: &str, last: &str| History::mariadb(logged, &mariadb(last)).unwrap();
+        let promoted = history("0-11-57,0-12-58", "0-12-58");
+        assert!(promoted.contains(&mariadb("0-11-57")));
+        assert!(promoted.contains(&mariadb("0-12-58")));
+        assert!(promoted.contains(&mariadb("")));
+        assert!(!promoted.contains(&mariadb("0-11-58")), "errant");
+        assert!(!promoted.contains(&mariadb("0-11-60")), "and more of it");
+        assert!(
+            !history("0-11-57,0-12-90", "0-12-90").contains(&mariadb("0-11-58")),
+            "the higher number is another's"
+        );
+        assert!(!promoted.contains(&mariadb("0-11-57,1-11-1")));
+        // A copy has logged nothing itself.
+        let copy = history("", "0-12-58");
+        assert!(copy.contains(&mariadb("0-12-57")) && !copy.contains(&mariadb("0-11-57")));
+        assert!(History::mariadb("0-11", &mariadb("")).is_err());
+        let all = History::Mysql(mysql(&format!("{A}:1-9")));
+        assert!(all.contains(&mysql(&format!("{A}:1-3"))) && !all.contains(&mariadb("")));
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use mysql_async::Conn;
-use terrace_site::plan::Engine;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::member::{Error, LOOK, Member, Peer, WITHIN, bounded, bye, carry_out};
@@ -60,7 +59,7 @@ impl Member {
         }
         let user = statements::replica_user(self.server_id);
         let source = self.source(peer, &user);
-        if engine == Engine::Mysql && self.is_errant(conn, peer).await? {
+        if self.is_errant(conn, peer).await? {
             return Ok(true);
         }
         match &link {
@@ -145,7 +144,8 @@ impl Member {
         }
     }
 
-    /// MySQL lets an errant replica connect and breaks later: asked before, also where its own account is locked.
+    /// It has transactions that its source has not. Asked before it is linked, also where its own account is locked: MySQL lets
+    /// such a replica connect and breaks later, MariaDB calls it connected for a moment before it is refused.
     async fn is_errant(&self, conn: &mut Conn, peer: &Peer) -> Result<bool, Error> {
         let source = self.source(peer, statements::COPY_USER);
         let there = mysql_async::OptsBuilder::default()
@@ -157,12 +157,12 @@ impl Member {
         let mine = bounded(standing::applied(self.engine, conn)).await?;
         let theirs = bounded(async {
             let mut there = Conn::new(there).await?;
-            let logged = standing::logged(self.engine, &mut there).await;
+            let history = standing::history(self.engine, &mut there).await;
             bye(there).await;
-            logged
+            history
         })
         .await?;
-        Ok(!theirs.holds(&mine))
+        Ok(!theirs.contains(&mine))
     }
 }
 

@@ -120,10 +120,8 @@ impl Member {
             let make = statements::make_account(&user, &self.password);
             (user, make)
         });
-        let copy = (self.engine == Engine::Mysql).then(|| {
-            let make = statements::make_copy_account(&self.password);
-            (statements::COPY_USER.to_owned(), make)
-        });
+        let copy = statements::make_copy_account(self.engine, &self.password);
+        let copy = std::iter::once((statements::COPY_USER.to_owned(), copy));
         for (user, make) in replicas.chain(copy) {
             if !there.contains(&user) {
                 bounded(self.write_ajar(&mut conn, make)).await?;

@@ -10,7 +10,7 @@ use terrace_site::plan::Engine;
 use super::member::{Error, Member};
 use super::statements;
 use crate::failover::{self, Run, Standing};
-use crate::gtid::Position;
+use crate::gtid::{History, Position};
 use crate::instance::failure::{self, Cause};
 
 /// A replica's link to its source, as the server shows it.
@@ -76,6 +76,19 @@ pub(super) async fn logged(engine: Engine, conn: &mut Conn) -> Result<Position, 
     };
     let waits = ask(engine, conn, question).await?;
     Ok(applied(engine, conn).await?.union(waits))
+}
+
+/// All that is in its data, or may be on others.
+pub(super) async fn history(engine: Engine, conn: &mut Conn) -> Result<History, Error> {
+    let last = logged(engine, conn).await?;
+    let question = "SELECT @@GLOBAL.gtid_binlog_state";
+    Ok(match engine {
+        Engine::Mariadb => {
+            let state: Option<Option<String>> = conn.query_first(question).await?;
+            History::mariadb(&state.flatten().unwrap_or_default(), &last)?
+        }
+        Engine::Mysql => History::Mysql(last),
+    })
 }
 
 async fn ask(engine: Engine, conn: &mut Conn, question: &str) -> Result<Position, Error> {

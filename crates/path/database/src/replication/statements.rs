@@ -28,7 +28,7 @@ pub fn replica_user(server_id: u32) -> String {
 pub const REPLICA_USERS: &str =
     "SELECT DISTINCT User FROM mysql.user WHERE User LIKE 'terrace\\_replica\\_%'";
 
-/// The account over which MySQL's servers compare themselves with their source and copy it. It is never locked: who is
+/// The account over which servers compare themselves with their source, and MySQL's copy it. It is never locked: who is
 /// locked out as a replica must still find out whether it may come back, and take a copy where it may not.
 pub const COPY_USER: &str = "terrace_copy";
 
@@ -38,9 +38,13 @@ pub fn make_account(user: &str, password: &Secret) -> Vec<String> {
     make_account_with("REPLICATION SLAVE", user, password)
 }
 
-/// The same of [`COPY_USER`], with the right to copy and no other.
-pub fn make_copy_account(password: &Secret) -> Vec<String> {
-    make_account_with("BACKUP_ADMIN", COPY_USER, password)
+/// The same of [`COPY_USER`], with the right to copy and no other; MariaDB's copies take another way.
+pub fn make_copy_account(engine: Engine, password: &Secret) -> Vec<String> {
+    let right = match engine {
+        Engine::Mariadb => "USAGE",
+        Engine::Mysql => "BACKUP_ADMIN",
+    };
+    make_account_with(right, COPY_USER, password)
 }
 
 fn make_account_with(right: &str, user: &str, password: &Secret) -> Vec<String> {
