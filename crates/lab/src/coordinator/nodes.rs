@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 use terrace_protocol::Channel;
 use terrace_protocol::keeper::Exit;
 use terrace_protocol::node::{FromNode, SOCKET, ToNode};
+use terrace_protocol::report::ServerReport;
 use tokio::net::UnixStream;
 
 use super::{Coordinator, Event, Events, Server};
@@ -76,6 +77,13 @@ impl Server {
         self.forget();
     }
 
+    /// What its node reports. Of a host that was killed it is of the past; and one that waits for its plan has no role that is
+    /// not well, which says nothing.
+    fn heard(&mut self, report: ServerReport) {
+        let says = self.is_up() && report.generation > 0;
+        self.report = says.then(|| (report, Instant::now()));
+    }
+
     /// What was known of the host is of the past.
     fn forget(&mut self) {
         self.node = None;
@@ -108,15 +116,12 @@ impl Coordinator {
     }
 
     pub(super) async fn node_says(&mut self, name: &str, message: FromNode) {
-        let server = self.servers.get_mut(name);
-        let Some(server) = server.filter(|server| server.is_up()) else {
+        let Some(server) = self.servers.get_mut(name) else {
             return;
         };
         match message {
-            // A server that waits for its plan has no role that is not well, and is not well for that.
-            FromNode::Report(report) if report.generation == 0 => {}
             FromNode::Report(report) => {
-                server.report = Some((report, std::time::Instant::now()));
+                server.heard(report);
                 self.look().await;
             }
             FromNode::Step(step) => {

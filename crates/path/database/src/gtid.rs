@@ -135,26 +135,25 @@ pub enum History {
 }
 
 impl History {
-    /// Of a MariaDB: what it has ever logged (`gtid_binlog_state`), and where it stands, which may be from a copy.
+    /// Of a MariaDB: whatever it names of its past, in any order (`gtid_binlog_state`, `gtid_slave_pos`).
     ///
     /// # Errors
     /// When the text is not in MariaDB's form.
-    pub fn mariadb(logged: &str, position: &Position) -> Result<Self, NoPosition> {
+    pub fn mariadb(text: &str) -> Result<Self, NoPosition> {
+        let parts = mariadb_parts(text).ok_or_else(|| NoPosition {
+            text: text.to_owned(),
+            engine: Engine::Mariadb,
+        })?;
         let mut last = BTreeMap::new();
-        for text in [logged, &position.to_string()] {
-            let parts = mariadb_parts(text).ok_or_else(|| NoPosition {
-                text: text.to_owned(),
-                engine: Engine::Mariadb,
-            })?;
-            for (domain, (server, number)) in parts {
-                let entry = last.entry((domain, server)).or_insert(number);
-                *entry = number.max(*entry);
-            }
+        for (domain, (server, number)) in parts {
+            let entry = last.entry((domain, server)).or_insert(number);
+            *entry = number.max(*entry);
         }
         Ok(Self::Mariadb(last))
     }
 
-    /// A server that stands there has no transaction that is not here.
+    /// What stands there is here, too: on MySQL each transaction; on MariaDB whoever wrote the last has come as far here, which
+    /// tells a server with writes of its own unless that server has written on since.
     pub fn contains(&self, position: &Position) -> bool {
         match (self, position) {
             (Self::Mariadb(last), Position::Mariadb(domains)) => {
@@ -285,22 +284,23 @@ mod tests {
 
     #[test]
     fn who_wrote_more_does_not_contain_what_the_other_wrote() {
-        let history = |logged: &str, last: &str| History::mariadb(logged, &mariadb(last)).unwrap();
-        let promoted = history("0-11-57,0-12-58", "0-12-58");
-        assert!(promoted.contains(&mariadb("0-11-57")));
-        assert!(promoted.contains(&mariadb("0-12-58")));
-        assert!(promoted.contains(&mariadb("")));
-        assert!(!promoted.contains(&mariadb("0-11-58")), "errant");
-        assert!(!promoted.contains(&mariadb("0-11-60")), "and more of it");
+        let history = |text: &str| History::mariadb(text).unwrap();
+        let promoted = history("0-11-57,0-12-58");
+        for held in ["", "0-11-57", "0-12-58"] {
+            assert!(promoted.contains(&mariadb(held)), "{held}");
+        }
+        for errant in ["0-11-58", "0-11-60", "0-11-57,1-11-1", "0-13-1"] {
+            assert!(!promoted.contains(&mariadb(errant)), "{errant}");
+        }
+        let ahead = history("0-11-57,0-12-90");
         assert!(
-            !history("0-11-57,0-12-90", "0-12-90").contains(&mariadb("0-11-58")),
+            !ahead.contains(&mariadb("0-11-58")),
             "the higher number is another's"
         );
-        assert!(!promoted.contains(&mariadb("0-11-57,1-11-1")));
-        // A copy has logged nothing itself.
-        let copy = history("", "0-12-58");
-        assert!(copy.contains(&mariadb("0-12-57")) && !copy.contains(&mariadb("0-11-57")));
-        assert!(History::mariadb("0-11", &mariadb("")).is_err());
+        // A copy has logged nothing of the time before, and knows where it began.
+        let copy = history("0-12-58,0-11-57,0-12-58");
+        assert!(copy.contains(&mariadb("0-11-57")) && !copy.contains(&mariadb("0-11-58")));
+        assert!(History::mariadb("0-11").is_err());
         let all = History::Mysql(mysql(&format!("{A}:1-9")));
         assert!(all.contains(&mysql(&format!("{A}:1-3"))) && !all.contains(&mariadb("")));
     }

@@ -59,6 +59,11 @@ impl Member {
         }
         let user = statements::replica_user(self.server_id);
         let source = self.source(peer, &user);
+        let moves = link.as_ref().is_some_and(|link| !link.is_from(peer));
+        if moves {
+            // What it received from its last source counts, too.
+            self.drain(conn).await?;
+        }
         if self.is_errant(conn, peer).await? {
             return Ok(true);
         }
@@ -68,8 +73,7 @@ impl Member {
                 bounded(carry_out(conn, [start])).await?;
             }
             _ => {
-                if link.is_some() {
-                    self.drain(conn).await?;
+                if moves {
                     let stop = statements::stop(engine).to_owned();
                     bounded(carry_out(conn, [stop])).await?;
                 }

@@ -80,14 +80,14 @@ pub(super) async fn logged(engine: Engine, conn: &mut Conn) -> Result<Position, 
 
 /// All that is in its data, or may be on others.
 pub(super) async fn history(engine: Engine, conn: &mut Conn) -> Result<History, Error> {
-    let last = logged(engine, conn).await?;
-    let question = "SELECT @@GLOBAL.gtid_binlog_state";
+    // A copy has not logged what it was made of: it replicated that.
+    let question = "SELECT CONCAT_WS(',', @@GLOBAL.gtid_binlog_state, @@GLOBAL.gtid_slave_pos)";
     Ok(match engine {
         Engine::Mariadb => {
-            let state: Option<Option<String>> = conn.query_first(question).await?;
-            History::mariadb(&state.flatten().unwrap_or_default(), &last)?
+            let text: Option<String> = conn.query_first(question).await?;
+            History::mariadb(&text.unwrap_or_default())?
         }
-        Engine::Mysql => History::Mysql(last),
+        Engine::Mysql => History::Mysql(logged(engine, conn).await?),
     })
 }
 

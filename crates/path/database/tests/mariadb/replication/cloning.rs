@@ -24,6 +24,27 @@ async fn without_the_backup_program_a_dump_does() {
 }
 
 #[tokio::test]
+async fn a_copy_that_becomes_the_primary_takes_the_server_that_it_was_made_of() {
+    let Some((one, mut two)) = pair().await else {
+        return;
+    };
+    one.done(Command::SemiSync(false)).await;
+    clone_of(&one, &mut two).await;
+    // It has logged nothing itself when it takes its first write.
+    one.done(Command::Close).await;
+    two.promote(2, false).await;
+    let mut app = two.bench.app().await.unwrap();
+    app.query_drop("INSERT INTO entries VALUES (90000001)")
+        .await
+        .unwrap();
+    drop(app);
+    attached(one.attach("db-2", false).await);
+    one.catch_up(two.position().await).await;
+    assert_eq!(one.rows().await, two.rows().await);
+    stop([one, two]).await;
+}
+
+#[tokio::test]
 async fn without_any_program_the_package_is_named() {
     let Some((_place, (mut one, two))) = pair_with(&["mariadbd"]).await else {
         return;
