@@ -59,9 +59,13 @@ fn kept(records: &Records, stage: &str, seed: u32) -> PathBuf {
     records.directory.join(format!("proof-{stage}-{seed}.txt"))
 }
 
-/// The stacks as git has them, in a place where their data may lie.
+/// The stacks as git has them, in a place where their data may lie. What an earlier run left there goes: a later stage's data
+/// has no place in an earlier stage.
 fn copied(root: &Path) -> io::Result<PathBuf> {
     let place = root.join("target/proof");
+    if place.exists() {
+        fs::remove_dir_all(&place)?;
+    }
     let mut listing = Command::new("git");
     let listed = said(
         listing
