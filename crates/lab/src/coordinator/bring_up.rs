@@ -225,8 +225,13 @@ impl Coordinator {
         Ok(())
     }
 
-    /// A host that ended comes back: same addresses, same data.
+    /// A host that ended comes back: same addresses, same data. Not beside one that still dies, and not while a fault lasts:
+    /// nobody is there to switch it on.
     pub(super) async fn revive(&mut self, name: &str) {
+        let server = self.servers.get(name);
+        if server.is_none_or(|server| server.keeper.is_some() || server.fault.is_some()) {
+            return;
+        }
         if let Err(error) = self.start_keeper(name).await {
             tracing::error!(
                 server = name,

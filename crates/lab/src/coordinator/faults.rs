@@ -63,13 +63,16 @@ impl Coordinator {
         if server.fault.is_some() {
             anyhow::bail!("{name} is broken already");
         }
-        // A server that is just coming back can be switched off all the same.
-        if lasting != Lasting::Off && !server.is_up() {
-            anyhow::bail!("{name} is not up");
-        }
-        match &server.keeper {
-            Some(keeper) if lasting == Lasting::Frozen => fault::freeze(keeper.pid, true)?,
-            _ => self.cable(name, false).await?,
+        let running = server.running();
+        let running = running.ok_or_else(|| anyhow::anyhow!("{name} is not up"));
+        match lasting {
+            Lasting::Frozen => fault::freeze(running?.pid, true)?,
+            Lasting::Cut => {
+                running?;
+                self.cable(name, false).await?;
+            }
+            // One that is just coming back can be switched off all the same.
+            Lasting::Off => self.cable(name, false).await?,
         }
         if let Some(server) = self.servers.get_mut(name) {
             server.fault = Some(lasting);
@@ -102,7 +105,7 @@ impl Coordinator {
                 Some(Lasting::Cut | Lasting::Off) => self.cable(&name, true).await,
             };
             // One that still dies is made anew once its end is heard.
-            if lasting.is_some() && self.is_down(&name) {
+            if lasting.is_some() {
                 self.revive(&name).await;
             }
             if let Err(error) = mended {

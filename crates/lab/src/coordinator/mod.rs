@@ -245,8 +245,7 @@ impl Coordinator {
             }
             Event::Built { app, result } => self.built(app, result).await?,
             Event::HostEnded { server, exit } => self.host_ended(&server, exit),
-            Event::HostDue { server } if self.is_down(&server) => self.revive(&server).await,
-            Event::HostDue { .. } => {}
+            Event::HostDue { server } => self.revive(&server).await,
         }
         Ok(false)
     }

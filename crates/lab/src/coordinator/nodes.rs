@@ -13,6 +13,7 @@ use terrace_protocol::report::ServerReport;
 use tokio::net::UnixStream;
 
 use super::{Coordinator, Event, Events, Server};
+use crate::hosts::keeper::Keeper;
 
 /// Between two attempts to reach a node.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -64,9 +65,14 @@ async fn dial(run: &std::path::Path) -> Option<Channel<ToNode, FromNode>> {
 }
 
 impl Server {
+    /// Its keeper, if it runs, as far as anybody knows.
+    pub(super) fn running(&self) -> Option<&Keeper> {
+        self.keeper.as_ref().filter(|keeper| !keeper.killed)
+    }
+
     /// It runs, as far as anybody knows.
     pub(super) fn is_up(&self) -> bool {
-        self.keeper.as_ref().is_some_and(|keeper| !keeper.killed)
+        self.running().is_some()
     }
 
     /// Ends the host at once; from then on nothing is known of it.
@@ -82,6 +88,12 @@ impl Server {
     fn heard(&mut self, report: ServerReport) {
         let says = self.is_up() && report.generation > 0;
         self.report = says.then(|| (report, Instant::now()));
+    }
+
+    /// Its end was heard: another host may be made.
+    pub(super) fn ended(&mut self) {
+        self.keeper = None;
+        self.forget();
     }
 
     /// What was known of the host is of the past.
@@ -152,20 +164,13 @@ impl Coordinator {
         }
     }
 
-    /// Nothing runs there that should: where a fault lasts, nobody is there to switch it on.
-    pub(super) fn is_down(&self, name: &str) -> bool {
-        let server = self.servers.get(name);
-        server.is_some_and(|server| server.keeper.is_none() && server.fault.is_none())
-    }
-
     /// The keeper is gone, and everything on the host with it.
     pub(super) fn host_ended(&mut self, name: &str, exit: Exit) {
         let Some(server) = self.servers.get_mut(name) else {
             return;
         };
         tracing::warn!(server = name, %exit, "the host ended, it is made anew");
-        server.keeper = None;
-        server.forget();
+        server.ended();
         let (events, name) = (self.events.clone(), name.to_owned());
         tokio::spawn(async move {
             tokio::time::sleep(REVIVE).await;

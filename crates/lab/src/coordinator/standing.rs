@@ -7,7 +7,7 @@ use terrace_protocol::control::{Enter, Reply, ServerStatus, Status};
 use terrace_protocol::report::{RoleReport, State};
 use terrace_site::plan::{INTERNET, Part};
 
-use super::Coordinator;
+use super::{Coordinator, Server};
 use crate::front_door;
 use crate::hosts::user::Mode;
 
@@ -51,8 +51,7 @@ impl Coordinator {
     }
 
     pub(super) fn enter(&self, name: &str) -> Reply {
-        let server = self.servers.get(name).filter(|server| server.is_up());
-        match server.and_then(|server| server.keeper.as_ref()) {
+        match self.servers.get(name).and_then(Server::running) {
             Some(keeper) => Reply::Enter(Enter {
                 keeper: keeper.pid,
                 user_namespace: self.mode == Mode::UserNamespace,

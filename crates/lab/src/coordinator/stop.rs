@@ -40,9 +40,7 @@ impl Coordinator {
             .await;
         }
         for server in self.servers.values_mut() {
-            if let Some(keeper) = &mut server.keeper {
-                keeper.kill();
-            }
+            server.kill();
         }
         let _ = tokio::time::timeout(Duration::from_secs(5), self.all_ended(heard)).await;
         self.step("hosts", "gone".to_owned(), Some(begun.elapsed()), true)
@@ -77,8 +75,7 @@ impl Coordinator {
 
     fn gone(&mut self, name: &str) {
         if let Some(server) = self.servers.get_mut(name) {
-            server.keeper = None;
-            server.node = None;
+            server.ended();
         }
     }
 }

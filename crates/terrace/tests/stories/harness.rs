@@ -139,6 +139,12 @@ impl Site {
         text
     }
 
+    /// A command of ours that has to succeed.
+    pub(crate) fn does(&self, arguments: &[&str]) {
+        let output = self.terrace(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", both(&output));
+    }
+
     /// What a program prints on a host: `internet` is the visitor's.
     pub(crate) fn on(&self, host: &str, command: &[&str]) -> String {
         let mut arguments = vec!["exec", host, "--"];
@@ -170,6 +176,11 @@ impl Site {
         found.unwrap_or_else(|| panic!("no server {name}"))
     }
 
+    /// Every role.
+    pub(crate) fn roles(&self) -> Vec<serde_json::Value> {
+        self.servers().iter().flat_map(roles).cloned().collect()
+    }
+
     /// The machine's number of the first process of a server.
     pub(crate) fn keeper(&self, server: &str) -> u32 {
         let found = self.found_keeper(server);
@@ -185,12 +196,9 @@ impl Site {
 
     /// The machine's number of a role's process, by the role's id.
     pub(crate) fn pid(&self, server: &str, id: &str) -> u32 {
-        let servers = self.servers();
-        let role = servers
-            .iter()
-            .flat_map(roles)
-            .find(|role| role["id"] == id)
-            .unwrap_or_else(|| panic!("no role {id}: {servers:#?}"));
+        let roles = self.roles();
+        let role = roles.iter().find(|role| role["id"] == id);
+        let role = role.unwrap_or_else(|| panic!("no role {id}: {roles:#?}"));
         let inner = role["pid"].as_u64().unwrap();
         self.of_server(server)
             .find(|pid| inside(*pid) == Some(inner))

@@ -6,9 +6,10 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use terrace_service::clock;
+
 use crate::harness::{self, Site, both, from_environment, wait_until};
 use crate::people::{Outside, Person, Writers, Written};
-use terrace_service::clock;
 
 /// Visitors at a time who write and read.
 const CLIENTS: usize = 16;
@@ -257,16 +258,14 @@ fn replaced(name: &str, fault: impl Fn(&Site, &str)) {
             rows(&site, now, &word).len() > before + 50
         });
         let written = writers.end();
-        let mended = site.terrace(&["fault", "mend"]);
-        assert!(mended.status.success(), "{}", both(&mended));
+        site.does(&["fault", "mend"]);
         wait_until_well(&site);
         settle(&site, name, &word, &written);
     }
 }
 
 fn breaks(site: &Site, kind: &str, server: &str) {
-    let broken = site.terrace(&["fault", kind, server]);
-    assert!(broken.status.success(), "{}", both(&broken));
+    site.does(&["fault", kind, server]);
 }
 
 #[test]
@@ -335,8 +334,7 @@ fn two_servers_without_a_third_move_the_primary_and_need_the_one_that_decides() 
         site.terrace(&["failover", "web-01"]).status.success()
     });
     assert_eq!(posted("pair-3"), 303);
-    let mended = site.terrace(&["fault", "mend"]);
-    assert!(mended.status.success(), "{}", both(&mended));
+    site.does(&["fault", "mend"]);
     wait_until_well(&site);
 
     // What decides is lost with the primary: nobody is made primary behind its back.
@@ -348,17 +346,13 @@ fn two_servers_without_a_third_move_the_primary_and_need_the_one_that_decides() 
             && said.contains("web-01, which decides who is primary, cannot be reached"),
         "{said}"
     );
-    let mend = || {
-        let mended = site.terrace(&["fault", "mend"]);
-        assert!(mended.status.success(), "{}", both(&mended));
-    };
-    mend();
+    site.does(&["fault", "mend"]);
     // A server that has its power back at once comes back once, and says nothing of the time before.
     for _ in 0..3 {
         let broken = clock::unix_millis();
         breaks(&site, "power-off", "web-01");
         assert_eq!(site.server("web-01")["up"], false);
-        mend();
+        site.does(&["fault", "mend"]);
         let after = site.server("web-01");
         let since = |role: &serde_json::Value| role["since"].as_u64().unwrap();
         assert!(

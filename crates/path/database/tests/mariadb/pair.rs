@@ -167,6 +167,14 @@ impl Half {
         }
     }
 
+    /// An app writes a row.
+    pub async fn insert(&self, id: u64) {
+        let mut app = self.bench.app().await.unwrap();
+        app.query_drop(format!("INSERT INTO entries VALUES ({id})"))
+            .await
+            .unwrap();
+    }
+
     pub async fn kill(&self) {
         let kill = Signal::KILL.as_raw();
         self.bench.processes.signal(ID, kill).await.unwrap();

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use mysql_async::prelude::Queryable;
 use terrace_database::failover::{Answer, Command};
 use terrace_database::replication::Member;
 use terrace_service::Secret;
@@ -46,16 +45,8 @@ async fn a_former_primary_that_is_locked_out_comes_back_by_way_of_a_copy() {
     two.promote(2, false).await;
     one.instance.start().await.unwrap();
     one.promote(1, false).await;
-    let mut app = one.bench.app().await.unwrap();
-    app.query_drop("INSERT INTO entries VALUES (1)")
-        .await
-        .unwrap();
-    drop(app);
-    let mut app = two.bench.app().await.unwrap();
-    app.query_drop("INSERT INTO entries VALUES (2)")
-        .await
-        .unwrap();
-    drop(app);
+    one.insert(1).await;
+    two.insert(2).await;
     one.done(Command::Close).await;
     // It is told before it is let in.
     assert_eq!(one.attach("db-2", false).await, Answer::Diverged);

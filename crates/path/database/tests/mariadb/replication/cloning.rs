@@ -1,6 +1,5 @@
 //! A replica made out of a live primary, with every program that can, and with none.
 
-use mysql_async::prelude::Queryable;
 use terrace_database::failover::{Answer, Command, Epoch};
 use terrace_database::{Error, seed};
 use terrace_site::plan::Engine;
@@ -33,11 +32,7 @@ async fn a_copy_that_becomes_the_primary_takes_the_server_that_it_was_made_of() 
     // It has logged nothing itself when it takes its first write.
     one.done(Command::Close).await;
     two.promote(2, false).await;
-    let mut app = two.bench.app().await.unwrap();
-    app.query_drop("INSERT INTO entries VALUES (90000001)")
-        .await
-        .unwrap();
-    drop(app);
+    two.insert(90_000_001).await;
     attached(one.attach("db-2", false).await);
     one.catch_up(two.position().await).await;
     assert_eq!(one.rows().await, two.rows().await);
@@ -99,10 +94,7 @@ async fn errant_is_cloned((mut one, mut two): (Half, Half)) {
     one.instance.start().await.unwrap();
     one.promote(1, false).await;
     for (half, id) in [(&one, 90_000_001), (&one, 90_000_002), (&two, 90_000_003)] {
-        let mut app = half.bench.app().await.unwrap();
-        app.query_drop(format!("INSERT INTO entries VALUES ({id})"))
-            .await
-            .unwrap();
+        half.insert(id).await;
     }
     one.done(Command::Close).await;
     assert_eq!(one.attach("db-2", true).await, Answer::Diverged);

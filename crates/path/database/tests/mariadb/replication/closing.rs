@@ -1,6 +1,6 @@
 //! A primary is closed only once the transactions that are open on it have ended.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
 use terrace_database::failover::{Answer, Command};
@@ -17,9 +17,11 @@ async fn a_primary_is_closed_after_its_open_transactions_and_not_over_them() {
     app.query_drop("INSERT INTO entries VALUES (1)")
         .await
         .unwrap();
+    let begun = Instant::now();
     let Answer::Failed(why) = one.obey(Command::Close).await else {
         panic!("a transaction was cut short");
     };
+    assert!(begun.elapsed() > Duration::from_secs(1), "it did not wait");
     assert!(why.starts_with("transactions stay open (1, "), "{why}");
     assert!(one.standing().await.writable);
     // Asked again while it stays open, as the controller does: a commit may take its time on a busy disk.

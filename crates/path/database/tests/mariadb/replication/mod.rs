@@ -76,16 +76,12 @@ async fn a_switchover_loses_nothing_and_the_old_primary_follows() {
     attached(one.attach("db-2", true).await);
     eprintln!("writes paused for {:?}", begun.elapsed());
     let acknowledged = writers.acknowledged().await;
-    let mut app = two.bench.app().await.unwrap();
-    app.query_drop("INSERT INTO entries VALUES (99000000)")
-        .await
-        .unwrap();
+    two.insert(99_000_000).await;
     let position = two.standing().await.position;
     one.done(Command::Apply(position)).await;
     let rows = two.rows().await;
     assert!(acknowledged.is_subset(&rows) && acknowledged.len() >= 100);
     assert_eq!(one.rows().await, rows);
-    drop(app);
     stop([one, two]).await;
 }
 
