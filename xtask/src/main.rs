@@ -20,7 +20,9 @@ fn main() -> ExitCode {
         Some("reloads") => ended("reloads", acceptance::reloads::run(&root)),
         Some("acceptance") => ended("acceptance", acceptance::run(&root)),
         _ => {
-            eprintln!("usage: cargo xtask tidy | bench [balancer | router] | acceptance");
+            eprintln!(
+                "usage: cargo xtask tidy | bench [balancer | router | paired BINARY] | acceptance"
+            );
             ExitCode::from(2)
         }
     }
@@ -30,6 +32,10 @@ fn main() -> ExitCode {
 fn bench(root: &Path) -> std::io::Result<()> {
     match std::env::args().nth(2).as_deref() {
         Some("balancer") => bench::balancer(root),
+        Some("paired") => match std::env::args_os().nth(3) {
+            Some(before) => bench::paired(root, Path::new(&before)),
+            None => Err(std::io::Error::other("which binary is to be beside ours?")),
+        },
         Some("router") => bench::router::measure(root).map(drop),
         _ => bench::run(root),
     }

@@ -335,7 +335,7 @@ pub(crate) fn nginx_configuration(directory: &Path, port: u16, origins: [u16; 2]
     )
 }
 
-fn our_plan(port: u16, origins: [u16; 2]) -> String {
+pub(super) fn our_plan(port: u16, origins: [u16; 2]) -> String {
     let member = |number: usize| {
         serde_json::json!({
             "instance": format!("web-0{}/web", number + 1),

@@ -9,6 +9,7 @@ pub(crate) mod balancer;
 mod cpu;
 mod load;
 pub(crate) mod network;
+mod paired;
 mod phases;
 mod profile;
 mod report;
@@ -114,6 +115,15 @@ pub(crate) fn run(root: &Path) -> io::Result<()> {
 pub(crate) fn balancer(root: &Path) -> io::Result<()> {
     network::enter()?;
     balancer::measure(root).map(drop)
+}
+
+/// This tree's binary beside another of ours, printed.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn paired(root: &Path, before: &Path) -> io::Result<()> {
+    network::enter()?;
+    paired::measure(root, before)
 }
 
 fn measure(bench: &Bench, case: &'static Case) -> io::Result<Outcome> {

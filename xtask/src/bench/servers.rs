@@ -236,7 +236,7 @@ fn configuration(directory: &Path, port: u16, upstream: u16) -> String {
     )
 }
 
-fn our_plan(port: u16, upstream: u16) -> String {
+pub(super) fn our_plan(port: u16, upstream: u16) -> String {
     let timeouts = r#"{"connect":2000,"first_byte":30000,"idle":60000,"total":300000}"#;
     format!(
         r#"{{"listen":["127.0.0.1:{port}"],"workers":1,"name":"www.foobar.com","names":["www.foobar.com"],"redirects":[],
