@@ -11,6 +11,33 @@ pub struct ServerReport {
     pub generation: u64,
     /// Its roles in the plan's order; a copy of an app is a role of its own here.
     pub roles: Vec<RoleReport>,
+    /// The disk that its state is on; `None`: it says nothing of itself.
+    #[serde(default)]
+    pub disk: Option<DiskReport>,
+}
+
+/// How much room a disk has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskReport {
+    /// Its size in bytes.
+    pub size: u64,
+    /// The bytes that are left for everybody but root.
+    pub available: u64,
+    /// Whether that is enough.
+    pub level: Level,
+}
+
+/// Whether a disk has room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Enough.
+    #[default]
+    Fine,
+    /// Soon nothing: logs are no longer written, so that what is left is the database's.
+    Low,
+    /// Nothing: writes fail or wait.
+    Full,
 }
 
 /// How one role stands.

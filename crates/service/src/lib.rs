@@ -1,11 +1,12 @@
 //! What every long-running part shares: the descriptors that it is born with, its connection to the
-//! node, sockets, secrets, back-off, and the users that things run as.
+//! node, sockets, secrets, back-off, the room on a disk, and the users that things run as.
 //!
 //! Nothing here knows what a part does; nothing here decides when a part lives or dies.
 
 pub mod backoff;
 pub mod clock;
 pub mod descriptors;
+pub mod disk;
 pub mod role;
 pub mod secret;
 pub mod socket;

@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use terrace_protocol::node::{FromNode, Home, Step};
-use terrace_protocol::report::{RoleReport, ServerReport};
+use terrace_protocol::report::{DiskReport, RoleReport, ServerReport};
 use terrace_protocol::role::Divert;
-use terrace_service::Descriptors;
+use terrace_service::{Descriptors, disk};
 use terrace_site::plan::{Part, RolePlan, ServerPlan};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -316,6 +316,17 @@ impl Node {
         self.coordinator.tell(FromNode::Stopped { roles }).await;
     }
 
+    /// The disk that everything of this server is on.
+    fn disk(&self) -> Option<DiskReport> {
+        match disk::of(&self.context.home.state) {
+            Ok(disk) => Some(disk),
+            Err(error) => {
+                tracing::warn!(%error, "the disk does not say how much room it has");
+                None
+            }
+        }
+    }
+
     async fn report(&mut self) {
         let generation = self.plan.as_ref().map_or(0, |plan| plan.generation);
         let order = self.plan.iter().flat_map(|plan| &plan.roles);
@@ -329,6 +340,7 @@ impl Node {
             server: self.context.home.server.clone(),
             generation,
             roles,
+            disk: self.disk(),
         };
         self.facts.send_replace(report.clone());
         self.coordinator.tell(FromNode::Report(report)).await;

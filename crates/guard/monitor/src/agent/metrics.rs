@@ -264,6 +264,7 @@ mod tests {
             server: "web-01".into(),
             generation: 7,
             roles: vec![web, database],
+            ..ServerReport::default()
         };
         insta::assert_snapshot!(text(&report, Duration::from_millis(500)));
     }

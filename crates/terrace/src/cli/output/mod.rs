@@ -1,6 +1,7 @@
 //! How facts look on a terminal: aligned columns, short times, colour only where someone sees it.
 
 pub(crate) mod arrival;
+mod disks;
 mod paint;
 pub(crate) mod standing;
 mod table;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use terrace_protocol::control::{ServerStatus, Status};
 use terrace_protocol::report::{RoleReport, State, Traffic, UpstreamReport};
 
-use super::{Table, latency, span};
+use super::{Table, disks, latency, span};
 
 /// A report that is older than this is marked with its age.
 const STALE: u64 = 3_000;
@@ -17,6 +17,9 @@ pub(crate) fn page(status: &Status, now: u64) -> String {
         text += &format!("Open  {open}\n");
     }
     text += &format!("\n{}", table(status, now));
+    for disk in disks::short(status) {
+        text += &format!("\n! {disk}\n");
+    }
     for role in troubled(status) {
         text += &format!(
             "\n! {}  {}\n  terrace logs {}\n",
@@ -26,13 +29,13 @@ pub(crate) fn page(status: &Status, now: u64) -> String {
     text
 }
 
-/// Every server is up and every role does its work.
+/// Every server is up, every role does its work, and every disk has room.
 pub(crate) fn is_well(status: &Status) -> bool {
     let all_up = status
         .servers
         .iter()
         .all(|server| server.up && server.report.is_some());
-    all_up && troubled(status).next().is_none()
+    all_up && troubled(status).next().is_none() && disks::full(status).is_empty()
 }
 
 /// The state of all, in a line.
@@ -43,7 +46,9 @@ pub(crate) fn sentence(status: &Status) -> String {
         .iter()
         .filter(|server| !server.up || server.report.is_none())
         .count();
+    let full = disks::full(status).join(", ");
     let state = match (missing, troubles) {
+        (0, _) if !full.is_empty() => format!("no room on the disk of {full}"),
         (0, 0) => "serving".to_owned(),
         (0, 1) => "1 part is not well".to_owned(),
         (0, many) => format!("{many} parts are not well"),
@@ -247,6 +252,7 @@ mod tests {
                 role("app", state),
                 role("database", State::Serving),
             ],
+            ..ServerReport::default()
         };
         let server = ServerStatus {
             name: "web-01".into(),
