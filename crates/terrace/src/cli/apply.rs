@@ -7,7 +7,7 @@ use clap::Args;
 use terrace_protocol::control::{Reply, Request};
 
 use super::client::{ask, runtime, unexpected};
-use super::output;
+use super::output::{Output, note, say};
 use super::site_file::{SiteFile, running};
 use super::up::is_refused;
 use super::{Outcome, WRONG_CALL};
@@ -25,32 +25,39 @@ pub(crate) struct Apply {
 }
 
 impl Apply {
-    pub(super) fn run(self) -> Outcome {
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
         let file = SiteFile::read_or_running(self.file.as_deref())?;
         let name = file.path.display().to_string();
-        let Some(site) = file.site() else {
-            eprintln!("Nothing was changed; a running site keeps its last good file.");
+        let Some(site) = file.site(out) else {
+            note!(
+                out,
+                "Nothing was changed; a running site keeps its last good file."
+            );
             return Ok(ExitCode::from(WRONG_CALL));
         };
-        if is_refused(&file, &site) {
+        if is_refused(out, &file, &site) {
             return Ok(ExitCode::from(WRONG_CALL));
         }
-        let location = running(Some(&file.path))?;
+        let location = running(out, Some(&file.path))?;
         let request = Request::Apply {
             file: location.file().to_owned(),
         };
         match runtime()?.block_on(ask(&location, request))? {
-            Reply::Applied { changes } if self.json => output::json(&changes)?,
+            Reply::Applied { changes } if self.json => out.json(&changes)?,
             Reply::Applied { changes } if changes.is_empty() => {
-                println!("{} runs what {name} says: nothing to change", site.name());
+                say!(
+                    out,
+                    "{} runs what {name} says: nothing to change",
+                    site.name()
+                );
             }
             Reply::Applied { changes } => {
                 for change in &changes {
-                    println!("{change}");
+                    say!(out, "{change}");
                 }
-                println!("{} runs it now", site.name());
+                say!(out, "{} runs it now", site.name());
             }
-            other => return unexpected(other),
+            other => return unexpected(out, other),
         }
         Ok(ExitCode::SUCCESS)
     }

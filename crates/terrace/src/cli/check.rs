@@ -8,8 +8,9 @@ use serde::Serialize;
 use terrace_insight::Design;
 use terrace_site::problem::Report;
 
+use super::output::{Output, say};
 use super::site_file::SiteFile;
-use super::{Outcome, WRONG_CALL, output};
+use super::{Outcome, WRONG_CALL};
 
 /// Finds every mistake in the file, each with its line and what to write instead.
 #[derive(Args)]
@@ -23,21 +24,23 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    pub(super) fn run(self) -> Outcome {
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
         let file = SiteFile::read(self.file.as_deref())?;
         if self.json {
-            return json(&file);
+            return json(out, &file);
         }
-        let Some(site) = file.site() else {
+        let Some(site) = file.site(out) else {
             return Ok(ExitCode::from(WRONG_CALL));
         };
-        println!(
+        say!(
+            out,
             "{}: {}",
             file.path.display(),
             terrace_insight::sentence(&Design::of(&site))
         );
         for refused in terrace_site::not_yet(&site) {
-            println!(
+            say!(
+                out,
                 "  not yet runnable: {} (line {})",
                 refused.message,
                 refused.line(&file.source)
@@ -59,7 +62,7 @@ struct Facts<P: Serialize, N: Serialize> {
     design: Option<String>,
 }
 
-fn json(file: &SiteFile) -> Outcome {
+fn json(out: &mut Output, file: &SiteFile) -> Outcome {
     let name = file.path.display().to_string();
     let loaded = terrace_site::load(&file.source);
     let refused = loaded
@@ -67,7 +70,7 @@ fn json(file: &SiteFile) -> Outcome {
         .as_ref()
         .map(terrace_site::not_yet)
         .unwrap_or_default();
-    output::json(&Facts {
+    out.json(&Facts {
         fine: loaded.site.is_some(),
         problems: Report::new(&name, &file.source, &loaded.problems).facts(),
         not_yet: Report::new(&name, &file.source, &refused).facts(),

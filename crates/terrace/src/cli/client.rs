@@ -7,6 +7,7 @@ pub(crate) use terrace_lab::client::ask;
 use terrace_protocol::control::Reply;
 use tokio::runtime::Runtime;
 
+use super::output::{Output, note};
 use super::{FELL_SHORT, Outcome};
 
 /// A runtime for one command; it has no threads of its own.
@@ -18,12 +19,12 @@ pub(crate) fn runtime() -> anyhow::Result<Runtime> {
 }
 
 /// An answer that is no answer to what was asked: most likely why it cannot be.
-pub(crate) fn unexpected(reply: Reply) -> Outcome {
+pub(crate) fn unexpected(out: &mut Output, reply: Reply) -> Outcome {
     match reply {
         Reply::Failed { cause, remedy } => {
-            eprintln!("terrace: {cause}");
+            note!(out, "terrace: {cause}");
             if let Some(remedy) = remedy {
-                eprintln!("         {remedy}");
+                note!(out, "         {remedy}");
             }
             Ok(ExitCode::from(FELL_SHORT))
         }

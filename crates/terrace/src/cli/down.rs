@@ -9,7 +9,7 @@ use terrace_lab::{Location, client};
 use terrace_protocol::control::{Reply, Request};
 
 use super::client::{runtime, unexpected};
-use super::output::{arrival, span};
+use super::output::{Output, arrival, say, span};
 use super::site_file::running;
 use super::{Outcome, WrongCall};
 
@@ -25,23 +25,25 @@ pub(crate) struct Down {
 }
 
 impl Down {
-    pub(super) fn run(self) -> Outcome {
-        let site = running(self.file.as_deref())?;
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
+        let site = running(out, self.file.as_deref())?;
         let start = Instant::now();
-        let stopped = runtime()?.block_on(stop(&site))?;
+        let stopped = runtime()?.block_on(stop(out, &site))?;
         if let Some(outcome) = stopped {
             return outcome;
         }
         site.clear()?;
         if self.wipe {
             site.wipe()?;
-            println!(
+            say!(
+                out,
                 "{} is down, and its data is gone ({})",
                 site.name(),
                 span(start.elapsed())
             );
         } else {
-            println!(
+            say!(
+                out,
                 "{} is down; its data is kept in {} ({})",
                 site.name(),
                 site.state().display(),
@@ -53,7 +55,7 @@ impl Down {
 }
 
 /// Asks the coordinator and waits for its end. `None`: nothing runs any more.
-async fn stop(site: &Location) -> anyhow::Result<Option<Outcome>> {
+async fn stop(out: &mut Output, site: &Location) -> anyhow::Result<Option<Outcome>> {
     let Some(mut connection) = client::connect(site).await? else {
         return Ok(None);
     };
@@ -61,9 +63,9 @@ async fn stop(site: &Location) -> anyhow::Result<Option<Outcome>> {
     loop {
         match connection.receiver.receive().await {
             Ok(incoming) => match incoming.message {
-                Reply::Step(step) => arrival::say(&arrival::step(&step)),
+                Reply::Step(step) => out.line(arrival::step(&step)),
                 Reply::Stopped => {}
-                other => return Ok(Some(unexpected(other))),
+                other => return Ok(Some(unexpected(out, other))),
             },
             // The connection ends with the coordinator.
             Err(terrace_protocol::Error::Closed) => return Ok(None),

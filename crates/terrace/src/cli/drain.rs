@@ -10,7 +10,7 @@ use terrace_protocol::control::{Reply, Request, Status};
 use terrace_protocol::report::UpstreamReport;
 
 use super::client::{ask, runtime, unexpected};
-use super::output::span;
+use super::output::{Output, note, say, span};
 use super::site_file::running;
 use super::{FELL_SHORT, Outcome, WrongCall};
 
@@ -53,12 +53,12 @@ enum Stage {
 }
 
 impl Drain {
-    pub(super) fn run(self) -> Outcome {
-        let site = running(self.file.as_deref())?;
-        runtime()?.block_on(self.drain(&site))
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
+        let site = running(out, self.file.as_deref())?;
+        runtime()?.block_on(self.drain(out, &site))
     }
 
-    async fn drain(&self, site: &Location) -> Outcome {
+    async fn drain(&self, out: &mut Output, site: &Location) -> Outcome {
         let request = Request::Drain {
             server: self.server.clone(),
             within: u64::try_from(self.deadline.as_millis()).unwrap_or(u64::MAX),
@@ -66,30 +66,38 @@ impl Drain {
         };
         let number = match ask(site, request).await? {
             Reply::Begun { number } => number,
-            other => return unexpected(other),
+            other => return unexpected(out, other),
         };
         let (begun, mut told) = (Instant::now(), u64::MAX);
         loop {
             let in_flight = match self.stage(site, number).await? {
                 Stage::Done => {
                     let took = span(begun.elapsed());
-                    println!("{} is drained: nothing is in flight ({took})", self.server);
+                    say!(
+                        out,
+                        "{} is drained: nothing is in flight ({took})",
+                        self.server
+                    );
                     return Ok(ExitCode::SUCCESS);
                 }
                 Stage::Underway(in_flight) => in_flight,
             };
             let left = self.deadline.saturating_sub(begun.elapsed());
             if left.is_zero() {
-                eprintln!("terrace: the deadline has passed with {in_flight} in flight");
+                note!(
+                    out,
+                    "terrace: the deadline has passed with {in_flight} in flight"
+                );
                 let server = &self.server;
-                eprintln!(
+                note!(
+                    out,
                     "         {server} gets no new requests; to use it again: terrace undrain {server}"
                 );
                 return Ok(ExitCode::from(FELL_SHORT));
             }
             if left.as_secs() < told && begun.elapsed() > Duration::from_secs(1) {
                 told = left.as_secs();
-                eprintln!("{in_flight} in flight, {told} s left");
+                note!(out, "{in_flight} in flight, {told} s left");
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -127,14 +135,14 @@ fn of_server<'a>(status: &'a Status, server: &str) -> Vec<&'a UpstreamReport> {
 }
 
 impl Undrain {
-    pub(super) fn run(self) -> Outcome {
-        let site = running(self.file.as_deref())?;
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
+        let site = running(out, self.file.as_deref())?;
         let request = Request::Undrain {
             server: self.server.clone(),
         };
         match runtime()?.block_on(ask(&site, request))? {
-            Reply::Done(what) => println!("{what}"),
-            other => return unexpected(other),
+            Reply::Done(what) => say!(out, "{what}"),
+            other => return unexpected(out, other),
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use terrace_insight::{Design, draw};
 
+use super::output::{Output, say};
 use super::site_file::SiteFile;
 use super::{Outcome, WRONG_CALL};
 
@@ -24,19 +25,19 @@ pub(crate) struct Draw {
 }
 
 impl Draw {
-    pub(super) fn run(self) -> Outcome {
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
         let file = SiteFile::read_or_running(self.file.as_deref())?;
-        let Some(site) = file.site() else {
+        let Some(site) = file.site(out) else {
             return Ok(ExitCode::from(WRONG_CALL));
         };
         let design = Design::of(&site);
         match self.svg {
-            None => print!("{}", draw::text(&design)),
-            Some(path) if path.as_os_str() == "-" => print!("{}", draw::svg(&design)),
+            None => out.print(draw::text(&design)),
+            Some(path) if path.as_os_str() == "-" => out.print(draw::svg(&design)),
             Some(path) => {
                 let written = std::fs::write(&path, draw::svg(&design));
                 written.with_context(|| format!("cannot write {}", path.display()))?;
-                println!("{} is written", path.display());
+                say!(out, "{} is written", path.display());
             }
         }
         Ok(ExitCode::SUCCESS)

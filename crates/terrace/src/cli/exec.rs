@@ -8,6 +8,7 @@ use terrace_protocol::control::{Reply, Request};
 
 use super::Outcome;
 use super::client::{ask, runtime};
+use super::output::Output;
 use super::site_file::running;
 
 /// Runs a program on a server of the site; `internet` is the visitor's.
@@ -27,13 +28,13 @@ pub(crate) struct Exec {
 }
 
 impl Exec {
-    pub(super) fn run(self) -> Outcome {
-        let site = running(self.file.as_deref())?;
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
+        let site = running(out, self.file.as_deref())?;
         let server = self.server;
         // The runtime and its threads are gone before the namespaces are entered: that takes a single thread.
         let enter = match runtime()?.block_on(ask(&site, Request::Enter { server }))? {
             Reply::Enter(enter) => enter,
-            other => return super::client::unexpected(other),
+            other => return super::client::unexpected(out, other),
         };
         Ok(terrace_lab::enter::run(&enter, &self.command).map(ExitCode::from)?)
     }

@@ -7,8 +7,9 @@ use clap::Args;
 use serde::Serialize;
 use terrace_insight::{Design, explain, failures, findings};
 
+use super::output::Output;
 use super::site_file::SiteFile;
-use super::{Outcome, WRONG_CALL, WrongCall, output};
+use super::{Outcome, WRONG_CALL, WrongCall};
 
 /// Explains the design: why each part is there, how a request travels, what fails when it fails.
 #[derive(Args)]
@@ -35,7 +36,7 @@ struct Facts {
 }
 
 impl Explain {
-    pub(super) fn run(self) -> Outcome {
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
         // `terrace explain stacks/0-….kdl` means the file, not a topic of that name.
         let (topic, named) = match self.topic {
             Some(topic) if topic.ends_with(".kdl") && self.file.is_none() => {
@@ -44,12 +45,12 @@ impl Explain {
             topic => (topic, self.file),
         };
         let file = SiteFile::read_or_running(named.as_deref())?;
-        let Some(site) = file.site() else {
+        let Some(site) = file.site(out) else {
             return Ok(ExitCode::from(WRONG_CALL));
         };
         let design = Design::of(&site);
         if self.json {
-            output::json(&Facts {
+            out.json(&Facts {
                 site: design.site.clone(),
                 failures: failures::predictions(&design),
                 findings: findings::findings(&design),
@@ -58,9 +59,9 @@ impl Explain {
             return Ok(ExitCode::SUCCESS);
         }
         match topic {
-            None => print!("{}", explain::overview(&design)),
+            None => out.print(explain::overview(&design)),
             Some(topic) => match explain::answer(&design, &topic) {
-                Some(answer) => print!("{answer}"),
+                Some(answer) => out.print(answer),
                 None => return Err(unknown(&design, &topic).into()),
             },
         }

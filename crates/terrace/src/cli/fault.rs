@@ -8,6 +8,7 @@ use terrace_protocol::control::{self, Reply, Request};
 
 use super::Outcome;
 use super::client::{ask, runtime, unexpected};
+use super::output::{Output, say};
 use super::site_file::running;
 
 /// Breaks something of a rehearsal, to see what becomes of the site; `prove` does it with all that can break.
@@ -55,8 +56,8 @@ enum Kind {
 }
 
 impl Fault {
-    pub(super) fn run(self) -> Outcome {
-        let site = running(self.file.as_deref())?;
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
+        let site = running(out, self.file.as_deref())?;
         let (request, done) = match self.kind {
             Kind::Kill { role } => {
                 breaks(format!("{role} is killed"), control::Fault::Kill { role })
@@ -80,8 +81,8 @@ impl Fault {
             Kind::Mend => (Request::Mend, "mended".to_owned()),
         };
         match runtime()?.block_on(ask(&site, request))? {
-            Reply::Broken { .. } => println!("{done}"),
-            other => return unexpected(other),
+            Reply::Broken { .. } => say!(out, "{done}"),
+            other => return unexpected(out, other),
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
+use super::output::{Output, say};
 use super::site_file::SiteFile;
 use super::{FELL_SHORT, Outcome, WRONG_CALL};
 
@@ -21,17 +22,18 @@ pub(crate) struct Fmt {
 }
 
 impl Fmt {
-    pub(super) fn run(self) -> Outcome {
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
         let file = SiteFile::read(self.file.as_deref())?;
         let Ok(formatted) = terrace_site::read::fmt(&file.source) else {
-            file.site();
+            file.site(out);
             return Ok(ExitCode::from(WRONG_CALL));
         };
         if formatted == file.source {
             return Ok(ExitCode::SUCCESS);
         }
         if self.check {
-            println!(
+            say!(
+                out,
                 "{} would change: terrace fmt {}",
                 file.path.display(),
                 file.path.display()
@@ -40,7 +42,7 @@ impl Fmt {
         }
         replace(&file.path, &formatted)
             .with_context(|| format!("cannot write {}", file.path.display()))?;
-        println!("{} is laid out anew", file.path.display());
+        say!(out, "{} is laid out anew", file.path.display());
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::Outcome;
+use super::output::{Output, say};
 
 /// Writes a site.kdl to start from: one server with web, app and database.
 #[derive(Args)]
@@ -22,7 +23,7 @@ pub(crate) struct Init {
 }
 
 impl Init {
-    pub(super) fn run(self) -> Outcome {
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
         let text = starter(&self.name);
         let mut file = std::fs::OpenOptions::new()
             .write(true)
@@ -32,11 +33,15 @@ impl Init {
                 format!("cannot write {}: nothing was changed", self.file.display())
             })?;
         file.write_all(text.as_bytes())?;
-        println!(
+        say!(
+            out,
             "{} is written. Next: put your code into app/ and your static files into public/",
             self.file.display()
         );
-        println!("(or change the two paths), then: terrace check, terrace up");
+        say!(
+            out,
+            "(or change the two paths), then: terrace check, terrace up"
+        );
         Ok(ExitCode::SUCCESS)
     }
 }

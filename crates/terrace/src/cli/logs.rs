@@ -1,7 +1,7 @@
 //! `terrace logs`: what the programs on the servers have written.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 
+use super::output::Output;
 use super::site_file::running;
 use super::{Outcome, WrongCall};
 
@@ -42,8 +43,8 @@ struct Log {
 }
 
 impl Logs {
-    pub(super) fn run(self) -> Outcome {
-        let site = running(self.file.as_deref())?;
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
+        let site = running(out, self.file.as_deref())?;
         let all = find(&site.state().join("servers"))?;
         let wanted = |log: &Log| match &self.what {
             None => true,
@@ -61,20 +62,16 @@ impl Logs {
             return Err(WrongCall(format!("no log of `{what}`: {there}")).into());
         }
         let alone = logs.len() == 1;
-        let mut out = io::stdout().lock();
         for log in &mut logs {
-            log.print_last(&mut out, self.lines, alone)?;
+            out.bytes(&log.last(self.lines, alone)?);
         }
-        if !self.follow {
-            return Ok(ExitCode::SUCCESS);
-        }
-        loop {
-            out.flush()?;
+        while self.follow && !out.is_closed() {
             std::thread::sleep(PAUSE);
             for log in &mut logs {
-                log.print_new(&mut out, alone)?;
+                out.bytes(&log.added(alone)?);
             }
         }
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -111,24 +108,21 @@ impl Log {
         File::open(&self.path).with_context(|| format!("cannot read {}", self.path.display()))
     }
 
-    fn print_last(
-        &mut self,
-        out: &mut impl Write,
-        lines: usize,
-        alone: bool,
-    ) -> anyhow::Result<()> {
+    /// Its last lines.
+    fn last(&mut self, lines: usize, alone: bool) -> anyhow::Result<Vec<u8>> {
         let mut text = Vec::new();
         self.open()?.read_to_end(&mut text)?;
         self.seen = text.len() as u64;
         let all: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+        let mut shown = Vec::new();
         for line in &all[all.len().saturating_sub(lines)..] {
-            self.line(out, line, alone)?;
+            self.line(&mut shown, line, alone);
         }
-        Ok(())
+        Ok(shown)
     }
 
     /// What has come since; a log that has become shorter was begun anew.
-    fn print_new(&mut self, out: &mut impl Write, alone: bool) -> anyhow::Result<()> {
+    fn added(&mut self, alone: bool) -> anyhow::Result<Vec<u8>> {
         let mut file = self.open()?;
         let length = file.metadata()?.len();
         if length < self.seen {
@@ -136,28 +130,26 @@ impl Log {
         }
         file.seek(SeekFrom::Start(self.seen))?;
         let mut reader = BufReader::new(file.take(length - self.seen));
-        let mut line = Vec::new();
+        let (mut line, mut shown) = (Vec::new(), Vec::new());
         while reader.read_until(b'\n', &mut line)? > 0 {
             // Half a line waits for its other half.
             if line.last() != Some(&b'\n') {
                 break;
             }
             self.seen += line.len() as u64;
-            self.line(out, &line, alone)?;
+            self.line(&mut shown, &line, alone);
             line.clear();
         }
-        Ok(())
+        Ok(shown)
     }
 
-    fn line(&self, out: &mut impl Write, line: &[u8], alone: bool) -> io::Result<()> {
+    fn line(&self, shown: &mut Vec<u8>, line: &[u8], alone: bool) {
         if !alone {
-            write!(out, "{} │ ", self.name)?;
+            shown.extend(format!("{} │ ", self.name).bytes());
         }
-        out.write_all(line)?;
-        if line.last() == Some(&b'\n') {
-            Ok(())
-        } else {
-            out.write_all(b"\n")
+        shown.extend(line);
+        if line.last() != Some(&b'\n') {
+            shown.push(b'\n');
         }
     }
 }

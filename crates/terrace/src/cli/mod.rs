@@ -28,6 +28,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use output::{Output, note};
+
 /// What `terrace` alone prints.
 const OVERVIEW: &str = "\
 Terrace runs a website's whole infrastructure from one file and one binary.
@@ -100,38 +102,74 @@ impl std::fmt::Display for WrongCall {
 
 /// Reads the arguments, and does what they say.
 pub(crate) fn run() -> ExitCode {
-    let Some(command) = Cli::parse().command else {
-        print!("{OVERVIEW}");
-        return ExitCode::SUCCESS;
+    let mut out = Output::of_process();
+    let outcome = match Cli::try_parse() {
+        Ok(Cli {
+            command: Some(command),
+        }) => command.run(&mut out),
+        Ok(Cli { command: None }) => {
+            out.print(OVERVIEW);
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(refused) => Ok(help(&mut out, &refused)),
     };
-    let outcome = match command {
-        Command::Init(command) => command.run(),
-        Command::Check(command) => command.run(),
-        Command::Up(command) => command.run(),
-        Command::Status(command) => command.run(),
-        Command::Explain(command) => command.run(),
-        Command::Apply(command) => command.run(),
-        Command::Drain(command) => command.run(),
-        Command::Undrain(command) => command.run(),
-        Command::Switchover(command) => command.run(),
-        Command::Failover(command) => command.run(),
-        Command::Down(command) => command.run(),
-        Command::Prove(command) => command.run(),
-        Command::Fault(command) => command.run(),
-        Command::Secret(command) => command.run(),
-        Command::Logs(command) => command.run(),
-        Command::Exec(command) => command.run(),
-        Command::Draw(command) => command.run(),
-        Command::Records(command) => command.run(),
-        Command::Fmt(command) => command.run(),
-        Command::Internal(command) => command.run(),
-    };
-    outcome.unwrap_or_else(|error| {
-        eprintln!("terrace: {error:#}");
+    let code = outcome.unwrap_or_else(|error| {
+        note!(out, "terrace: {error:#}");
         ExitCode::from(if error.is::<WrongCall>() {
             WRONG_CALL
         } else {
             FELL_SHORT
         })
-    })
+    });
+    let Some(failure) = out.failure().map(ToString::to_string) else {
+        return code;
+    };
+    note!(out, "terrace: cannot write to standard output: {failure}");
+    ExitCode::from(FELL_SHORT)
+}
+
+/// What was asked for (`--help`, `--version`), or what is wrong with the arguments.
+fn help(out: &mut Output, refused: &clap::Error) -> ExitCode {
+    let text = refused.render();
+    if !refused.use_stderr() {
+        if output::coloured() {
+            out.print(text.ansi());
+        } else {
+            out.print(text);
+        }
+        return ExitCode::SUCCESS;
+    }
+    if output::errors_coloured() {
+        out.warn(text.ansi());
+    } else {
+        out.warn(text);
+    }
+    ExitCode::from(WRONG_CALL)
+}
+
+impl Command {
+    fn run(self, out: &mut Output) -> Outcome {
+        match self {
+            Self::Init(command) => command.run(out),
+            Self::Check(command) => command.run(out),
+            Self::Up(command) => command.run(out),
+            Self::Status(command) => command.run(out),
+            Self::Explain(command) => command.run(out),
+            Self::Apply(command) => command.run(out),
+            Self::Drain(command) => command.run(out),
+            Self::Undrain(command) => command.run(out),
+            Self::Switchover(command) => command.run(out),
+            Self::Failover(command) => command.run(out),
+            Self::Down(command) => command.run(out),
+            Self::Prove(command) => command.run(out),
+            Self::Fault(command) => command.run(out),
+            Self::Secret(command) => command.run(out),
+            Self::Logs(command) => command.run(out),
+            Self::Exec(command) => command.run(out),
+            Self::Draw(command) => command.run(out),
+            Self::Records(command) => command.run(out),
+            Self::Fmt(command) => command.run(out),
+            Self::Internal(command) => command.run(),
+        }
+    }
 }

@@ -10,7 +10,7 @@ use terrace_protocol::node::Order;
 
 use super::Outcome;
 use super::client::{ask, runtime, unexpected};
-use super::output::span;
+use super::output::{Output, say, span};
 use super::site_file::running;
 
 /// Makes a replica the primary, while both work: writes wait for a moment, nothing is lost.
@@ -43,27 +43,27 @@ pub(crate) struct Failover {
 }
 
 impl Switchover {
-    pub(super) fn run(self) -> Outcome {
-        change(self.file, Order::Switchover { to: self.server })
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
+        change(out, self.file, Order::Switchover { to: self.server })
     }
 }
 
 impl Failover {
-    pub(super) fn run(self) -> Outcome {
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
         let order = Order::Failover {
             to: self.server,
             accept_data_loss: self.accept_data_loss,
         };
-        change(self.file, order)
+        change(out, self.file, order)
     }
 }
 
-fn change(file: Option<PathBuf>, order: Order) -> Outcome {
-    let site = running(file.as_deref())?;
+fn change(out: &mut Output, file: Option<PathBuf>, order: Order) -> Outcome {
+    let site = running(out, file.as_deref())?;
     let begun = Instant::now();
     match runtime()?.block_on(ask(&site, Request::Order(order)))? {
-        Reply::Done(done) => println!("{done}, after {}", span(begun.elapsed())),
-        other => return unexpected(other),
+        Reply::Done(done) => say!(out, "{done}, after {}", span(begun.elapsed())),
+        other => return unexpected(out, other),
     }
     Ok(ExitCode::SUCCESS)
 }

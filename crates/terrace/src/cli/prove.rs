@@ -13,7 +13,7 @@ use terrace_protocol::control::{Reply, Request};
 use terrace_site::model::Site;
 
 use super::client::{runtime, unexpected};
-use super::output::{self, Table};
+use super::output::{self, Output, Table, note, say};
 use super::site_file::{SiteFile, running};
 use super::up::is_refused;
 use super::{FELL_SHORT, Outcome, WRONG_CALL, WrongCall};
@@ -47,12 +47,12 @@ pub(crate) struct Prove {
 }
 
 impl Prove {
-    pub(super) fn run(self) -> Outcome {
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
         let file = SiteFile::read_or_running(self.file.as_deref())?;
-        let Some(site) = file.site() else {
+        let Some(site) = file.site(out) else {
             return Ok(ExitCode::from(WRONG_CALL));
         };
-        if is_refused(&file, &site) {
+        if is_refused(out, &file, &site) {
             return Ok(ExitCode::from(WRONG_CALL));
         }
         let write = self.write.as_deref().map(written).transpose()?;
@@ -60,15 +60,21 @@ impl Prove {
             read: self.read.clone(),
             write,
         };
-        runtime()?.block_on(self.prove(&file, &site, &visits))
+        runtime()?.block_on(self.prove(out, &file, &site, &visits))
     }
 
-    async fn prove(&self, file: &SiteFile, site: &Site, visits: &round::Visits) -> Outcome {
+    async fn prove(
+        &self,
+        out: &mut Output,
+        file: &SiteFile,
+        site: &Site,
+        visits: &round::Visits,
+    ) -> Outcome {
         let started = match start(file, site).await? {
             Ok(started) => started,
-            Err(refused) => return unexpected(refused),
+            Err(refused) => return unexpected(out, refused),
         };
-        let location = running(Some(&file.path))?;
+        let location = running(out, Some(&file.path))?;
         let load = round::load(site, location.base(), visits)?;
         let status = round::status(&location).await?;
         let mut cases = cases(&Design::of(site), &status);
@@ -78,12 +84,12 @@ impl Prove {
         let mut rows = Vec::new();
         let program = std::env::current_exe()?;
         for (number, case) in cases.iter().enumerate() {
-            eprintln!("{} of {}: {}", number + 1, cases.len(), case.title());
+            note!(out, "{} of {}: {}", number + 1, cases.len(), case.title());
             let jitter = Duration::from_millis(dice.below(1_000));
             let found = round::round(&location, &program, &load, case, jitter).await?;
             if self.json {
                 for row in &found {
-                    println!("{}", serde_json::to_string(row)?);
+                    say!(out, "{}", serde_json::to_string(row)?);
                 }
             }
             rows.extend(found);
@@ -92,8 +98,8 @@ impl Prove {
             stop(&location).await?;
         }
         if !self.json {
-            print!("{}", table(&rows));
-            println!("{}", sentence(&rows, self.seed));
+            out.print(table(&rows));
+            say!(out, "{}", sentence(&rows, self.seed));
         }
         let agree = rows.iter().all(|row| row.agree);
         Ok(ExitCode::from(if agree { 0 } else { FELL_SHORT }))

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::output::Output;
 use super::site_file::SiteFile;
-use super::{Outcome, WRONG_CALL, output};
+use super::{Outcome, WRONG_CALL};
 
 /// Prints the DNS records of the site, as a zone file would hold them.
 #[derive(Args)]
@@ -20,16 +21,16 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    pub(super) fn run(self) -> Outcome {
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
         let file = SiteFile::read_or_running(self.file.as_deref())?;
-        let Some(site) = file.site() else {
+        let Some(site) = file.site(out) else {
             return Ok(ExitCode::from(WRONG_CALL));
         };
         let records = terrace_site::records(&site);
         if self.json {
-            output::json(&records)?;
+            out.json(&records)?;
         } else {
-            print!("{records}");
+            out.print(records);
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use terrace_service::SecretStore;
 
 use super::Outcome;
+use super::output::{Output, say};
 use super::site_file::SiteFile;
 
 /// Keeps passwords and keys of the site outside of its file.
@@ -32,10 +33,10 @@ enum Action {
 }
 
 impl Secret {
-    pub(super) fn run(self) -> Outcome {
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
         let Action::Set { name, file } = self.action;
         let file = SiteFile::read(file.as_deref())?;
-        let Some(site) = file.site() else {
+        let Some(site) = file.site(out) else {
             return Ok(ExitCode::from(super::WRONG_CALL));
         };
         let mut value = String::new();
@@ -48,7 +49,10 @@ impl Secret {
         let location = terrace_lab::Location::of(&file.path, site.name().as_str())?;
         SecretStore::new(location.secrets())
             .write(&name, &terrace_service::Secret::new(value.to_owned()))?;
-        println!("{name} is set; a program that runs sees it when it is started again");
+        say!(
+            out,
+            "{name} is set; a program that runs sees it when it is started again"
+        );
         Ok(ExitCode::SUCCESS)
     }
 }

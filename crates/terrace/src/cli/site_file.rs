@@ -7,7 +7,8 @@ use terrace_lab::Location;
 use terrace_site::model::Site;
 use terrace_site::problem::Report;
 
-use super::{WrongCall, output};
+use super::WrongCall;
+use super::output::{self, Output};
 
 /// The name that is sought when none is given.
 const NAME: &str = "site.kdl";
@@ -41,14 +42,13 @@ impl SiteFile {
     }
 
     /// The site that the file describes. `None` when it has mistakes, which are printed, all of them.
-    pub(crate) fn site(&self) -> Option<Site> {
+    pub(crate) fn site(&self, out: &mut Output) -> Option<Site> {
         let loaded = terrace_site::load(&self.source);
         if !loaded.problems.is_empty() {
             let name = self.path.display().to_string();
-            eprint!(
-                "{}",
+            out.warn(
                 Report::new(&name, &self.source, &loaded.problems)
-                    .render(output::errors_coloured())
+                    .render(output::errors_coloured()),
             );
         }
         loaded.site
@@ -81,7 +81,7 @@ impl SiteFile {
 }
 
 /// The site that a command about what runs means: that of the file, or the one that runs.
-pub(crate) fn running(named: Option<&Path>) -> anyhow::Result<Location> {
+pub(crate) fn running(out: &mut Output, named: Option<&Path>) -> anyhow::Result<Location> {
     if named.is_none() && sought()?.is_none() {
         return Ok(terrace_lab::find()?);
     }
@@ -92,7 +92,7 @@ pub(crate) fn running(named: Option<&Path>) -> anyhow::Result<Location> {
         None => match terrace_lab::find() {
             Ok(location) => return Ok(location),
             Err(_) => {
-                file.site();
+                file.site(out);
                 return Err(WrongCall("the file has mistakes".to_owned()).into());
             }
         },

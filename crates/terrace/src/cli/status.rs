@@ -7,7 +7,7 @@ use clap::Args;
 use terrace_protocol::control::{Reply, Request};
 
 use super::client::{ask, runtime, unexpected};
-use super::output::{self, standing};
+use super::output::{Output, standing};
 use super::site_file::running;
 use super::{FELL_SHORT, Outcome};
 
@@ -23,19 +23,19 @@ pub(crate) struct Status {
 }
 
 impl Status {
-    pub(super) fn run(self) -> Outcome {
-        let site = running(self.file.as_deref())?;
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
+        let site = running(out, self.file.as_deref())?;
         let status = match runtime()?.block_on(ask(&site, Request::Status))? {
             Reply::Status(status) => status,
-            other => return unexpected(other),
+            other => return unexpected(out, other),
         };
         if self.json {
-            output::json(&status)?;
+            out.json(&status)?;
         } else {
-            print!(
-                "{}",
-                standing::page(&status, terrace_service::clock::unix_millis())
-            );
+            out.print(standing::page(
+                &status,
+                terrace_service::clock::unix_millis(),
+            ));
         }
         Ok(if standing::is_well(&status) {
             ExitCode::SUCCESS

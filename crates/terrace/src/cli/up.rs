@@ -13,7 +13,7 @@ use terrace_site::model::Site;
 use terrace_site::problem::Report;
 
 use super::client::{runtime, unexpected};
-use super::output::{self, arrival};
+use super::output::{self, Output, arrival, say};
 use super::site_file::SiteFile;
 use super::{Outcome, WRONG_CALL};
 
@@ -38,17 +38,17 @@ pub(crate) struct Up {
 }
 
 impl Up {
-    pub(super) fn run(self) -> Outcome {
+    pub(super) fn run(self, out: &mut Output) -> Outcome {
         let file = SiteFile::read(self.file.as_deref())?;
-        let Some(site) = file.site() else {
+        let Some(site) = file.site(out) else {
             return Ok(ExitCode::from(WRONG_CALL));
         };
-        if is_refused(&file, &site) {
+        if is_refused(out, &file, &site) {
             return Ok(ExitCode::from(WRONG_CALL));
         }
         let name = site.name().to_string();
         if !self.json {
-            arrival::say(&format!("{}\n", arrival::title(&name, &file.path)));
+            say!(out, "{}\n", arrival::title(&name, &file.path));
         }
         let start = Start {
             file: file.path.clone(),
@@ -56,10 +56,10 @@ impl Up {
             port: self.port,
         };
         let design = terrace_insight::sentence(&Design::of(&site));
-        runtime()?.block_on(self.follow(&start, &design))
+        runtime()?.block_on(self.follow(out, &start, &design))
     }
 
-    async fn follow(&self, start: &Start, design: &str) -> Outcome {
+    async fn follow(&self, out: &mut Output, start: &Start, design: &str) -> Outcome {
         let mut connection = client::start(start).await?;
         connection
             .sender
@@ -84,15 +84,15 @@ impl Up {
                 }
             };
             if self.json {
-                println!("{}", serde_json::to_string(&reply)?);
+                say!(out, "{}", serde_json::to_string(&reply)?);
             } else if let Some(text) = self.told(&reply, start, design) {
-                arrival::say(&text);
+                out.line(text);
             }
             match reply {
                 Reply::Ready(_) if self.detach => return Ok(outcome),
                 Reply::Stopped => return Ok(outcome),
                 Reply::Failed { .. } if !self.json => {
-                    let failed = unexpected(reply)?;
+                    let failed = unexpected(out, reply)?;
                     if self.detach {
                         return Ok(failed);
                     }
@@ -124,12 +124,12 @@ impl Up {
 }
 
 /// Prints what the file has that cannot run yet, by line; whether there is anything.
-pub(crate) fn is_refused(file: &SiteFile, site: &Site) -> bool {
+pub(crate) fn is_refused(out: &mut Output, file: &SiteFile, site: &Site) -> bool {
     let refused = terrace_site::not_yet(site);
     if !refused.is_empty() {
         let name = file.path.display().to_string();
         let report = Report::new(&name, &file.source, &refused);
-        eprint!("{}", report.render(output::errors_coloured()));
+        out.warn(report.render(output::errors_coloured()));
     }
     !refused.is_empty()
 }

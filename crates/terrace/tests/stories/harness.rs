@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long a single command may take before it counts as hung. The first `up` builds the app.
-const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Which database stage 1 runs on, where it is not what PATH offers.
 const ENGINE: &str = "TERRACE_ENGINE";

@@ -14,6 +14,7 @@ mod faults;
 mod harness;
 mod leftovers;
 mod mistakes;
+mod outputs;
 mod people;
 mod primary;
 mod rootless;

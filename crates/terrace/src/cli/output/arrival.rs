@@ -1,6 +1,5 @@
 //! What a person sees while a site comes up, and when it is there.
 
-use std::io::Write;
 use std::path::Path;
 
 use terrace_protocol::control::Status;
@@ -62,11 +61,4 @@ pub(crate) fn program() -> String {
     } else {
         called
     }
-}
-
-/// Says something at once, also where standard output is a pipe.
-pub(crate) fn say(text: &str) {
-    println!("{text}");
-    // A reader that has gone is no reason to stop a site.
-    let _ = std::io::stdout().flush();
 }

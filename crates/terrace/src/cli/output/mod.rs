@@ -5,11 +5,13 @@ mod disks;
 mod paint;
 pub(crate) mod standing;
 mod table;
+mod writer;
 
 use std::time::Duration;
 
-pub(crate) use paint::{errors_coloured, good, quiet, wrong};
+pub(crate) use paint::{coloured, good, quiet, wrong};
 pub(crate) use table::Table;
+pub(crate) use writer::{Output, errors_coloured, note, say};
 
 /// A time as people say it: `0.1 s`, `14 s`, `3 min`, `2 h`, `3 days`.
 pub(crate) fn span(time: Duration) -> String {
@@ -30,15 +32,6 @@ pub(crate) fn latency(micros: u64) -> String {
         10_000..1_000_000 => format!("{} ms", micros / 1_000),
         _ => format!("{}.{} s", micros / 1_000_000, micros % 1_000_000 / 100_000),
     }
-}
-
-/// Facts for a program.
-///
-/// # Errors
-/// When a value has no JSON, which is a fault of ours.
-pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
 }
 
 #[cfg(test)]

@@ -8,11 +8,6 @@ pub(crate) fn coloured() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
-/// Whether standard error shows colours.
-pub(crate) fn errors_coloured() -> bool {
-    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
-}
-
 /// Text in a colour, on standard output.
 pub(crate) struct Paint<T>(T, &'static str);
 
