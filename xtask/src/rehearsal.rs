@@ -47,6 +47,8 @@ impl Rehearsal {
             .arg(self.directory.join("site.kdl"))
             .args(after)
             .env("PATH", &self.path)
+            // Listed for itself: a site of the user's is not to be one of several.
+            .env("TERRACE_RUN", self.directory.join("run"))
             .stdin(Stdio::null());
         command
     }

@@ -17,4 +17,4 @@ mod location;
 pub mod proof;
 mod state;
 
-pub use location::{Error as LocationError, Location, find};
+pub use location::{Error as LocationError, Location, RUN, find};

@@ -1,14 +1,19 @@
 //! Where a site's state is, and which site a command means.
 //!
 //! `.terrace/<site>/` beside the file holds everything that stays. What runs is listed in the user's run
-//! directory, so a command without a file finds the one site that runs.
+//! directory, so a command without a file finds the one site that runs. `TERRACE_RUN` names another run directory:
+//! sites that are listed in one are not seen from another.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+
+/// The variable that names another run directory.
+pub const RUN: &str = "TERRACE_RUN";
 
 /// Why a site cannot be found, or its state cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +27,9 @@ pub enum Error {
     /// It runs already.
     #[error("a lab of this site is up already")]
     Locked,
+    /// The run directory is named by a path that depends on where it is read.
+    #[error("{RUN} is `{}`, which is not an absolute path", .0.display())]
+    Relative(PathBuf),
     /// A file or directory of the state.
     #[error("{} cannot be used: {source}", path.display())]
     State {
@@ -196,17 +204,10 @@ pub fn find() -> Result<Location, Error> {
     }
 }
 
-/// `/run/terrace/sites` for root; otherwise in the user's own run directory.
+/// Where running sites are listed; made where it is not there.
 fn run_directory() -> Result<PathBuf, Error> {
     let user = rustix::process::getuid().as_raw();
-    let own = std::env::var_os("XDG_RUNTIME_DIR")
-        .map(PathBuf::from)
-        .filter(|path| path.is_dir());
-    let path = match (user, own) {
-        (0, _) => PathBuf::from("/run/terrace/sites"),
-        (_, Some(own)) => own.join("terrace/sites"),
-        (user, None) => std::env::temp_dir().join(format!("terrace-{user}/sites")),
-    };
+    let path = place(user, |variable| std::env::var_os(variable))?.join("sites");
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -219,4 +220,53 @@ fn run_directory() -> Result<PathBuf, Error> {
         ))));
     }
     Ok(path)
+}
+
+/// The run directory: what [`RUN`] says, `/run/terrace` for root, otherwise one of the user's own.
+fn place(user: u32, variable: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, Error> {
+    let named = |name| variable(name).map(PathBuf::from);
+    if let Some(named) = named(RUN).filter(|path| !path.as_os_str().is_empty()) {
+        return if named.is_absolute() {
+            Ok(named)
+        } else {
+            Err(Error::Relative(named))
+        };
+    }
+    let own = named("XDG_RUNTIME_DIR").filter(|path| path.is_dir());
+    Ok(match (user, own) {
+        (0, _) => PathBuf::from("/run/terrace"),
+        (_, Some(own)) => own.join("terrace"),
+        (user, None) => std::env::temp_dir().join(format!("terrace-{user}")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_run_directory_can_be_named_and_else_follows_from_the_user() {
+        let at = |user, set: &[(&str, &str)]| {
+            place(user, |name| {
+                let found = set.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| OsString::from(value))
+            })
+        };
+        let is = |user, set: &[(&str, &str)], path: &str| {
+            assert_eq!(at(user, set).unwrap(), Path::new(path));
+        };
+        is(0, &[], "/run/terrace");
+        is(0, &[("XDG_RUNTIME_DIR", "/proc")], "/run/terrace");
+        is(1, &[("XDG_RUNTIME_DIR", "/proc")], "/proc/terrace");
+        for user in [0, 1] {
+            let both = [(RUN, "/a/b"), ("XDG_RUNTIME_DIR", "/proc")];
+            is(user, &both, "/a/b");
+        }
+        is(0, &[(RUN, "")], "/run/terrace");
+        let refused = at(0, &[(RUN, "run")]).unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "TERRACE_RUN is `run`, which is not an absolute path"
+        );
+    }
 }

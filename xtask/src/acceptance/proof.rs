@@ -90,6 +90,7 @@ fn prove(root: &Path, file: &Path, seed: u32) -> io::Result<String> {
         .arg("prove")
         .arg(file)
         .args(["--write", WRITE, "--seed", &seed.to_string()])
+        .env("TERRACE_RUN", root.join("target/proof/run"))
         .stdin(Stdio::null());
     let output = command.output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

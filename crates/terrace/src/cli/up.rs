@@ -21,7 +21,9 @@ use super::{Outcome, WRONG_CALL};
 /// that has no way out.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  terrace up\n  terrace up stacks/0-simple_web_stack.kdl --detach"
+    after_help = "Examples:\n  terrace up\n  terrace up stacks/0-simple_web_stack.kdl --detach\n\n\
+                  TERRACE_RUN=DIRECTORY  where sites that run are listed, instead of /run/terrace: commands without a FILE find\n\
+                  \x20                      those that are listed there, and no others"
 )]
 pub(crate) struct Up {
     /// The site's file.

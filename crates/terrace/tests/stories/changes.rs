@@ -16,7 +16,7 @@ fn with(site: &Site, from: &str, to: &str) {
 }
 
 #[test]
-fn a_changed_setting_is_taken_over_and_a_bad_file_changes_nothing() {
+pub(crate) fn a_changed_setting_is_taken_over_and_a_bad_file_changes_nothing() {
     if !harness::is_root() {
         return;
     }

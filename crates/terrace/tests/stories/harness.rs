@@ -4,8 +4,9 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::processes::{self, Traces};
 
 /// How long a single command may take before it counts as hung. The first `up` builds the app.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
@@ -13,11 +14,21 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 /// Which database stage 1 runs on, where it is not what PATH offers.
 const ENGINE: &str = "TERRACE_ENGINE";
 
-static TURN: Mutex<()> = Mutex::new(());
-
 /// The binary under test.
 pub(crate) fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_terrace"))
+}
+
+/// Where the stories have their sites.
+fn place() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("stories")
+}
+
+/// A call of the binary that sees the stories' sites, and nobody else's.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(binary());
+    command.env(terrace_lab::RUN, place().join("run"));
+    command
 }
 
 /// Hosts are network namespaces: they need root here. Says so where a story cannot be told.
@@ -34,7 +45,10 @@ pub(crate) fn is_root() -> bool {
 pub(crate) struct Site {
     pub(crate) directory: PathBuf,
     pub(crate) file: PathBuf,
-    _turn: MutexGuard<'static, ()>,
+    /// Where it is listed while it runs.
+    run: PathBuf,
+    /// Locked while this story has the place: stories take turns, in this process and in others.
+    _turn: File,
 }
 
 impl Site {
@@ -61,16 +75,20 @@ impl Site {
     }
 
     fn of(name: &str, stack: &str) -> Self {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join("stories")
-            .join(name);
+        Self::at(&place(), name, stack)
+    }
+
+    fn at(place: &Path, name: &str, stack: &str) -> Self {
+        fs::create_dir_all(place).unwrap();
+        let turn = File::create(place.join("turn")).unwrap();
+        turn.lock().unwrap();
+        let directory = place.join(name);
         let stacks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stacks");
         copy(&stacks, &directory.join("stacks"));
-        let file = directory.join(stack);
         let site = Self {
+            file: directory.join(stack),
             directory,
-            file,
+            run: place.join("run"),
             _turn: turn,
         };
         site.terrace(&["down"]);
@@ -79,10 +97,19 @@ impl Site {
 
     /// Another file in the same place: a story of its own about one site.
     pub(crate) fn with_file(name: &str, text: &str) -> Self {
-        let mut site = Self::of(name, "stacks/0-simple_web_stack.kdl");
-        site.file = site.directory.join("stacks/site.kdl");
-        fs::write(&site.file, text).unwrap();
-        site
+        Self::of(name, "stacks/0-simple_web_stack.kdl").described(text)
+    }
+
+    /// The site of somebody else on this machine: beside the one that a story has.
+    pub(crate) fn neighbour(text: &str) -> Self {
+        let place = place().join("neighbour");
+        Self::at(&place, "site", "stacks/0-simple_web_stack.kdl").described(text)
+    }
+
+    fn described(mut self, text: &str) -> Self {
+        self.file = self.directory.join("stacks/site.kdl");
+        fs::write(&self.file, text).unwrap();
+        self
     }
 
     /// Where its data, logs and secrets are.
@@ -97,7 +124,8 @@ impl Site {
 
     /// A command on this site's file: `["exec", "web-01", "--", "true"]`.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = program();
+        command.env(terrace_lab::RUN, &self.run);
         let (before, after) = match arguments.iter().position(|argument| *argument == "--") {
             Some(end) => arguments.split_at(end),
             None => (arguments, &[][..]),
@@ -190,8 +218,7 @@ impl Site {
     /// The same; `None`: the server is down.
     pub(crate) fn found_keeper(&self, server: &str) -> Option<u32> {
         let name = format!("\"name\":\"{server}\"");
-        let state = self.directory.display().to_string();
-        self.process(&[" internal host ", &name, &state])
+        self.process(&[" internal host ", &name])
     }
 
     /// The machine's number of a role's process, by the role's id.
@@ -200,37 +227,33 @@ impl Site {
         let role = roles.iter().find(|role| role["id"] == id);
         let role = role.unwrap_or_else(|| panic!("no role {id}: {roles:#?}"));
         let inner = role["pid"].as_u64().unwrap();
-        self.of_server(server)
-            .find(|pid| inside(*pid) == Some(inner))
+        processes::within(self.keeper(server))
+            .into_iter()
+            .find(|(pid, _)| processes::inner_number(*pid) == Some(inner))
             .unwrap_or_else(|| panic!("no process {inner} on {server}"))
+            .0
     }
 
     /// The machine's number of a process on a server whose arguments contain `word`.
     pub(crate) fn beside(&self, server: &str, word: &str) -> u32 {
-        let on_server: Vec<u32> = self.of_server(server).collect();
-        processes()
+        processes::within(self.keeper(server))
             .into_iter()
-            .find(|(pid, line)| on_server.contains(pid) && line.contains(word))
+            .find(|(_, line)| line.contains(word))
             .unwrap_or_else(|| panic!("no {word} on {server}"))
             .0
     }
 
-    fn of_server(&self, server: &str) -> impl Iterator<Item = u32> {
-        let space = |pid: u32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
-        let of_server = space(self.keeper(server));
-        assert!(of_server.is_some(), "{server} is gone");
-        processes()
-            .into_iter()
-            .map(|(pid, _)| pid)
-            .filter(move |pid| space(*pid) == of_server)
-    }
-
-    /// The machine's number of a process of this site whose arguments contain all of `words`.
+    /// The machine's number of the coordinator or a keeper of this site, by words of its arguments.
     pub(crate) fn process(&self, words: &[&str]) -> Option<u32> {
-        processes()
-            .into_iter()
+        let own = processes::of_directory(&self.directory);
+        own.into_iter()
             .find(|(_, line)| words.iter().all(|word| line.contains(word)))
             .map(|(pid, _)| pid)
+    }
+
+    /// What it has on this machine now, to be looked for when it is down.
+    pub(crate) fn traces(&self) -> Traces {
+        Traces::of(&self.directory)
     }
 }
 
@@ -290,28 +313,6 @@ pub(crate) fn wait_until(what: &str, mut reached: impl FnMut() -> bool) {
         );
         std::thread::sleep(Duration::from_millis(20));
     }
-}
-
-/// The number that a process has within its innermost namespace.
-fn inside(pid: u32) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("NSpid:"))?;
-    line.split_whitespace().last()?.parse().ok()
-}
-
-/// Every process of the machine with its arguments.
-pub(crate) fn processes() -> Vec<(u32, String)> {
-    let entry = |entry: fs::DirEntry| {
-        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-        let line = fs::read(entry.path().join("cmdline")).ok()?;
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        (!line.is_empty()).then_some((pid, line))
-    };
-    fs::read_dir("/proc")
-        .unwrap()
-        .flatten()
-        .filter_map(entry)
-        .collect()
 }
 
 /// Runs a command to its end; one that hangs is killed and fails the story.

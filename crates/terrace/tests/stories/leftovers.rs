@@ -7,26 +7,14 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{self, Site, processes, wait, wait_until};
+use crate::harness::{self, Site, wait, wait_until};
+use crate::processes::Traces;
 
-/// Fails unless every process and mount of this site is gone.
-fn nothing_is_left(site: &Site) {
-    let state = site.state();
-    let mark = state
-        .parent()
-        .unwrap()
-        .parent()
-        .unwrap()
-        .display()
-        .to_string();
-    let ours = |line: &str| {
-        line.contains(" internal ") && line.contains(&mark) || line.contains("mariadbd")
-    };
-    wait_until("no process is left", || {
-        !processes().iter().any(|(_, line)| ours(line))
-    });
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    assert!(!mounts.contains(&mark), "still mounted: {mounts}");
+/// Fails unless every process and mount that this site had is gone.
+fn nothing_is_left(site: &Site, traces: &Traces) {
+    wait_until("no process is left", || traces.processes().is_empty());
+    let mounts = traces.mounts();
+    assert!(mounts.is_empty(), "still mounted: {mounts:#?}");
     // What is no longer locked can be brought up again: the strictest witness.
     let output = site.terrace(&["status"]);
     assert!(
@@ -43,8 +31,9 @@ fn down_leaves_nothing() {
     }
     let site = Site::stage0();
     site.up();
+    let traces = site.traces();
     assert!(site.terrace(&["down"]).status.success());
-    nothing_is_left(&site);
+    nothing_is_left(&site, &traces);
     let again = site.terrace(&["down"]);
     assert!(again.status.success(), "{}", harness::both(&again));
     assert!(
@@ -91,9 +80,10 @@ fn an_interrupted_client_stops_all_in_order() {
     }
     let site = Site::stage0();
     let mut client = foreground(&site);
+    let traces = site.traces();
     send(client.id(), Signal::SIGINT);
     assert!(wait(&mut client, Duration::from_secs(20)).success());
-    nothing_is_left(&site);
+    nothing_is_left(&site, &traces);
 }
 
 #[test]
@@ -103,9 +93,10 @@ fn a_killed_client_stops_all_in_order() {
     }
     let site = Site::stage0();
     let mut client = foreground(&site);
+    let traces = site.traces();
     send(client.id(), Signal::SIGKILL);
     wait(&mut client, Duration::from_secs(5));
-    nothing_is_left(&site);
+    nothing_is_left(&site, &traces);
     let log = fs::read_to_string(site.state().join("servers/web-01/logs/database.log")).unwrap();
     assert!(
         log.contains("Shutdown complete"),
@@ -114,20 +105,16 @@ fn a_killed_client_stops_all_in_order() {
 }
 
 #[test]
-fn a_killed_coordinator_takes_everything_along() {
+pub(crate) fn a_killed_coordinator_takes_everything_along() {
     if !harness::is_root() {
         return;
     }
     let site = Site::stage0();
     site.up();
-    let coordinator = site
-        .process(&[
-            " internal coordinator",
-            &site.directory.display().to_string(),
-        ])
-        .unwrap();
+    let traces = site.traces();
+    let coordinator = site.process(&[" internal coordinator"]).unwrap();
     send(coordinator, Signal::SIGKILL);
-    nothing_is_left(&site);
+    nothing_is_left(&site, &traces);
     site.up();
     let page = site.on("internet", &["curl", "-s", "http://www.foobar.com/"]);
     assert!(page.contains("<form"), "it does not come up again: {page}");

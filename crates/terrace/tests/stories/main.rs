@@ -1,7 +1,9 @@
 //! Stories: what a person does with the binary, and what must come of it.
 //!
 //! Each story has the whole binary, real hosts, a real app and a real MariaDB. They take turns: two sites of
-//! one name on two cores would only disturb each other. The app's release is built once for all of them.
+//! one name on two cores would only disturb each other. The app's release is built once for all of them. Their sites are
+//! listed in a run directory of their own (`TERRACE_RUN`), and they look only for what is theirs: whatever else is up on the
+//! machine is neither seen nor disturbed, which `neighbour` holds.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,9 +16,11 @@ mod faults;
 mod harness;
 mod leftovers;
 mod mistakes;
+mod neighbour;
 mod outputs;
 mod people;
 mod primary;
+mod processes;
 mod rootless;
 mod spread;
 mod visitor;

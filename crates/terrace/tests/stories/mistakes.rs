@@ -93,7 +93,7 @@ fn a_bad_file_changes_nothing_and_every_mistake_is_named() {
     let file = directory.path().join("site.kdl");
     fs::write(&file, "site \"www.foobar.com\" {\n    server web-01 10.0.0.21\n    web web-1 static=\"public\"\n}\n").unwrap();
     for command in ["check", "up"] {
-        let mut call = std::process::Command::new(harness::binary());
+        let mut call = harness::program();
         call.args([command, file.to_str().unwrap()]);
         let output = finish(call);
         let said = both(&output);
@@ -115,7 +115,7 @@ fn what_cannot_run_yet_is_refused_with_its_line() {
     ] {
         let file = format!("{stacks}/{stack}");
         let call = |command: &str| {
-            let mut call = std::process::Command::new(harness::binary());
+            let mut call = harness::program();
             call.args([command, &file]);
             finish(call)
         };

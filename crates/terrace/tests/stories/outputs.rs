@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
 
 use crate::harness::{self, Site, wait};
 
@@ -31,14 +31,12 @@ fn calls() -> Vec<Vec<&'static str>> {
         vec!["fault", "mend"],
         vec!["down"],
     ];
-    let overview = Command::new(harness::binary()).output().unwrap().stdout;
+    let overview = harness::program().output().unwrap().stdout;
     let overview = String::from_utf8(overview).unwrap();
     let words = overview
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| {
-            let help = Command::new(harness::binary())
-                .args([word, "--help"])
-                .output();
+            let help = harness::program().args([word, "--help"]).output();
             help.unwrap().status.success()
         });
     for word in words {
@@ -126,7 +124,7 @@ fn no_command_panics_when_its_output_is_closed_broken_or_full() {
 #[test]
 fn help_that_cannot_be_written_is_a_failure() {
     for call in [&[][..], &["--help"], &["--version"], &["status", "--help"]] {
-        let mut command = Command::new(harness::binary());
+        let mut command = harness::program();
         let output = command.args(call).stdout(full()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{call:?}: {said}");
@@ -135,7 +133,7 @@ fn help_that_cannot_be_written_is_a_failure() {
             "terrace: cannot write to standard output: No space left on device (os error 28)\n",
             "{call:?}"
         );
-        let mut command = Command::new(harness::binary());
+        let mut command = harness::program();
         let output = command.args(call).stdout(broken()).output().unwrap();
         assert_eq!(
             (output.status.code(), output.stderr.len()),

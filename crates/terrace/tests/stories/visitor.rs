@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::harness::{self, Site, binary, both, finish, wait_until};
+use crate::harness::{self, Site, both, finish, program, wait_until};
 
 #[test]
 fn a_visitor_finds_the_guest_book_and_what_is_posted_stays() {
@@ -148,14 +148,14 @@ fn status_logs_and_exec_speak_of_what_runs() {
 }
 
 #[test]
-fn without_a_file_the_running_site_is_meant() {
+pub(crate) fn without_a_file_the_running_site_is_meant() {
     if !harness::is_root() {
         return;
     }
     let site = Site::stage0();
     site.up();
     let elsewhere = tempfile::tempdir().unwrap();
-    let mut command = Command::new(binary());
+    let mut command = program();
     command
         .args(["exec", "internet", "--", "dig", "+short", "www.foobar.com"])
         .current_dir(elsewhere.path());
