@@ -41,8 +41,10 @@ test-mysql: setup-test ## the tests of databases once more, with MySQL instead o
 
 acceptance: setup-bench ## the tests' rounds in full counts; writes docs/acceptance.md and docs/proof.md
 	scripts/mysql
+	scripts/peers haproxy nginx
 	$(CARGO) xtask acceptance
 
 bench: setup-bench ## side by side with the peers; writes docs/benchmarks.md
+	scripts/peers haproxy nginx
 	scripts/build release
 	scripts/bench

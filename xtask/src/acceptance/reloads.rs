@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::bench::balancer::{haproxy_configuration, nginx_configuration, origins_configuration};
 use crate::bench::network;
 use crate::bench::servers::{Server, answers, free_port};
+use crate::machine::peer;
 
 /// Reloads under load, and seconds from one to the next.
 const RELOADS: u32 = 12;
@@ -46,7 +47,7 @@ fn measure(root: &Path, directory: &Path) -> io::Result<Vec<Value>> {
     let haproxy = Server::start(directory, "haproxy", |port| {
         let file = directory.join("haproxy.cfg");
         fs::write(&file, haproxy_configuration(port, behind))?;
-        let mut command = Command::new("haproxy");
+        let mut command = Command::new(peer("haproxy"));
         // A master that starts a new worker on the sockets of the one before.
         command.args(["-W", "-db", "-f"]).arg(file);
         Ok(command)

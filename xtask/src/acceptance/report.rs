@@ -1,6 +1,7 @@
 //! docs/acceptance.md, from the records.
 
 use std::io;
+use std::path::Path;
 
 use super::{DOCUMENTS, FAULTS, Fault, ROUNDS, Records};
 use crate::machine;
@@ -16,7 +17,7 @@ pub(super) fn page(records: &Records) -> io::Result<String> {
          and after whom none failed, had an answer.\n\n\
          | kill -9 of | requests after it | files failed | pages failed | of which in flight | refused | back after: median | worst | aim | |\n\
          |---|---|---|---|---|---|---|---|---|---|\n",
-        machine::described(&[("MariaDB", "mariadbd", "--version")])
+        machine::described(&[("MariaDB", Path::new("mariadbd"), "--version")])
     );
     for fault in &FAULTS {
         text += &row(fault, &records.of(fault)?);

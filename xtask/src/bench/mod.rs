@@ -45,17 +45,17 @@ const CASES: [Case; 3] = [
     Case {
         name: "static 1 KB",
         path: "/1k.html",
-        target: 0.75,
+        target: 0.40,
     },
     Case {
         name: "static 100 KB",
         path: "/100k.bin",
-        target: 0.90,
+        target: 0.65,
     },
     Case {
         name: "proxying 128 B",
         path: "/app",
-        target: 0.83,
+        target: 0.55,
     },
 ];
 

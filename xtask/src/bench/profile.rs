@@ -5,11 +5,12 @@ use std::io;
 
 use crate::rehearsal::{Rehearsal, said};
 
-/// The processes of a server that a statement passes, each by how its command line begins.
+/// The processes of a server that a statement passes, each by how its command line begins, without
+/// the program's directory.
 const PROCESSES: [(&str, &str); 3] = [
     ("ours", "terrace internal role router"),
     ("HAProxy", "haproxy"),
-    ("database", "/usr/sbin/mariadbd"),
+    ("database", "mariadbd"),
 ];
 
 /// A line per process: its command line, and what /proc/PID/stat says.
@@ -50,6 +51,12 @@ pub(crate) fn times(rehearsal: &Rehearsal, server: &str) -> io::Result<Times> {
     Ok(read(&listed))
 }
 
+fn without_directory(command: &str) -> &str {
+    let program = command.find(' ').unwrap_or(command.len());
+    let name = command[..program].rfind('/').map_or(0, |slash| slash + 1);
+    &command[name..]
+}
+
 fn read(listed: &str) -> Times {
     let mut times = Times::new();
     for line in listed.lines() {
@@ -58,7 +65,7 @@ fn read(listed: &str) -> Times {
         };
         let process = PROCESSES
             .iter()
-            .find(|(_, begins)| command.starts_with(begins));
+            .find(|(_, begins)| without_directory(command).starts_with(begins));
         // After the name, which may have any character: state, and the ticks of 10 ms 11 and 12 fields later.
         let fields = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' '));
         if let (Some((name, _)), Some(mut fields)) = (process, fields) {

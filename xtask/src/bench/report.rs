@@ -3,7 +3,7 @@
 use super::network::CONGESTION_CONTROL;
 use super::phases::Phases;
 use super::{BUSY, Outcome, PAIRS, Round};
-use crate::machine::{described, first_line};
+use crate::machine::{described, first_line, peer};
 use crate::statistics::median;
 
 /// One case in a line.
@@ -68,7 +68,7 @@ pub(crate) fn page(outcomes: &[Outcome], measured: &Phases) -> String {
             .split(" [")
             .next()
             .unwrap_or("wrk"),
-        described(&[("nginx", "nginx", "-v")])
+        described(&[("nginx", &peer("nginx"), "-v")])
     );
     for outcome in outcomes {
         text += &row(outcome);

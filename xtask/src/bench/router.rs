@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 
 use super::profile::{self, Time, Times};
+use crate::machine::peer;
 use crate::rehearsal::{Rehearsal, said};
 use crate::statistics::{self, Ratio, median};
 
@@ -292,7 +293,15 @@ impl Site {
         let rehearsal = Rehearsal::up(root, "release", NAME, FILE)?;
         let file = rehearsal.directory.join("haproxy.cfg");
         fs::write(&file, HAPROXY)?;
-        let mut command = rehearsal.on("db-01", &["haproxy", "-db", "-f", &file.to_string_lossy()]);
+        let mut command = rehearsal.on(
+            "db-01",
+            &[
+                &peer("haproxy").to_string_lossy(),
+                "-db",
+                "-f",
+                &file.to_string_lossy(),
+            ],
+        );
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let haproxy = Some(command.spawn()?);
         Ok(Self {

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{Round, cpu, load};
+use crate::machine::peer;
 
 /// Connections that are kept open.
 const CONNECTIONS: u32 = 64;
@@ -137,7 +138,9 @@ impl Server {
             fs::write(&file, text(directory, port))?;
             let mut command = Command::new("taskset");
             command
-                .args(["-c", core, "nginx", "-g", "daemon off;", "-c"])
+                .args(["-c", core])
+                .arg(peer("nginx"))
+                .args(["-g", "daemon off;", "-c"])
                 .arg(file);
             Ok(command)
         })
