@@ -86,6 +86,12 @@ impl Newest {
         self.away.load(Ordering::Relaxed)
     }
 
+    /// The same, and it is asked first.
+    pub async fn is_away_now(&self) -> bool {
+        self.ask().await;
+        self.is_away()
+    }
+
     /// It could not be reached, or was.
     pub fn set_away(&self, away: bool) {
         if self.away.swap(away, Ordering::Relaxed) != away && away {

@@ -30,7 +30,7 @@ pub(super) struct Command {
 impl Session {
     /// Serves the next command. `Ok(false)`: the client has left.
     pub(super) async fn command(&mut self) -> Result<bool, End> {
-        let length = self.client.packet().await?;
+        let length = self.next_packet().await?;
         let Some(code) = self.client.data().get(4).copied().filter(|_| length > 0) else {
             return Err(End::Client);
         };

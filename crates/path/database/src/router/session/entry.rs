@@ -19,7 +19,7 @@ impl Session {
     pub(super) async fn enter(shared: Arc<Shared>, mut client: Wire) -> Option<Self> {
         let theirs = match shared.greeting() {
             Some(greeting) => greeting,
-            None => match first_greeting(&shared).await {
+            None => match client.while_open(first_greeting(&shared)).await.ok()? {
                 Some(greeting) => greeting,
                 None => {
                     let error = error_packet(
@@ -55,6 +55,7 @@ impl Session {
             plans,
             pinned: None,
             held: Held::default(),
+            waited: false,
             last: Side::Primary,
             statements: Statements::default(),
         };
@@ -110,9 +111,11 @@ impl Session {
             return Ok(true);
         }
         let mut plans = self.shared.known.clone();
-        let released = plans.wait_for(|known| !known.plan.hold);
-        let Ok(Ok(known)) = timeout(super::HOLD, released)
-            .await
+        let released = timeout(super::HOLD, plans.wait_for(|known| !known.plan.hold));
+        let Ok(Ok(known)) = self
+            .client
+            .while_open(released)
+            .await?
             .map(|one| one.map(|one| Arc::clone(&one)))
         else {
             let error = error_packet(
@@ -128,9 +131,8 @@ impl Session {
             // Whoever may only want to read does not wait for a primary that is silent.
             let within = if readable { super::READY } else { AWAY };
             let attempt = timeout(within, self.connect_primary(&known)).await;
-            match attempt
-                .unwrap_or_else(|_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()))
-            {
+            let late = || std::io::Error::from(std::io::ErrorKind::TimedOut).into();
+            match attempt.unwrap_or_else(|_| Ok(Err(late())))? {
                 Ok(()) => return Ok(true),
                 Err(login::Error::Refused(error)) => break error,
                 Err(_) if readable => {
@@ -144,7 +146,10 @@ impl Session {
                         &format!("the primary database cannot be reached: {error}"),
                     );
                 }
-                Err(_) => tokio::time::sleep(super::AGAIN).await,
+                Err(_) => {
+                    let again = tokio::time::sleep(super::AGAIN);
+                    self.client.while_open(again).await?;
+                }
             }
         };
         self.client.send_payload(sequence, &error).await?;

@@ -46,7 +46,10 @@ impl Session {
         let backend = slot.as_mut().ok_or(Broken::Server { begun: false })?;
         let packet = &self.client.data()[..4 + command.length];
         let statements = &mut self.statements;
-        prepare(statements, &packet[4..], backend, &mut self.plans, side).await?;
+        self.waited |= prepare(statements, &packet[4..], backend, &mut self.plans, side).await?;
+        if self.waited && self.client.is_closed() {
+            return Err(Broken::Client);
+        }
         let payload = learned(packet, command.route);
         let translated = statements.translate(packet, backend)?;
         let executed = translated.executed;
@@ -77,6 +80,7 @@ impl Session {
             plain,
             on_ok: &mut on_ok,
             progress: &progress,
+            newest: &self.shared.newest,
         };
         let (outcome, prepared) = tokio::select! {
             biased;
@@ -130,16 +134,16 @@ fn learned(packet: &[u8], route: Route) -> Vec<u8> {
     }
 }
 
-/// Tells a database the statement that is to be executed there, if it has not heard it.
+/// Tells a database the statement that is to be executed there, if it has not heard it: whether it had to be told.
 async fn prepare(
     statements: &mut Statements,
     payload: &[u8],
     backend: &mut Backend,
     plans: &mut watch::Receiver<Arc<Known>>,
     side: Side,
-) -> Result<(), Broken> {
+) -> Result<bool, Broken> {
     let Some(question) = statements.unheard(payload, backend) else {
-        return Ok(());
+        return Ok(false);
     };
     let (watch, server) = (Watch::on(backend, side), backend.server.clone());
     let progress = Progress::default();
@@ -150,7 +154,8 @@ async fn prepare(
     };
     let told = told.ok_or(Broken::Server { begun: false })?;
     let heard = statements.heard(payload, told, (backend, side));
-    heard.map_err(Broken::Unprepared)
+    heard.map_err(Broken::Unprepared)?;
+    Ok(true)
 }
 
 /// The answer to a PREPARE: its number is replaced by the client's; the one that it was, if the statement was taken.

@@ -111,7 +111,8 @@ impl Session {
             self.client.send_payload(sequence, error).await?;
             return Ok(false);
         }
-        sleep(AGAIN).await;
+        self.waited = true;
+        self.client.while_open(sleep(AGAIN)).await?;
         Ok(true)
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A command is read, its place chosen, sent, and the answer passed on as it comes. What makes a session differ
 //! from a fresh one is either remembered (settings, database, prepared statements) or pins it to the primary.
-//! Nothing that may have happened is ever sent again.
+//! Nothing that may have happened is ever sent again, and nothing is sent any more for a client that has gone while its
+//! command was held.
 
 mod backend;
 mod choose;
@@ -95,6 +96,8 @@ struct Session {
     schema: Vec<u8>,
     pinned: Option<Reason>,
     held: Held,
+    /// The command was held up before it could be sent: its client may have gone since.
+    waited: bool,
     last: Side,
     statements: Statements,
 }
@@ -121,6 +124,20 @@ pub async fn serve(shared: Arc<Shared>, stream: TcpStream) {
 }
 
 impl Session {
+    /// Waits for the next command. One that is there already was held up by the one before.
+    async fn next_packet(&mut self) -> Result<usize, End> {
+        let there = tokio::select! {
+            biased;
+            there = self.client.packet() => Some(there),
+            () = std::future::ready(()) => None,
+        };
+        self.waited = there.is_some();
+        Ok(match there {
+            Some(there) => there?,
+            None => self.client.packet().await?,
+        })
+    }
+
     /// Answers the command with an error; what is left of the command is used up.
     async fn answer_error(&mut self, error: &[u8]) -> Result<(), End> {
         self.client.finish().await?;

@@ -49,6 +49,7 @@ impl Session {
         };
         let mut plans = shared.known.clone();
         let begun = Instant::now();
+        self.waited = true;
         let mut reason = "no primary is named".to_owned();
         loop {
             let known = Arc::clone(&plans.borrow_and_update());
@@ -62,7 +63,7 @@ impl Session {
                 if self.is_bound() {
                     return Err(End::Told(lost::session()));
                 }
-                match self.connect_primary(&known).await {
+                match self.connect_primary(&known).await? {
                     Ok(()) => return Ok(None),
                     Err(login::Error::Refused(error)) => return Ok(Some(error)),
                     Err(error) => {
@@ -80,14 +81,29 @@ impl Session {
             } else {
                 Instant::now() + AGAIN
             };
-            if let Ok(Err(_)) = timeout_at(pause, plans.changed()).await {
+            let changed = timeout_at(pause, plans.changed());
+            if let Ok(Err(_)) = self.client.while_open(changed).await? {
                 // No plan will ever come again; the one that we have may still do.
-                sleep(AGAIN).await;
+                self.client.while_open(sleep(AGAIN)).await?;
             }
         }
     }
 
-    pub(super) async fn connect_primary(&mut self, known: &Known) -> Result<(), login::Error> {
+    /// Connects to the primary for this client, and no longer than it is there.
+    pub(super) async fn connect_primary(
+        &mut self,
+        known: &Known,
+    ) -> Result<Result<(), login::Error>, End> {
+        let fresh = match self.client.while_open(self.connecting(known)).await? {
+            Ok(fresh) => fresh,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.shared.newest.set_away(false);
+        self.primary = Some(fresh);
+        Ok(Ok(()))
+    }
+
+    async fn connecting(&self, known: &Known) -> Result<Backend, login::Error> {
         let target = known.plan.primary().ok_or(login::Error::Plan("primary"))?;
         let password = known
             .password(&self.answer.user)
@@ -103,10 +119,8 @@ impl Session {
         if !told {
             return Err(login::Error::Settings);
         }
-        self.shared.newest.set_away(false);
         fresh.sits(&self.presence.client, Side::Primary);
-        self.primary = Some(fresh);
-        Ok(())
+        Ok(fresh)
     }
 
     /// The session cannot go on over another connection to a primary.

@@ -2,7 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use tokio::time::sleep;
+
+use super::AGAIN;
 use super::statements::Definitions;
+use crate::router::newest::Newest;
 use crate::router::wire::bytes::{put_packet, put_packets};
 use crate::router::wire::{Ok as OkPacket, Response, Seen, Wire, payload_length};
 
@@ -98,6 +102,8 @@ pub struct Relay<'a> {
     pub on_ok: &'a mut (dyn FnMut(&OkPacket) + Send),
     /// Is told how far it has come.
     pub progress: &'a Progress,
+    /// Says whether the primary is away.
+    pub newest: &'a Newest,
 }
 
 impl Relay<'_> {
@@ -144,9 +150,9 @@ impl Relay<'_> {
                 Next::More if response.done() && left == 0 => {}
                 Next::More => {
                     self.progress.turn();
-                    let filled = self.server.fill().await;
+                    let filled = self.filled().await;
                     self.progress.turn();
-                    filled.map_err(|_| self.gone())?;
+                    filled?;
                 }
             }
             if response.done() && left == 0 {
@@ -154,6 +160,24 @@ impl Relay<'_> {
                 return Ok(outcome);
             }
         }
+    }
+
+    /// Waits for more from the server. Where that is a primary that is away, what was sent may not have left this machine:
+    /// it is recalled when the client has gone, for it would be carried out when the primary is back.
+    async fn filled(&mut self) -> Result<(), Broken> {
+        let orphaned = async {
+            self.client.closed().await;
+            while !self.newest.is_away_now().await {
+                sleep(AGAIN).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            filled = self.server.fill() => return filled.map_err(|_| self.gone()),
+            () = orphaned => {}
+        }
+        self.server.recall();
+        Err(Broken::Client)
     }
 
     fn gone(&self) -> Broken {

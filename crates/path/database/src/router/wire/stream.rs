@@ -1,14 +1,18 @@
 //! One connection and what was read from it.
 
 use std::io;
+use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 
 /// The payload of a packet that another one continues.
 pub const WHOLE: usize = 0xff_ffff;
 /// What a buffer begins with, and shrinks to.
 const SMALL: usize = 16 * 1024;
+/// Between two looks, where the kernel says something that was not asked for.
+const LOOK: Duration = Duration::from_millis(50);
 /// What is read at once while a result passes through.
 const LARGE: usize = 1 << 20;
 
@@ -148,6 +152,41 @@ impl Wire {
         let mut out = Vec::with_capacity(payload.len() + 8);
         super::bytes::put_packets(&mut out, sequence, payload);
         self.send(&out).await
+    }
+
+    /// Waits until the other side has closed its half of the connection, or all of it. What it has sent before stays
+    /// unread.
+    pub async fn closed(&self) {
+        loop {
+            // Of what can be waited for, this wakes when the reading half has closed and not when there is something to
+            // read: urgent data is not asked for.
+            match self.stream.ready(Interest::PRIORITY).await {
+                Ok(ready) if !ready.is_read_closed() => tokio::time::sleep(LOOK).await,
+                _ => return,
+            }
+        }
+    }
+
+    /// The other side has closed its half of the connection, or all of it, by now.
+    pub fn is_closed(&self) -> bool {
+        let mut polled = [PollFd::new(&self.stream, PollFlags::RDHUP)];
+        let asked = poll(&mut polled, Some(&Timespec::default()));
+        asked.is_ok() && !polled[0].revents().is_empty()
+    }
+
+    /// Does this while the other side is there, and gives it up when that closes.
+    pub async fn while_open<T>(&self, work: impl Future<Output = T>) -> io::Result<T> {
+        tokio::select! {
+            biased;
+            () = self.closed() => Err(io::ErrorKind::ConnectionAborted.into()),
+            done = work => Ok(done),
+        }
+    }
+
+    /// What was sent and has not reached the other side never does: the connection ends with a reset.
+    pub fn recall(&self) {
+        // A connection that is gone already has nothing to recall.
+        let _ = self.stream.set_zero_linger();
     }
 
     /// The other side has closed, or has spoken out of turn: nothing can be asked any more.

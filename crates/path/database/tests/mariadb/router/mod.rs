@@ -1,6 +1,7 @@
 //! The router before a real database: what an app sees is what the database itself would have shown.
 
 mod cases;
+mod held;
 mod killed;
 mod raw;
 mod reads;

@@ -2,7 +2,8 @@
 //! one packet.
 
 use mysql_async::prelude::Queryable;
-use terrace_database::router::wire::handshake::Answer;
+use terrace_database::router::wire::bytes::put_packets;
+use terrace_database::router::wire::handshake::{Answer, Greeting, prove};
 use terrace_database::router::wire::{Wire, capability, login};
 use terrace_site::plan::Engine;
 use tokio::net::TcpStream;
@@ -10,10 +11,29 @@ use tokio::net::TcpStream;
 use super::support::Routed;
 use crate::support::flavour;
 
+const MULTI_STATEMENTS: u32 = 1 << 16;
 const LONG: usize = 17_000_000;
 
+fn answer() -> Answer {
+    let mut answer = Answer::of("app");
+    answer.database = b"my_site".to_vec();
+    answer.capabilities |= capability::CONNECT_WITH_DB | capability::LOCAL_FILES | MULTI_STATEMENTS;
+    answer
+}
+
+/// A connection to the router, and a second hand on it.
+async fn connect(routed: &Routed) -> (Wire, std::net::TcpStream) {
+    let stream = TcpStream::connect(routed.address).await.unwrap();
+    let stream = stream.into_std().unwrap();
+    let beside = stream.try_clone().unwrap();
+    (
+        Wire::new(TcpStream::from_std(stream).unwrap()).unwrap(),
+        beside,
+    )
+}
+
 /// A client that says what it is told to say.
-struct Raw(Wire);
+pub struct Raw(pub Wire);
 
 impl Raw {
     async fn enter(routed: &Routed) -> Self {
@@ -22,11 +42,8 @@ impl Raw {
 
     /// With these capabilities of MariaDB's.
     async fn enter_as(routed: &Routed, extended: u32) -> Self {
-        let stream = TcpStream::connect(routed.address).await.unwrap();
-        let mut wire = Wire::new(stream).unwrap();
-        let mut answer = Answer::of("app");
-        answer.database = b"my_site".to_vec();
-        answer.capabilities |= capability::CONNECT_WITH_DB;
+        let (mut wire, _) = connect(routed).await;
+        let mut answer = answer();
         answer.extended = extended;
         login::log_in(&mut wire, answer, &routed.password())
             .await
@@ -34,12 +51,37 @@ impl Raw {
         Self(wire)
     }
 
-    async fn say(&mut self, command: u8, payload: &[u8]) {
+    /// The same, with a second hand on the connection.
+    pub async fn enter_beside(routed: &Routed) -> (Self, std::net::TcpStream) {
+        let (mut wire, beside) = connect(routed).await;
+        login::log_in(&mut wire, answer(), &routed.password())
+            .await
+            .unwrap_or_else(|error| panic!("{error}"));
+        (Self(wire), beside)
+    }
+
+    /// Says who it is and this command, and waits for nothing.
+    pub async fn enter_with(routed: &Routed, command: &[u8]) -> (Self, std::net::TcpStream) {
+        let (mut wire, beside) = connect(routed).await;
+        let (_, greeting) = wire.take_packet().await.unwrap();
+        let greeting = Greeting::read(&greeting).unwrap();
+        let mut answer = answer();
+        answer.capabilities &= greeting.capabilities;
+        answer.proof = prove(&greeting.plugin, &greeting.nonce, &routed.password()).unwrap();
+        answer.plugin = greeting.plugin;
+        let mut bytes = Vec::new();
+        put_packets(&mut bytes, 1, &answer.write());
+        put_packets(&mut bytes, 0, command);
+        wire.send(&bytes).await.unwrap();
+        (Self(wire), beside)
+    }
+
+    pub async fn say(&mut self, command: u8, payload: &[u8]) {
         let payload = [&[command][..], payload].concat();
         self.0.send_payload(0, &payload).await.unwrap();
     }
 
-    async fn hear(&mut self) -> (u8, Vec<u8>) {
+    pub async fn hear(&mut self) -> (u8, Vec<u8>) {
         self.0.take_packet().await.unwrap()
     }
 
@@ -51,7 +93,7 @@ impl Raw {
     }
 
     /// Prepares a statement with one parameter and columns or none: its number.
-    async fn prepare(&mut self, sql: &str) -> [u8; 4] {
+    pub async fn prepare(&mut self, sql: &str) -> [u8; 4] {
         self.say(0x16, sql.as_bytes()).await;
         let (_, answer) = self.hear().await;
         assert_eq!(answer[0], 0, "{answer:?}");
