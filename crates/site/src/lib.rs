@@ -9,6 +9,7 @@ pub mod model;
 pub mod plan;
 pub mod problem;
 pub mod read;
+pub mod reference;
 mod resolve;
 mod summary;
 pub mod wiring;

@@ -8,15 +8,17 @@ pub trait Choice: Copy + 'static {
     const WHAT: &'static str;
     /// Every word and what it means.
     const ALL: &'static [(&'static str, Self)];
+    /// What each word means, in the order of [`ALL`](Self::ALL).
+    const ABOUT: &'static [&'static str];
 }
 
 /// Declares a choice: its words stand beside its variants.
 macro_rules! choice {
-    ($(#[$about:meta])* $name:ident: $what:literal { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
+    ($(#[$about:meta])* $name:ident: $what:literal { $(#[doc = $doc:literal] $variant:ident = $word:literal,)* }) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum $name {
-            $($(#[$doc])* #[serde(rename = $word)] $variant,)*
+            $(#[doc = $doc] #[serde(rename = $word)] $variant,)*
         }
 
         impl $name {
@@ -29,6 +31,7 @@ macro_rules! choice {
         impl Choice for $name {
             const WHAT: &'static str = $what;
             const ALL: &'static [(&'static str, Self)] = &[$(($word, $name::$variant),)*];
+            const ABOUT: &'static [&'static str] = &[$($doc,)*];
         }
     };
 }
@@ -100,6 +103,16 @@ choice! {
 }
 
 choice! {
+    /// Who issues the site's certificate.
+    IssuerWord: "an issuer" {
+        /// The site's own authority: browsers warn unless they trust it.
+        Own = "own",
+        /// A public authority, by ACME.
+        Acme = "acme",
+    }
+}
+
+choice! {
     /// How our own servers talk to each other.
     Inside: "a way to talk inside" {
         /// Mutual TLS.
@@ -115,4 +128,5 @@ impl Choice for crate::plan::Engine {
         ("mariadb", crate::plan::Engine::Mariadb),
         ("mysql", crate::plan::Engine::Mysql),
     ];
+    const ABOUT: &'static [&'static str] = &["MariaDB Server.", "MySQL Server."];
 }

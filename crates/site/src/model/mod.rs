@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use app::{
     App, Health, KeepDirectory, Launch, Schedule, StopStart, Timeouts, Variable, Worker,
 };
-pub use choice::{Ack, Balance, Choice, Inside, MemberState, Move, Reads, Stick};
+pub use choice::{Ack, Balance, Choice, Inside, IssuerWord, MemberState, Move, Reads, Stick};
 pub use database::{Backup, Database, Quorum, User};
 pub use dns::{Dns, Record};
 pub use entry::{ClusterAddress, Limit, LoadBalancer, Queue, Web};

@@ -14,7 +14,8 @@ use super::values::{child, children};
 use super::vocabulary::Word;
 
 /// A hundred ports for each app, of which some are left for what comes.
-const COPIES: std::ops::RangeInclusive<u32> = 1..=64;
+pub(super) const COPIES: std::ops::RangeInclusive<u32> = 1..=64;
+pub(super) const PHP_WORKERS: std::ops::RangeInclusive<u32> = 1..=1000;
 const START_WITHIN: Duration = Duration::from_secs(30);
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
@@ -88,7 +89,7 @@ impl Context<'_> {
         match (child(node, "run"), child(node, "php")) {
             (Some(run), None) => self.first::<Command>(run).map(Launch::Run),
             (None, Some(php)) => {
-                let workers = self.number(php, "workers", 1..=1000).unwrap_or(8);
+                let workers = self.number(php, "workers", PHP_WORKERS).unwrap_or(8);
                 self.first::<FilePath>(php)
                     .map(|entry| Launch::Php { entry, workers })
             }

@@ -105,7 +105,7 @@ impl<'a> Context<'a> {
 
     fn check_property(&mut self, node: &Node, property: &Property, word: &Word) {
         let name = property.name.value.as_str();
-        if word.properties.contains(&name) || word.name == "env" {
+        if word.property(name).is_some() || word.takes_variables() {
             return;
         }
         if word.child(name).is_some() {
@@ -131,7 +131,7 @@ impl<'a> Context<'a> {
 
     fn unknown_setting(&mut self, name: &str, span: Span, word: &Word) {
         let children = word.children.iter().map(|child| child.name);
-        let label = match nearest(name, word.properties.iter().copied().chain(children)) {
+        let label = match nearest(name, word.property_names().chain(children)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "no such setting".to_owned(),
         };
@@ -141,7 +141,7 @@ impl<'a> Context<'a> {
 
     fn unknown_child(&mut self, child: &Node, word: &Word) {
         let name = child.name.value.as_str();
-        if word.properties.contains(&name) {
+        if word.property(name).is_some() {
             let written = match child.arguments.first() {
                 Some(argument) => self.written(&argument.value, argument.span),
                 None => "…".to_owned(),
@@ -171,7 +171,7 @@ impl<'a> Context<'a> {
             .children
             .iter()
             .map(|child| child.name)
-            .chain(word.properties.iter().copied())
+            .chain(word.property_names())
             .collect();
         match nearest(
             name,
@@ -211,13 +211,14 @@ impl<'a> Context<'a> {
     fn check_per_server(&mut self, child: &Node, word: &Word) {
         for property in &child.properties {
             let name = property.name.value.as_str();
-            if !word.per_server.contains(&name) {
-                let label = match nearest(name, word.per_server.iter().copied()) {
+            if word.of_server(name).is_none() {
+                let known: Vec<&str> = word.per_server.iter().map(|setting| setting.name).collect();
+                let label = match nearest(name, known.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
                     None => "no such setting".to_owned(),
                 };
                 let message = format!("a server of `{}` has no setting `{name}`", word.name);
-                let help = format!("it knows: {}", word.per_server.join(", "));
+                let help = format!("it knows: {}", known.join(", "));
                 self.report(
                     Problem::error("unknown-setting", message, property.name.span, label)
                         .help(help),

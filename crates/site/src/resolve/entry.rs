@@ -1,5 +1,7 @@
 //! `load-balancer` and `web`, and what tiers share: health and timeouts.
 
+use std::ops::RangeInclusive;
+
 use crate::model::{
     Balance, ClusterAddress, Health, HttpPath, Limit, LoadBalancer, Move, Queue, Rate, Timeouts,
     Web,
@@ -11,7 +13,14 @@ use super::context::Context;
 use super::values::{child, children};
 use super::vocabulary::Word;
 
-const CHECKS: std::ops::RangeInclusive<u32> = 1..=100;
+/// Checks in a row.
+pub(super) const CHECKS: RangeInclusive<u32> = 1..=100;
+/// Statuses of HTTP.
+pub(super) const STATUSES: RangeInclusive<u32> = 100..=599;
+/// Requests or connections.
+pub(super) const MANY: RangeInclusive<u32> = 1..=1_000_000;
+/// Requests that may wait.
+pub(super) const MANY_OR_NONE: RangeInclusive<u32> = 0..=1_000_000;
 
 impl Context<'_> {
     pub(super) fn load_balancer(&mut self, node: &Node, word: &Word) -> LoadBalancer {
@@ -41,7 +50,7 @@ impl Context<'_> {
     fn limit(&mut self, node: &Node) -> Limit {
         Limit {
             requests: self.property::<Rate>(node, "requests"),
-            connections: self.number(node, "connections", 1..=1_000_000),
+            connections: self.number(node, "connections", MANY),
             body: self.property(node, "body"),
             origin: self.origin(node.span),
         }
@@ -59,8 +68,8 @@ impl Context<'_> {
             self.report(problem.help("without that bound no request ever waits"));
         }
         Queue {
-            in_flight: self.number(node, "in-flight", 1..=1_000_000),
-            waiting: self.number(node, "waiting", 0..=1_000_000),
+            in_flight: self.number(node, "in-flight", MANY),
+            waiting: self.number(node, "waiting", MANY_OR_NONE),
             within: self.property(node, "within"),
             origin: self.origin(node.span),
         }
@@ -99,7 +108,7 @@ impl Context<'_> {
             rise: self.number(node, "rise", CHECKS).unwrap_or(usual.rise),
             fall: self.number(node, "fall", CHECKS).unwrap_or(usual.fall),
             expect: self
-                .number(node, "expect", 100..=599)
+                .number(node, "expect", STATUSES)
                 .and_then(|status| u16::try_from(status).ok()),
         }
     }

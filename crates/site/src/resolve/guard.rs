@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::model::{
-    Alert, Allow, Certificate, Firewall, Inside, Issuer, Monitor, Plain, Port, ServerName,
-    SshAccess,
+    Alert, Allow, Certificate, Firewall, Inside, Issuer, IssuerWord, Monitor, Plain, Port,
+    ServerName, SshAccess,
 };
-use crate::problem::{Problem, nearest};
+use crate::problem::Problem;
 use crate::read::tree::{Node, Span};
 
 use super::context::Context;
@@ -56,29 +56,18 @@ impl Context<'_> {
                 key: key?,
             });
         }
-        let Some(issuer) = given("issuer") else {
+        if given("issuer").is_none() {
             self.only_for_acme(node);
             return Some(Issuer::Own);
-        };
-        match issuer.value.text().unwrap_or_default() {
-            "acme" => Some(Issuer::Acme {
+        }
+        match self.choice(node, "issuer")? {
+            IssuerWord::Acme => Some(Issuer::Acme {
                 email: self.property(node, "email"),
                 directory: self.property(node, "directory"),
             }),
-            "own" => {
+            IssuerWord::Own => {
                 self.only_for_acme(node);
                 Some(Issuer::Own)
-            }
-            other => {
-                let label = match nearest(other, ["own", "acme"]) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "write own or acme".to_owned(),
-                };
-                let written = self.slice(issuer.value_span).to_owned();
-                let message = format!("`{written}` is not an issuer");
-                let problem = Problem::error("wrong-value", message, issuer.value_span, label);
-                self.report(problem.help("there are: own, acme; or a certificate of yours: cert=\"cert.pem\" key=\"key.pem\""));
-                None
             }
         }
     }

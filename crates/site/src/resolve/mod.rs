@@ -13,7 +13,7 @@ mod names;
 mod not_yet;
 mod servers;
 mod values;
-mod vocabulary;
+pub(crate) mod vocabulary;
 mod whole;
 
 use crate::model::{DomainName, Origin, Server, ServerName, Site};

@@ -2,7 +2,7 @@
 //!
 //! This list only shrinks; the day it is empty, the file goes.
 
-use crate::model::{Balance, Launch, LoadBalancer, Origin, Site};
+use crate::model::{Balance, Launch, LoadBalancer, Member, MemberState, Origin, Site};
 use crate::problem::Problem;
 
 /// Everything in the file that `up` refuses, in the order of the lines.
@@ -105,6 +105,17 @@ fn apps(site: &Site) -> Vec<(String, Origin)> {
         }
         if !app.reaches().is_empty() {
             refuse("reaches", app.origin());
+        }
+        // A web server takes the app beside it, then all others in turn.
+        let unlike =
+            |member: &&Member| member.weight() != 1 || member.state() == MemberState::Backup;
+        if let Some(member) = app.members().iter().find(unlike)
+            && site.web().is_some()
+        {
+            refuse(
+                "weight` or `state` of an app's server behind `web",
+                member.origin(),
+            );
         }
         if site.web().is_none() && site.load_balancer().is_none() {
             refuse("app` without `web", app.origin());

@@ -11,7 +11,7 @@ use super::values::{child, children};
 use super::vocabulary::Word;
 
 const SSH_PORT: u16 = 22;
-const WEIGHTS: std::ops::RangeInclusive<u32> = 1..=256;
+pub(super) const WEIGHTS: std::ops::RangeInclusive<u32> = 1..=256;
 
 impl Context<'_> {
     /// The names of all servers, before anything that names them is read.

@@ -1,30 +1,51 @@
-//! The words of the file and the settings of each: what may stand where, and an example of each word.
+//! The words of the file: what stands behind each, its settings with their values and defaults, what stands inside
+//! it, and an example.
 //!
-//! This is the one list. Unknown words, "did you mean" and what a message says about a word's settings all
-//! come from here; what a setting's value means is in the file of its word.
+//! This is the one list. Unknown words, "did you mean", what a message says about a word's settings and the
+//! [reference](crate::reference) all come from here; what a setting's value means is in the file of its word. A word
+//! or a setting cannot be listed without a sentence about it, and tests resolve every example, value and default.
+
+mod app;
+mod guard;
+mod path;
+mod setting;
+
+pub(crate) use setting::{Setting, Usual, Values};
 
 /// A word of the file.
 #[derive(Debug)]
-pub(super) struct Word {
+pub(crate) struct Word {
     /// The word.
-    pub(super) name: &'static str,
-    /// What stands behind it.
-    pub(super) takes: Takes,
+    pub(crate) name: &'static str,
+    /// How many values stand behind it.
+    pub(crate) takes: Takes,
+    /// What the values behind it are, for a person; empty: there are none.
+    pub(crate) behind: &'static str,
+    /// What it is for.
+    pub(crate) about: &'static str,
     /// Settings with one value.
-    pub(super) properties: &'static [&'static str],
+    pub(crate) properties: &'static [Setting],
     /// Settings with several values, or with settings of their own.
-    pub(super) children: &'static [Word],
+    pub(crate) children: &'static [Word],
     /// Settings of a child that is named after one of the word's servers; empty: it has no such children.
-    pub(super) per_server: &'static [&'static str],
+    pub(crate) per_server: &'static [Setting],
+    /// What a site needs beside the word for these to count, a statement each.
+    pub(crate) per_server_beside: &'static [&'static str],
     /// It may stand several times.
-    pub(super) often: bool,
-    /// How it is written.
-    pub(super) example: &'static str,
+    pub(crate) often: bool,
+    /// How it is written: one statement.
+    pub(crate) example: &'static str,
+    /// The statement that it stands in, with `…` for it; empty: it stands in `site` itself.
+    pub(crate) stands_in: &'static str,
+    /// What a site needs beside it, a statement each.
+    pub(crate) beside: &'static [&'static str],
+    /// The first stage that has it, of those in `stacks/`.
+    pub(crate) stage: Option<u8>,
 }
 
-/// What stands behind a word.
+/// How many values stand behind a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Takes {
+pub(crate) enum Takes {
     /// Nothing.
     Nothing,
     /// One value.
@@ -41,40 +62,75 @@ pub(super) enum Takes {
 
 impl Word {
     /// The child of this name.
-    pub(super) fn child(&self, name: &str) -> Option<&'static Word> {
+    pub(crate) fn child(&self, name: &str) -> Option<&'static Word> {
         self.children.iter().find(|child| child.name == name)
+    }
+
+    /// The property of this name.
+    pub(crate) fn property(&self, name: &str) -> Option<&'static Setting> {
+        self.properties.iter().find(|setting| setting.name == name)
+    }
+
+    /// What a server of it may set, by its name.
+    pub(crate) fn of_server(&self, name: &str) -> Option<&'static Setting> {
+        self.per_server.iter().find(|setting| setting.name == name)
+    }
+
+    /// It takes properties of any name: they are variables.
+    pub(crate) fn takes_variables(&self) -> bool {
+        self.name == "env"
+    }
+
+    /// The names of its properties.
+    pub(super) fn property_names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        self.properties.iter().map(|setting| setting.name)
     }
 
     /// Everything that it knows, for a message: `balance, stick; inside { }: address, trust, limit`.
     pub(super) fn knows(&self) -> String {
+        let properties: Vec<&str> = self.property_names().collect();
         let children: Vec<&str> = self.children.iter().map(|child| child.name).collect();
-        match (self.properties, children.as_slice()) {
-            ([], []) => format!("`{}` has no settings", self.name),
-            (properties, []) => format!("it knows: {}", properties.join(", ")),
-            ([], children) => format!("it knows, inside {{ }}: {}", children.join(", ")),
-            (properties, children) => {
-                format!(
-                    "it knows: {}; inside {{ }}: {}",
-                    properties.join(", "),
-                    children.join(", ")
-                )
-            }
+        let (properties, children) = (properties.join(", "), children.join(", "));
+        match (properties.is_empty(), children.is_empty()) {
+            (true, true) => format!("`{}` has no settings", self.name),
+            (false, true) => format!("it knows: {properties}"),
+            (true, false) => format!("it knows, inside {{ }}: {children}"),
+            (false, false) => format!("it knows: {properties}; inside {{ }}: {children}"),
         }
     }
 
-    const fn new(name: &'static str, takes: Takes, example: &'static str) -> Self {
+    const fn new(
+        name: &'static str,
+        takes: Takes,
+        example: &'static str,
+        about: &'static str,
+    ) -> Self {
+        let behind = match takes {
+            Takes::Servers => "servers; none means all of them",
+            _ => "",
+        };
         Self {
             name,
             takes,
+            behind,
+            about,
             properties: &[],
             children: &[],
             per_server: &[],
+            per_server_beside: &[],
             often: false,
             example,
+            stands_in: "",
+            beside: &[],
+            stage: None,
         }
     }
 
-    const fn with(self, properties: &'static [&'static str]) -> Self {
+    const fn behind(self, behind: &'static str) -> Self {
+        Self { behind, ..self }
+    }
+
+    const fn with(self, properties: &'static [Setting]) -> Self {
         Self { properties, ..self }
     }
 
@@ -82,8 +138,16 @@ impl Word {
         Self { children, ..self }
     }
 
-    const fn per_server(self, per_server: &'static [&'static str]) -> Self {
-        Self { per_server, ..self }
+    const fn per_server(
+        self,
+        per_server: &'static [Setting],
+        per_server_beside: &'static [&'static str],
+    ) -> Self {
+        Self {
+            per_server,
+            per_server_beside,
+            ..self
+        }
     }
 
     const fn often(self) -> Self {
@@ -92,242 +156,90 @@ impl Word {
             ..self
         }
     }
-}
 
-const TIMEOUTS: Word = Word::new(
-    "timeouts",
-    Takes::Nothing,
-    "timeouts connect=\"2s\" first-byte=\"30s\"",
-)
-.with(&["connect", "first-byte", "idle", "total"]);
-const HEALTH: Word = Word::new(
-    "health",
-    Takes::One,
-    "health \"/health\" every=\"1s\" fall=3",
-)
-.with(&["every", "within", "rise", "fall", "expect"]);
-
-/// The word at the top.
-pub(super) static SITE: Word = Word::new("site", Takes::One, "site \"www.foobar.com\" { … }")
-    .with(&["zone"])
-    .inside(&[
-        Word::new("alias", Takes::Some, "alias \"foobar.com\"").often(),
-        Word::new("redirect", Takes::Some, "redirect \"foobar.com\"").often(),
-        SERVER,
-        LOAD_BALANCER,
-        WEB,
-        APP,
-        DATABASE,
-        Word::new("quorum", Takes::Servers, "quorum db-01 db-02 app-01"),
-        DNS,
-        CERTIFICATE,
-        FIREWALL,
-        MONITOR,
-        Word::new("promise", Takes::Any, "promise").often(),
-    ]);
-
-const SERVER: Word = Word::new("server", Takes::Some, "server web-01 \"10.0.0.21\"")
-    .with(&["place"])
-    .inside(&[
-        Word::new("public", Takes::Some, "public \"8.8.8.8\"").often(),
-        Word::new("ssh", Takes::One, "ssh \"deploy@10.0.0.21\" port=22").with(&["port"]),
-    ])
-    .often();
-
-const LOAD_BALANCER: Word = Word::new(
-    "load-balancer",
-    Takes::Servers,
-    "load-balancer lb-01 balance=round-robin",
-)
-.with(&["balance", "stick"])
-.inside(&[
-    Word::new("address", Takes::One, "address \"8.8.8.8\"")
-        .with(&["move"])
-        .often(),
-    Word::new("trust", Takes::Some, "trust \"203.0.113.0/24\"").often(),
-    Word::new(
-        "limit",
-        Takes::Nothing,
-        "limit requests=\"20/s\" connections=100",
-    )
-    .with(&["requests", "connections", "body"]),
-    Word::new(
-        "queue",
-        Takes::Nothing,
-        "queue in-flight=100 waiting=1000 within=\"5s\"",
-    )
-    .with(&["in-flight", "waiting", "within"]),
-]);
-
-const WEB: Word = Word::new("web", Takes::Servers, "web web-01 static=\"foobar/public\"")
-    .with(&["static"])
-    .inside(&[HEALTH, TIMEOUTS])
-    .per_server(&["weight", "state"]);
-
-const APP: Word = Word::new(
-    "app",
-    Takes::Servers,
-    "app web-01 code=\"foobar\" health=\"/health\" { run \"…\"; }",
-)
-.with(&[
-    "code",
-    "health",
-    "name",
-    "path",
-    "copies",
-    "memory",
-    "cpu",
-    "start-within",
-    "stop-within",
-])
-.inside(&[
-    Word::new(
-        "build",
-        Takes::One,
-        "build \"pip install -r requirements.txt\"",
-    )
-    .often(),
-    Word::new(
-        "run",
-        Takes::One,
-        "run \"granian --host $HOST --port $PORT foobar:app\"",
-    ),
-    Word::new("php", Takes::One, "php \"public/index.php\" workers=8").with(&["workers"]),
-    Word::new("migrate", Takes::One, "migrate \"python3 migrate.py\""),
-    Word::new("env", Takes::Nothing, "env MAIL_FROM=\"ops@foobar.com\"").often(),
-    Word::new("secret", Takes::Some, "secret MAIL_PASSWORD").often(),
-    Word::new("keep", Takes::One, "keep \"uploads\" at=\"public/uploads\"")
-        .with(&["at"])
-        .often(),
-    Word::new("reaches", Takes::Some, "reaches \"api.stripe.com:443\"").often(),
-    Word::new(
-        "worker",
-        Takes::Two,
-        "worker mail \"python3 mail.py\" copies=2",
-    )
-    .with(&["copies"])
-    .often(),
-    Word::new(
-        "schedule",
-        Takes::Two,
-        "schedule report \"python3 report.py\" every=\"1d\"",
-    )
-    .with(&["every"])
-    .often(),
-    HEALTH,
-    TIMEOUTS,
-])
-.per_server(&["weight", "state"])
-.often();
-
-const DATABASE: Word = Word::new("database", Takes::Servers, "database db-01 db-02")
-    .with(&["engine", "name", "ack", "reads"])
-    .inside(&[
-        Word::new("user", Takes::Some, "user foobar").often(),
-        Word::new("backup", Takes::Nothing, "backup every=\"1d\" keep=\"30d\"")
-            .with(&["every", "keep", "to"]),
-    ]);
-
-const DNS: Word = Word::new("dns", Takes::Servers, "dns lb-01 lb-02").inside(&[Word::new(
-    "record",
-    Takes::Any,
-    "record \"mail.foobar.com\" A \"10.0.0.9\"",
-)
-.with(&["ttl"])
-.often()]);
-
-const CERTIFICATE: Word = Word::new(
-    "certificate",
-    Takes::Nothing,
-    "certificate issuer=acme email=\"ops@foobar.com\"",
-)
-.with(&[
-    "issuer",
-    "cert",
-    "key",
-    "email",
-    "directory",
-    "inside",
-    "hsts",
-]);
-
-const FIREWALL: Word = Word::new(
-    "firewall",
-    Takes::Nothing,
-    "firewall { ssh \"203.0.113.0/24\"; }",
-)
-.inside(&[
-    Word::new("ssh", Takes::Some, "ssh \"203.0.113.0/24\" port=22")
-        .with(&["port"])
-        .often(),
-    Word::new(
-        "allow",
-        Takes::Any,
-        "allow web-01 \"8080/tcp\" from=\"203.0.113.0/24\"",
-    )
-    .with(&["from"])
-    .often(),
-]);
-
-const MONITOR: Word = Word::new(
-    "monitor",
-    Takes::Nothing,
-    "monitor every=\"1s\" keep=\"7d\"",
-)
-.with(&["every", "keep"])
-.inside(&[
-    Word::new("collect", Takes::Servers, "collect lb-01"),
-    Word::new(
-        "alert",
-        Takes::One,
-        "alert \"web failed > 1 %\" for=\"30s\"",
-    )
-    .with(&["for"])
-    .often(),
-    Word::new(
-        "send",
-        Takes::Some,
-        "send \"https://hooks.example.org/terrace\"",
-    )
-    .often(),
-    Word::new(
-        "remote-write",
-        Takes::Some,
-        "remote-write \"https://metrics.example.org/push\"",
-    )
-    .often(),
-]);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn every_word(word: &'static Word, found: &mut Vec<&'static Word>) {
-        found.push(word);
-        word.children
-            .iter()
-            .for_each(|child| every_word(child, found));
+    const fn stands_in(self, stands_in: &'static str) -> Self {
+        Self { stands_in, ..self }
     }
 
-    #[test]
-    fn every_example_shows_its_word_and_known_settings() {
-        let mut words = Vec::new();
-        every_word(&SITE, &mut words);
-        for word in words {
-            let reading = crate::read::read(word.example.trim_end_matches("{ … }"));
-            assert!(
-                reading.problems.is_empty(),
-                "{}: {:?}",
-                word.example,
-                reading.problems
-            );
-            let node = &reading.document.nodes[0];
-            assert_eq!(node.name.value, word.name);
-            for property in &node.properties {
-                let known =
-                    word.properties.contains(&property.name.value.as_str()) || word.name == "env";
-                assert!(known, "{}: {}", word.example, property.name.value);
-            }
+    const fn stage(self, stage: u8) -> Self {
+        Self {
+            stage: Some(stage),
+            ..self
         }
     }
+
+    const fn beside(self, beside: &'static [&'static str]) -> Self {
+        Self { beside, ..self }
+    }
 }
+
+/// The least that serves.
+const A_WEB_SERVER: &str = "web web-01 static=\"foobar/public\"";
+/// What checks the web servers and spreads the requests over them.
+const A_BALANCER: &str = "load-balancer lb-01";
+/// What a web server hands all else to.
+const AN_APP: &str =
+    "app web-01 code=\"foobar\" { run \"granian --host $HOST --port $PORT foobar:app\"; }";
+/// Two that can take each other's place.
+const TWO_DATABASES: &str = "database db-01 db-02";
+
+/// The word at the top.
+pub(crate) static SITE: Word = Word::new(
+    "site",
+    Takes::One,
+    "site \"www.foobar.com\" { … }",
+    "A website and everything that it runs on. A file describes one site; all other words stand inside its braces.",
+)
+.behind("its name, as visitors type it")
+.with(&[Setting::new(
+    "zone",
+    Values::text::<crate::model::DomainName>(),
+    Usual::Follows("the name without its first label"),
+    "The zone that holds the site's names.",
+)])
+.inside(&[
+    Word::new(
+        "alias",
+        Takes::Some,
+        "alias \"foobar.com\"",
+        "Further names that are served like the site's own.",
+    )
+    .behind("names within the zone")
+    .often()
+    .beside(&[A_WEB_SERVER]),
+    Word::new(
+        "redirect",
+        Takes::Some,
+        "redirect \"old.foobar.com\"",
+        "Names whose visitors are sent on to the site's own name.",
+    )
+    .behind("names within the zone")
+    .often()
+    .beside(&[A_WEB_SERVER]),
+    path::SERVER,
+    path::LOAD_BALANCER,
+    path::WEB,
+    app::APP,
+    path::DATABASE,
+    Word::new(
+        "quorum",
+        Takes::Servers,
+        "quorum db-01 db-02 app-01",
+        "The servers that decide, by majority, which database is primary: a failover needs no person then.",
+    )
+    .beside(&[A_WEB_SERVER, TWO_DATABASES])
+    .stage(3),
+    path::DNS,
+    guard::CERTIFICATE,
+    guard::FIREWALL,
+    guard::MONITOR,
+    Word::new(
+        "promise",
+        Takes::Any,
+        "promise",
+        "Reserved for what a design must hold.",
+    )
+    .behind("anything")
+    .often()
+    .beside(&[A_WEB_SERVER]),
+]);

@@ -12,6 +12,7 @@ mod exec;
 mod explain;
 mod fault;
 mod fmt;
+mod help;
 mod init;
 mod internal;
 mod logs;
@@ -45,7 +46,7 @@ Look      logs, exec, draw, records, fmt
 Prove     prove, fault
 
 FILE is site.kdl, sought upward from here, or the site that runs.
-`terrace COMMAND --help` shows an example.
+`terrace COMMAND --help` shows an example, `terrace help` the words of the file.
 ";
 
 #[derive(Parser)]
@@ -76,6 +77,7 @@ enum Command {
     Draw(draw::Draw),
     Records(records::Records),
     Fmt(fmt::Fmt),
+    Help(help::Help),
     #[command(hide = true)]
     Internal(internal::Internal),
 }
@@ -169,6 +171,7 @@ impl Command {
             Self::Draw(command) => command.run(out),
             Self::Records(command) => command.run(out),
             Self::Fmt(command) => command.run(out),
+            Self::Help(command) => command.run(out),
             Self::Internal(command) => command.run(),
         }
     }

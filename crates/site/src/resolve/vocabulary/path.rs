@@ -1,0 +1,368 @@
+//! The words of the way of a request: servers, load balancer, web server, database, name server.
+
+use std::time::Duration;
+
+use crate::model::{
+    Ack, Balance, FilePath, Identifier, MemberState, Move, Plain, Rate, Reads, Size, Stick,
+};
+use crate::plan::Engine;
+use crate::resolve::{entry, servers};
+
+use super::{A_BALANCER, A_WEB_SERVER, AN_APP, Setting, Takes, Usual, Values, Word};
+
+const PORT: Values = Values::Number(1..=65_535);
+
+pub(super) const SERVER: Word = Word::new(
+    "server",
+    Takes::Some,
+    "server web-01 \"10.0.0.21\"",
+    "A machine: its name in this file, and the addresses that the other servers dial.",
+)
+.behind("its name, then its addresses (IPv4, IPv6)")
+.with(&[Setting::new(
+    "place",
+    Values::text::<Plain>(),
+    Usual::Follows("none"),
+    "What fails together: a rack, a room, a data centre.",
+)])
+.inside(&[
+    Word::new(
+        "public",
+        Takes::Some,
+        "public \"8.8.8.8\"",
+        "The addresses that the world dials. Without it: the server's first address.",
+    )
+    .behind("addresses")
+    .often()
+    .stands_in("server web-01 \"10.0.0.21\" { … }"),
+    Word::new(
+        "ssh",
+        Takes::One,
+        "ssh \"deploy@10.0.0.21\" port=22",
+        "How the person who deploys gets in. A rehearsal does not use it.",
+    )
+    .behind("user and host")
+    .with(&[Setting::new(
+        "port",
+        PORT,
+        Usual::Value("22"),
+        "The port of its SSH server.",
+    )])
+    .stands_in("server web-01 \"10.0.0.21\" { … }"),
+])
+.often()
+.beside(&[A_WEB_SERVER])
+.stage(0);
+
+/// What one server of a tier may set.
+const OF_A_SERVER: &[Setting] = &[
+    Setting::new(
+        "weight",
+        Values::Number(servers::WEIGHTS),
+        Usual::Value("1"),
+        "Its share of the requests, beside the others'.",
+    ),
+    Setting::new(
+        "state",
+        Values::one_of::<MemberState>(),
+        Usual::Value("active"),
+        "Whether it is used from the start.",
+    ),
+];
+
+const BALANCER: &str = "load-balancer lb-01 { … }";
+
+pub(super) const LOAD_BALANCER: Word = Word::new(
+    "load-balancer",
+    Takes::Servers,
+    "load-balancer lb-01 balance=round-robin",
+    "Spreads the requests over the next tier and keeps them away from what is not well. `up` runs one.",
+)
+.with(&[
+    Setting::new(
+        "balance",
+        Values::one_of::<Balance>(),
+        Usual::Value("round-robin"),
+        "How it chooses among the servers of the next tier.",
+    ),
+    Setting::new(
+        "stick",
+        Values::one_of::<Stick>(),
+        Usual::Follows("none: every request is balanced"),
+        "What makes a visitor come back to the same server.",
+    ),
+])
+.inside(&[
+    Word::new(
+        "address",
+        Takes::One,
+        "address \"8.8.8.8\" move=vrrp",
+        "An address that one of several balancers holds at a time.",
+    )
+    .behind("an address")
+    .with(&[Setting::new(
+        "move",
+        Values::one_of::<Move>(),
+        Usual::Value("vrrp"),
+        "How it moves from one server to another.",
+    )])
+    .often()
+    .stands_in("load-balancer lb-01 lb-02 { … }"),
+    Word::new(
+        "trust",
+        Takes::Some,
+        "trust \"203.0.113.0/24\"",
+        "Networks in front of the balancer whose X-Forwarded-* fields are believed. Without it: none.",
+    )
+    .behind("networks")
+    .often()
+    .stands_in(BALANCER),
+    Word::new(
+        "limit",
+        Takes::Nothing,
+        "limit body=\"10M\"",
+        "What one visitor may take.",
+    )
+    .with(&[
+        Setting::new(
+            "requests",
+            Values::text::<Rate>(),
+            Usual::Follows("no bound"),
+            "Requests of one address in a second (s), minute (m) or hour (h).",
+        ),
+        Setting::new(
+            "connections",
+            Values::Number(entry::MANY),
+            Usual::Follows("no bound for one address"),
+            "Open connections of one address.",
+        ),
+        Setting::new(
+            "body",
+            Values::text::<Size>(),
+            Usual::Value("\"64M\""),
+            "The body of a request; more is answered with 413.",
+        ),
+    ])
+    .stands_in(BALANCER),
+    Word::new(
+        "queue",
+        Takes::Nothing,
+        "queue in-flight=100 waiting=1000 within=\"5s\"",
+        "How many requests each server behind it gets at a time, and what becomes of the rest. Without it none waits.",
+    )
+    .with(&[
+        Setting::new(
+            "in-flight",
+            Values::Number(entry::MANY),
+            Usual::Required,
+            "Requests in flight at each server; more wait.",
+        ),
+        Setting::new(
+            "waiting",
+            Values::Number(entry::MANY_OR_NONE),
+            Usual::Value("1024"),
+            "Requests that may wait; more are answered with 503.",
+        ),
+        Setting::new(
+            "within",
+            Values::text::<Duration>(),
+            Usual::Value("\"5s\""),
+            "How long a request waits; then it is answered with 503.",
+        ),
+    ])
+    .stands_in(BALANCER),
+])
+.beside(&["web web-01 web-02 static=\"foobar/public\""])
+.stage(1);
+
+/// How an instance is checked.
+pub(super) const CHECKS: &[Setting] = &[
+    Setting::new(
+        "every",
+        Values::text::<Duration>(),
+        Usual::Value("\"1s\""),
+        "From one check to the next.",
+    ),
+    Setting::new(
+        "within",
+        Values::text::<Duration>(),
+        Usual::Value("\"1s\""),
+        "How long the answer may take.",
+    ),
+    Setting::new(
+        "rise",
+        Values::Number(entry::CHECKS),
+        Usual::Value("2"),
+        "Good checks in a row that bring an instance in.",
+    ),
+    Setting::new(
+        "fall",
+        Values::Number(entry::CHECKS),
+        Usual::Value("2"),
+        "Bad checks in a row that take it out.",
+    ),
+    Setting::new(
+        "expect",
+        Values::Number(entry::STATUSES),
+        Usual::Follows("any status of 200 to 399"),
+        "The status that counts as well.",
+    ),
+];
+
+const WEB_SERVERS: &str = "web web-01 web-02 static=\"foobar/public\" { … }";
+
+pub(super) const WEB: Word = Word::new(
+    "web",
+    Takes::Servers,
+    "web web-01 web-02 static=\"foobar/public\" { web-02 weight=2; }",
+    "The web servers: a file that is there is sent, all else is handed to the apps.",
+)
+.with(&[Setting::new(
+    "static",
+    Values::text::<FilePath>(),
+    Usual::Follows("none: everything goes to the apps"),
+    "The directory of static files.",
+)])
+.inside(&[
+    Word::new(
+        "health",
+        Takes::One,
+        "health \"/health\" every=\"1s\" fall=3",
+        "How the load balancer checks the web servers. Without it: a path that the web server itself answers.",
+    )
+    .behind("the path that is asked")
+    .with(CHECKS)
+    .stands_in(WEB_SERVERS),
+    Word::new(
+        "timeouts",
+        Takes::Nothing,
+        "timeouts first-byte=\"30s\" idle=\"60s\"",
+        "How long a visitor may take.",
+    )
+    .with(&[
+        Setting::new(
+            "connect",
+            Values::text::<Duration>(),
+            Usual::Value("\"2s\""),
+            "Has no effect here: a visitor has connected already.",
+        ),
+        Setting::new(
+            "first-byte",
+            Values::text::<Duration>(),
+            Usual::Value("\"30s\""),
+            "To send the whole head of a request; then 408.",
+        ),
+        Setting::new(
+            "idle",
+            Values::text::<Duration>(),
+            Usual::Value("\"60s\""),
+            "Without a byte in either direction, and between two requests.",
+        ),
+        Setting::new(
+            "total",
+            Values::text::<Duration>(),
+            Usual::Value("\"300s\""),
+            "For the whole request.",
+        ),
+    ])
+    .stands_in(WEB_SERVERS),
+])
+.per_server(OF_A_SERVER, &[A_BALANCER])
+.beside(&[A_BALANCER, AN_APP])
+.stage(0);
+
+pub(super) const DATABASE: Word = Word::new(
+    "database",
+    Takes::Servers,
+    "database db-01 db-02 ack=replica",
+    "MariaDB or MySQL. The first server is the primary at birth; the others replicate from it. Apps reach it at DATABASE_URL.",
+)
+.with(&[
+    Setting::new(
+        "engine",
+        Values::one_of::<Engine>(),
+        Usual::Follows("the one that is installed; recorded at birth"),
+        "Whose server runs.",
+    ),
+    Setting::new(
+        "name",
+        Values::text::<Identifier>(),
+        Usual::Follows("after the site: foobar of www.foobar.com"),
+        "The database that the apps use.",
+    ),
+    Setting::new(
+        "ack",
+        Values::one_of::<Ack>(),
+        Usual::Value("replica"),
+        "When a write is acknowledged.",
+    ),
+    Setting::new(
+        "reads",
+        Values::one_of::<Reads>(),
+        Usual::Value("own-writes"),
+        "Where reads go.",
+    ),
+])
+.inside(&[
+    Word::new(
+        "user",
+        Takes::Some,
+        "user foobar report",
+        "Accounts with all rights on the database. The apps use the first. Without it: one, called as the database.",
+    )
+    .behind("names")
+    .often()
+    .stands_in("database db-01 db-02 { … }"),
+    Word::new(
+        "backup",
+        Takes::Nothing,
+        "backup every=\"1d\" keep=\"30d\"",
+        "How the data is backed up. Without it: not at all.",
+    )
+    .with(&[
+        Setting::new(
+            "every",
+            Values::text::<Duration>(),
+            Usual::Value("\"1d\""),
+            "From one backup to the next.",
+        ),
+        Setting::new(
+            "keep",
+            Values::text::<Duration>(),
+            Usual::Value("\"30d\""),
+            "How long each is kept.",
+        ),
+        Setting::new(
+            "to",
+            Values::text::<FilePath>(),
+            Usual::Follows("the server's state directory"),
+            "Where backups are put.",
+        ),
+    ])
+    .stands_in("database db-01 db-02 { … }"),
+])
+.beside(&[A_WEB_SERVER, AN_APP])
+.stage(0);
+
+pub(super) const DNS: Word = Word::new(
+    "dns",
+    Takes::Servers,
+    "dns lb-01 { record \"mail.foobar.com\" A \"10.0.0.9\"; }",
+    "Name servers of the site's own. They answer with the records that follow from the file (`terrace records`) and those given here.",
+)
+.inside(&[Word::new(
+    "record",
+    Takes::Any,
+    "record \"mail.foobar.com\" A \"10.0.0.9\" ttl=\"1h\"",
+    "A further record of the zone.",
+)
+.behind("a name, a type (A, AAAA, CNAME, NS, MX, TXT, CAA, SRV) and a value as a zone file writes it")
+.with(&[Setting::new(
+    "ttl",
+    Values::text::<Duration>(),
+    Usual::Value("\"5m\""),
+    "How long it may be remembered.",
+)])
+.often()
+.stands_in("dns lb-01 { … }")])
+.beside(&[A_WEB_SERVER]);
