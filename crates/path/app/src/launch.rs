@@ -14,7 +14,8 @@ use terrace_site::plan::{AppPlan, CopyPlan, DatabaseAccess, Launch};
 
 use crate::release;
 
-const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where what runs finds its programs, unless the file gives it another PATH.
+pub const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What a server is to the copies on it.
 #[derive(Clone, Debug)]

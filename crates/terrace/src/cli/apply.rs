@@ -7,6 +7,7 @@ use clap::Args;
 use terrace_protocol::control::{Reply, Request};
 
 use super::client::{ask, runtime, unexpected};
+use super::on_disk;
 use super::output::{Output, note, say};
 use super::site_file::{SiteFile, running};
 use super::up::is_refused;
@@ -38,6 +39,7 @@ impl Apply {
         if is_refused(out, &file, &site) {
             return Ok(ExitCode::from(WRONG_CALL));
         }
+        file.warn(out, &on_disk::warnings(&file));
         let location = running(out, Some(&file.path))?;
         let request = Request::Apply {
             file: location.file().to_owned(),

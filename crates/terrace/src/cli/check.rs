@@ -8,6 +8,7 @@ use serde::Serialize;
 use terrace_insight::Design;
 use terrace_site::problem::Report;
 
+use super::on_disk;
 use super::output::{Output, say};
 use super::site_file::SiteFile;
 use super::{Outcome, WRONG_CALL};
@@ -32,6 +33,7 @@ impl Check {
         let Some(site) = file.site(out) else {
             return Ok(ExitCode::from(WRONG_CALL));
         };
+        file.warn(out, &on_disk::warnings(&file));
         say!(
             out,
             "{}: {}",
@@ -65,6 +67,8 @@ struct Facts<P: Serialize, N: Serialize> {
 fn json(out: &mut Output, file: &SiteFile) -> Outcome {
     let name = file.path.display().to_string();
     let loaded = terrace_site::load(&file.source);
+    let mut problems = loaded.problems;
+    problems.extend(on_disk::warnings(file));
     let refused = loaded
         .site
         .as_ref()
@@ -72,7 +76,7 @@ fn json(out: &mut Output, file: &SiteFile) -> Outcome {
         .unwrap_or_default();
     out.json(&Facts {
         fine: loaded.site.is_some(),
-        problems: Report::new(&name, &file.source, &loaded.problems).facts(),
+        problems: Report::new(&name, &file.source, &problems).facts(),
         not_yet: Report::new(&name, &file.source, &refused).facts(),
         design: loaded
             .site

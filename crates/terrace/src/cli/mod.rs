@@ -16,6 +16,7 @@ mod help;
 mod init;
 mod internal;
 mod logs;
+mod on_disk;
 mod output;
 mod primary;
 mod prove;

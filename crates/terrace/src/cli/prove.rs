@@ -15,7 +15,7 @@ use terrace_site::model::Site;
 use super::client::{runtime, unexpected};
 use super::output::{self, Output, Table, note, say};
 use super::site_file::{SiteFile, running};
-use super::up::is_refused;
+use super::up::{is_missing, is_refused};
 use super::{FELL_SHORT, Outcome, WRONG_CALL, WrongCall};
 
 /// Proves the design: brings the site up where it is not, loads it, injects every single fault, and prints what
@@ -70,7 +70,7 @@ impl Prove {
         site: &Site,
         visits: &round::Visits,
     ) -> Outcome {
-        let started = match start(file, site).await? {
+        let started = match start(out, file, site).await? {
             Ok(started) => started,
             Err(refused) => return unexpected(out, refused),
         };
@@ -126,7 +126,11 @@ fn written(text: &str) -> anyhow::Result<(String, String)> {
 }
 
 /// Brings the site up where it is not; `true`: it was not.
-async fn start(file: &SiteFile, site: &Site) -> anyhow::Result<Result<bool, Reply>> {
+async fn start(
+    out: &mut Output,
+    file: &SiteFile,
+    site: &Site,
+) -> anyhow::Result<Result<bool, Reply>> {
     let start = Start {
         file: file.path.clone(),
         site: site.name().to_string(),
@@ -135,6 +139,9 @@ async fn start(file: &SiteFile, site: &Site) -> anyhow::Result<Result<bool, Repl
     let location = terrace_lab::Location::of(&file.path, &start.site)?;
     if client::connect(&location).await?.is_some() {
         return Ok(Ok(false));
+    }
+    if is_missing(out, file) {
+        return Err(WrongCall("the site cannot come up".to_owned()).into());
     }
     let mut connection = client::start(&start).await?;
     connection

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use terrace_lab::Location;
 use terrace_site::model::Site;
-use terrace_site::problem::Report;
+use terrace_site::problem::{Problem, Report};
 
 use super::WrongCall;
 use super::output::{self, Output};
@@ -44,14 +44,19 @@ impl SiteFile {
     /// The site that the file describes. `None` when it has mistakes, which are printed, all of them.
     pub(crate) fn site(&self, out: &mut Output) -> Option<Site> {
         let loaded = terrace_site::load(&self.source);
-        if !loaded.problems.is_empty() {
-            let name = self.path.display().to_string();
-            out.warn(
-                Report::new(&name, &self.source, &loaded.problems)
-                    .render(output::errors_coloured()),
-            );
-        }
+        self.warn(out, &loaded.problems);
         loaded.site
+    }
+}
+
+impl SiteFile {
+    /// Prints what is wrong, or worth a warning, each with its line.
+    pub(crate) fn warn(&self, out: &mut Output, problems: &[Problem]) {
+        if !problems.is_empty() {
+            let name = self.path.display().to_string();
+            let report = Report::new(&name, &self.source, problems);
+            out.warn(report.render(output::errors_coloured()));
+        }
     }
 }
 

@@ -10,10 +10,11 @@ use terrace_lab::client::{self, Start};
 use terrace_protocol::control::{Reply, Request, Status};
 use terrace_service::clock::unix_millis;
 use terrace_site::model::Site;
-use terrace_site::problem::Report;
+use terrace_site::problem::{Problem, Severity};
 
 use super::client::{runtime, unexpected};
-use super::output::{self, Output, arrival, say};
+use super::on_disk;
+use super::output::{Output, arrival, note, say};
 use super::site_file::SiteFile;
 use super::{Outcome, WRONG_CALL};
 
@@ -45,7 +46,7 @@ impl Up {
         let Some(site) = file.site(out) else {
             return Ok(ExitCode::from(WRONG_CALL));
         };
-        if is_refused(out, &file, &site) {
+        if is_refused(out, &file, &site) || is_missing(out, &file) {
             return Ok(ExitCode::from(WRONG_CALL));
         }
         let name = site.name().to_string();
@@ -128,12 +129,20 @@ impl Up {
 /// Prints what the file has that cannot run yet, by line; whether there is anything.
 pub(crate) fn is_refused(out: &mut Output, file: &SiteFile, site: &Site) -> bool {
     let refused = terrace_site::not_yet(site);
-    if !refused.is_empty() {
-        let name = file.path.display().to_string();
-        let report = Report::new(&name, &file.source, &refused);
-        out.warn(report.render(output::errors_coloured()));
-    }
+    file.warn(out, &refused);
     !refused.is_empty()
+}
+
+/// Prints what the file names and is not there; whether the site cannot come up without it.
+pub(crate) fn is_missing(out: &mut Output, file: &SiteFile) -> bool {
+    let problems = on_disk::look(file);
+    let is_error = |problem: &Problem| problem.severity == Severity::Error;
+    let refused = problems.iter().any(is_error);
+    file.warn(out, &problems);
+    if refused {
+        note!(out, "Nothing was started, nothing was changed.");
+    }
+    refused
 }
 
 /// The file of the next stage, where files are numbered: `1-….kdl` beside `0-….kdl`.

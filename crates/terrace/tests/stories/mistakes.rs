@@ -107,6 +107,46 @@ fn a_bad_file_changes_nothing_and_every_mistake_is_named() {
 }
 
 #[test]
+fn what_the_file_names_and_is_not_there_is_named_before_anything_is_started() {
+    let directory = tempfile::tempdir().unwrap();
+    let call = |command: &[&str]| {
+        let mut call = std::process::Command::new(harness::binary());
+        call.args(command).current_dir(directory.path());
+        finish(call)
+    };
+    assert!(call(&["init"]).status.success());
+    let missing = |command: &[&str], code: i32, what: &[&str]| {
+        let output = call(command);
+        let said = both(&output);
+        assert_eq!(output.status.code(), Some(code), "{command:?}: {said}");
+        for word in what {
+            assert!(
+                said.contains(word),
+                "{command:?} did not say {word:?}: {said}"
+            );
+        }
+    };
+    let both_missing = [
+        "site.kdl:5:23",
+        "`public` is not there",
+        "site.kdl:6:21",
+        "`app` is not there",
+    ];
+    missing(&["check"], 0, &both_missing);
+    missing(
+        &["check", "--json"],
+        0,
+        &["\"not-there\"", "\"line\": 5", "\"severity\": \"warning\""],
+    );
+    missing(&["up"], 2, &both_missing);
+    missing(&["up", "--detach"], 2, &["mkdir ", "Nothing was started"]);
+    assert!(!directory.path().join(".terrace").exists());
+    fs::create_dir(directory.path().join("public")).unwrap();
+    fs::write(directory.path().join("app"), "").unwrap();
+    missing(&["up"], 2, &["`app` is a file, and no directory"]);
+}
+
+#[test]
 fn what_cannot_run_yet_is_refused_with_its_line() {
     let stacks = concat!(env!("CARGO_MANIFEST_DIR"), "/../../stacks");
     for (stack, word) in [

@@ -37,18 +37,21 @@ impl SearchPath {
         std::env::join_paths(&self.directories).unwrap_or_default()
     }
 
-    /// Which program this name finds, in words that change when it is replaced: path, size, time.
-    pub(super) fn identity(&self, name: &str) -> Option<String> {
+    /// The program that this name finds.
+    pub fn find(&self, name: &str) -> Option<PathBuf> {
         let executable = |candidate: &PathBuf| {
             fs::metadata(candidate)
                 .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
         };
-        let found = self
-            .directories
-            .iter()
+        let candidates = self.directories.iter();
+        candidates
             .map(|directory| directory.join(name))
-            .find(executable)?;
-        let real = found.canonicalize().ok()?;
+            .find(executable)
+    }
+
+    /// Which program this name finds, in words that change when it is replaced: path, size, time.
+    pub(super) fn identity(&self, name: &str) -> Option<String> {
+        let real = self.find(name)?.canonicalize().ok()?;
         let metadata = fs::metadata(&real).ok()?;
         Some(format!(
             "{name} {} {} {}.{:09}",

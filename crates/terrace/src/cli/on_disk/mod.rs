@@ -1,0 +1,355 @@
+//! Whether what a file names is there: directories, files, programs. `check` warns of what is missing, `up` refuses it
+//! before anything is started.
+
+mod programs;
+
+use std::fs::{self, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use terrace_app::launch;
+use terrace_app::release::SearchPath;
+use terrace_site::outside::{Code, Kind, Outside, outside};
+use terrace_site::problem::{Problem, Severity};
+
+use super::site_file::SiteFile;
+
+/// Where a host has something of its own: what the machine has there is not seen by its servers.
+const OWN: [&str; 3] = ["/tmp", "/run", "/var/lib/terrace"];
+/// Where releases are seen while they are built, and run.
+const RELEASES: &str = "/srv";
+
+/// What the file names and is not there, or is not what it has to be. An error: the site cannot come up without it.
+pub(crate) fn look(file: &SiteFile) -> Vec<Problem> {
+    let path = fs::canonicalize(&file.path).unwrap_or_else(|_| file.path.clone());
+    let look = Look {
+        base: path.parent().unwrap_or(Path::new("/")).to_owned(),
+        other_user: rustix::process::geteuid().is_root(),
+        path: std::env::var_os("PATH").unwrap_or_default(),
+        codes: Vec::new(),
+    };
+    look.all(&outside(&file.source))
+}
+
+/// The same, as warnings: the file itself is good.
+pub(crate) fn warnings(file: &SiteFile) -> Vec<Problem> {
+    let warn = |problem| Problem {
+        severity: Severity::Warning,
+        ..problem
+    };
+    look(file).into_iter().map(warn).collect()
+}
+
+struct Look {
+    /// What paths are relative to.
+    base: PathBuf,
+    /// Roles and apps run as users of their own.
+    other_user: bool,
+    /// The caller's PATH.
+    path: std::ffi::OsString,
+    /// The directories of `code=`.
+    codes: Vec<PathBuf>,
+}
+
+impl Look {
+    fn all(mut self, named: &[Outside]) -> Vec<Problem> {
+        let codes = named.iter().filter(|one| one.kind == Kind::Code);
+        self.codes = codes.map(|one| self.base.join(&one.text)).collect();
+        named.iter().filter_map(|one| self.one(one)).collect()
+    }
+
+    fn one(&self, named: &Outside) -> Option<Problem> {
+        match &named.kind {
+            Kind::Files => self.files(named),
+            Kind::Code => self.code(named),
+            Kind::Document(code) => self.document(named, code),
+            Kind::Keep(code) => self.keep(named, code),
+            Kind::Command { word, code } => self.command(named, word, code),
+            Kind::Pem(word) => self.pem(named, word),
+            Kind::Backup => self.backup(named),
+        }
+    }
+
+    fn files(&self, named: &Outside) -> Option<Problem> {
+        let path = self.base.join(&named.text);
+        let problem = self.directory(named, "static", &path).or_else(|| {
+            self.unseen(&path, &OWN)
+                .map(|own| unseen(named, "static", own))
+        });
+        if problem.is_none() && self.other_user && !is_open(&path) {
+            let message = format!("`static`: the web server cannot read `{}`", named.text);
+            let label = format!("chmod o+rx {}", path.display());
+            let problem = Problem::warning("not-readable", message, named.span, label);
+            return Some(problem.help("it runs as a user of its own"));
+        }
+        let inside = self.codes.iter().find(|code| path.starts_with(code));
+        let missing = problem
+            .as_ref()
+            .is_some_and(|problem| problem.code == "not-there");
+        match (problem, inside.filter(|code| code.is_dir() && missing)) {
+            (Some(problem), Some(code)) => Some(problem.help(format!(
+                "the web server reads it where it stands, in {}: what `build` makes is in the release, which it does not see. \
+                 Make it there once, or have the app serve it",
+                code.display()
+            ))),
+            (problem, _) => problem,
+        }
+    }
+
+    fn code(&self, named: &Outside) -> Option<Problem> {
+        let path = self.base.join(&named.text);
+        if let Some(problem) = self.directory(named, "code", &path) {
+            return Some(problem);
+        }
+        if path.starts_with(RELEASES) {
+            return Some(unseen(named, "code", RELEASES));
+        }
+        let mut entries = fs::read_dir(&path).into_iter().flatten().flatten();
+        let is_empty = entries.all(|entry| entry.file_name() == ".git");
+        is_empty.then(|| {
+            let message = format!("`code`: `{}` is empty", named.text);
+            let label = format!("put the code of the app into {}", path.display());
+            Problem::error("empty", message, named.span, label)
+        })
+    }
+
+    /// A directory that has to be there and to be readable.
+    fn directory(&self, named: &Outside, word: &str, path: &Path) -> Option<Problem> {
+        let text = &named.text;
+        let problem = |code, message: String, label: String| {
+            Some(Problem::error(code, message, named.span, label))
+        };
+        match fs::metadata(path) {
+            Err(error) => Some(missing(named, word, path, &error)),
+            Ok(found) if !found.is_dir() => problem(
+                "not-a-directory",
+                format!("`{word}`: `{text}` is {}, and no directory", kind(&found)),
+                format!("name the directory, such as {}", parent(text)),
+            ),
+            Ok(_) => match fs::read_dir(path) {
+                Err(error) => problem(
+                    "not-readable",
+                    format!("`{word}`: `{text}` cannot be read: {error}"),
+                    format!("look at it with: ls -ld {}", path.display()),
+                ),
+                Ok(_) => None,
+            },
+        }
+    }
+
+    /// Where the hosts have something of their own in the place of this path.
+    fn unseen(&self, path: &Path, own: &[&'static str]) -> Option<&'static str> {
+        let real = fs::canonicalize(path).ok()?;
+        let over = |own: &&&str| real.starts_with(own) && !real.starts_with(&self.base);
+        own.iter().find(over).copied()
+    }
+
+    fn document(&self, named: &Outside, code: &Code) -> Option<Problem> {
+        let directory = self.code_of(code)?;
+        let path = directory.join(&named.text);
+        let error = fs::metadata(&path).err()?;
+        let problem = missing(named, "php", &path, &error);
+        Some(may_be_built(problem, code))
+    }
+
+    /// A file of the code, or a directory with files, stands where a kept directory is to be.
+    fn keep(&self, named: &Outside, code: &Code) -> Option<Problem> {
+        let path = self.code_of(code)?.join(&named.text);
+        let found = fs::metadata(&path).ok()?;
+        let mut names = fs::read_dir(&path).into_iter().flatten().flatten();
+        let is_plain = |name: &std::ffi::OsString| !name.as_encoded_bytes().starts_with(b".");
+        let holds = names.find(|entry| is_plain(&entry.file_name()));
+        let what = match holds {
+            None if found.is_dir() => return None,
+            None => kind(&found).to_owned(),
+            Some(entry) => format!("a directory with {}", entry.file_name().display()),
+        };
+        let message = format!("`keep`: the code has {what} at `{}`", named.text);
+        let label = "move it away, or let .gitignore name it";
+        Some(Problem::warning("place-taken", message, named.span, label))
+    }
+
+    fn command(&self, named: &Outside, word: &str, code: &Code) -> Option<Problem> {
+        let required = programs::required(&named.text)?;
+        let directory = self.code_of(code)?;
+        let search = match word {
+            "build" => SearchPath::new(&self.path, self.other_user),
+            _ => SearchPath::new(launch::SEARCH_PATH.as_ref(), false),
+        };
+        // A PATH of its own is for what runs.
+        let known = word == "build" || !code.has_path;
+        required.iter().find_map(|program| {
+            let path = match program.contains('/') {
+                false if !known || search.find(program).is_some() => return None,
+                false => return Some(self.no_program(named, word, program, &search)),
+                true => directory.join(program),
+            };
+            let is_own = OWN
+                .iter()
+                .chain([&RELEASES])
+                .any(|own| Path::new(program).starts_with(own));
+            let error = fs::metadata(&path).err();
+            match error {
+                // The release may bring it, once it is built.
+                _ if is_own || (code.is_built && !Path::new(program).is_absolute()) => None,
+                Some(error) => Some(missing(named, word, &path, &error)),
+                None => not_executable(named, word, program, &path),
+            }
+        })
+    }
+
+    fn no_program(
+        &self,
+        named: &Outside,
+        word: &str,
+        program: &str,
+        search: &SearchPath,
+    ) -> Problem {
+        let message = format!("`{word}`: there is no program `{program}`");
+        let label = format!("install {program}, or correct its name");
+        let problem = Problem::error("no-such-program", message, named.span, label);
+        let all = SearchPath::new(&self.path, false);
+        match all.find(program) {
+            Some(own) if word == "build" => problem.help(format!(
+                "{} is yours alone: the app runs as a user of its own, who cannot reach it",
+                own.display()
+            )),
+            Some(own) => problem.help(format!(
+                "an app's PATH is {}: name {} with its whole path, or give the app another PATH with `env`",
+                launch::SEARCH_PATH,
+                own.display()
+            )),
+            None => {
+                let directories = search.directories.iter();
+                let listed: Vec<_> = directories.map(|one| one.display().to_string()).collect();
+                problem.help(format!("it is sought in {}", listed.join(", ")))
+            }
+        }
+    }
+
+    fn pem(&self, named: &Outside, word: &str) -> Option<Problem> {
+        let path = self.base.join(&named.text);
+        let problem = |error: io::Error| missing(named, word, &path, &error);
+        match fs::metadata(&path) {
+            Err(error) => Some(problem(error)),
+            Ok(found) if !found.is_file() => {
+                let message = format!("`{word}`: `{}` is {}", named.text, kind(&found));
+                let label = "a file in PEM format is expected";
+                Some(Problem::error("not-a-file", message, named.span, label))
+            }
+            Ok(_) => fs::File::open(&path).err().map(problem),
+        }
+    }
+
+    fn backup(&self, named: &Outside) -> Option<Problem> {
+        let path = self.base.join(&named.text);
+        fs::metadata(&path)
+            .is_ok()
+            .then(|| self.directory(named, "to", &path))?
+    }
+
+    /// The directory of an app's code. `None`: it is not there, which is reported once.
+    fn code_of(&self, code: &Code) -> Option<PathBuf> {
+        Some(self.base.join(&code.path)).filter(|path| path.is_dir())
+    }
+}
+
+/// What the file names is not there, or nobody can tell.
+fn missing(named: &Outside, word: &str, path: &Path, error: &io::Error) -> Problem {
+    let text = &named.text;
+    let shown = path.display();
+    let leads = fs::read_link(path).ok();
+    let (code, what, label) = match (error.kind(), leads) {
+        (ErrorKind::NotFound, Some(leads)) => (
+            "not-there",
+            format!("is a link to {}, which is not there", leads.display()),
+            "let it lead to what is there".to_owned(),
+        ),
+        (ErrorKind::NotFound, None) => (
+            "not-there",
+            "is not there".to_owned(),
+            match word {
+                "static" | "code" => format!("mkdir {shown}, or correct the path"),
+                _ => format!("it is sought at {shown}"),
+            },
+        ),
+        _ => (
+            "not-readable",
+            format!("cannot be looked at: {error}"),
+            format!("it is sought at {shown}"),
+        ),
+    };
+    let subject = match word {
+        "static" | "code" | "cert" | "key" | "php" => format!("`{text}`"),
+        _ => format!("{shown}"),
+    };
+    Problem::error(
+        code,
+        format!("`{word}`: {subject} {what}"),
+        named.span,
+        label,
+    )
+}
+
+fn may_be_built(problem: Problem, code: &Code) -> Problem {
+    if code.is_built {
+        return Problem {
+            severity: Severity::Warning,
+            ..problem
+        };
+    }
+    problem
+}
+
+fn not_executable(named: &Outside, word: &str, program: &str, path: &Path) -> Option<Problem> {
+    let found = fs::metadata(path).ok()?;
+    if found.is_file() && found.permissions().mode() & 0o111 != 0 {
+        return None;
+    }
+    let message = format!("`{word}`: {program} is no program");
+    let label = match found.is_file() {
+        true => format!("chmod +x {}", path.display()),
+        false => format!("{} is {}", path.display(), kind(&found)),
+    };
+    Some(Problem::error(
+        "no-such-program",
+        message,
+        named.span,
+        label,
+    ))
+}
+
+fn unseen(named: &Outside, word: &str, own: &str) -> Problem {
+    let message = format!("`{word}`: the servers do not see `{}`", named.text);
+    let problem = Problem::error(
+        "not-seen",
+        message,
+        named.span,
+        format!("move it out of {own}"),
+    );
+    problem.help(format!("every server has a {own} of its own"))
+}
+
+/// Other users may list the directory, and open what is in it.
+fn is_open(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o005 == 0o005)
+}
+
+fn kind(found: &Metadata) -> &'static str {
+    match (found.is_dir(), found.is_file()) {
+        (true, _) => "a directory",
+        (_, true) => "a file",
+        _ => "neither a file nor a directory",
+    }
+}
+
+/// `public/index.html` → `public`.
+fn parent(text: &str) -> String {
+    let parent = Path::new(text).parent();
+    let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new(".")).display().to_string()
+}
+
+#[cfg(test)]
+mod tests;
