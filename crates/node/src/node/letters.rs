@@ -55,8 +55,10 @@ pub(crate) struct Routing {
     pub(crate) primary: String,
     /// The primary is being changed: statements wait.
     pub(crate) hold: bool,
-    /// The servers that replicate from it, each with the milliseconds that it is behind.
-    pub(crate) lags: Vec<(String, u64)>,
+    /// Its replicas, each with the milliseconds that it is behind; `None`: it receives nothing now.
+    pub(crate) replicas: Vec<(String, Option<u64>)>,
+    /// Every write that was acknowledged has been received by one of them.
+    pub(crate) vouched: bool,
 }
 
 /// A letter that has come.

@@ -29,9 +29,11 @@ pub struct RouterPlan {
     pub users: Vec<DatabaseUser>,
     /// What a replica may answer.
     pub reads: Reads,
-    /// A replica further behind is not read from.
+    /// A replica that is further behind is not read from while the primary serves.
     #[serde(with = "millis")]
     pub lag_limit: Duration,
+    /// Every write that was acknowledged has been received by a replica.
+    pub vouched: bool,
 }
 
 /// One database, as the node knows it.
@@ -41,7 +43,9 @@ pub struct TargetPlan {
     pub server: String,
     /// Where it listens.
     pub address: SocketAddr,
-    /// Milliseconds that it was behind when last asked; `None`: it does not replicate.
+    /// It is a replica of this primary, whether it receives or not.
+    pub replica: bool,
+    /// Milliseconds that it was behind when last asked; `None`: it does not replicate now.
     pub lag: Option<u64>,
 }
 
@@ -51,11 +55,17 @@ impl RouterPlan {
         self.targets.iter().find(|one| one.server == self.primary)
     }
 
-    /// The replica to read from: the nearest that is not too far behind.
+    /// The replica to read from while the primary serves: the nearest that is not too far behind.
     pub fn replica(&self) -> Option<&TargetPlan> {
         let limit = self.lag_limit.as_millis();
         let near = |one: &&TargetPlan| one.lag.is_some_and(|lag| u128::from(lag) <= limit);
-        let mut replicas = self.targets.iter().filter(|one| one.server != self.primary);
-        replicas.find(near).filter(|_| self.reads != Reads::Primary)
+        self.replicas().find(near)
+    }
+
+    /// The replicas that can be read without the primary, with what they have: the nearest first.
+    pub fn replicas(&self) -> impl Iterator<Item = &TargetPlan> {
+        let read = self.reads != Reads::Primary;
+        let of_primary = move |one: &&TargetPlan| read && one.replica && one.server != self.primary;
+        self.targets.iter().filter(of_primary)
     }
 }

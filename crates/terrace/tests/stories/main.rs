@@ -21,6 +21,7 @@ mod outputs;
 mod people;
 mod primary;
 mod processes;
+mod reading;
 mod rootless;
 mod spread;
 mod visitor;

@@ -22,7 +22,7 @@ fn least() -> usize {
 }
 
 /// Stage 1, up, with the guest book's table on both servers.
-fn open_book() -> Site {
+pub(crate) fn open_book() -> Site {
     let site = Site::stage1();
     site.up();
     site.on("internet", &["curl", "-sf", "http://www.foobar.com/"]);
@@ -35,7 +35,7 @@ fn open_book() -> Site {
 }
 
 /// The server that takes writes.
-fn primary(site: &Site) -> Option<String> {
+pub(crate) fn primary(site: &Site) -> Option<String> {
     let writable = |server: &serde_json::Value| {
         harness::roles(server).any(|role| role["database"]["writable"] == true)
     };
@@ -52,7 +52,7 @@ fn other(server: &str) -> &'static str {
 }
 
 /// Every role serves, and the replica holds what is acknowledged.
-fn wait_until_well(site: &Site) {
+pub(crate) fn wait_until_well(site: &Site) {
     wait_until("every role serves", || {
         site.servers().iter().all(harness::serves)
     });
@@ -77,7 +77,7 @@ fn sql(site: &Site, server: &str, statement: &str) -> String {
 }
 
 /// The messages in the guest book of a server that begin with this word.
-fn rows(site: &Site, server: &str, word: &str) -> BTreeSet<String> {
+pub(crate) fn rows(site: &Site, server: &str, word: &str) -> BTreeSet<String> {
     let question = format!("SELECT message FROM foobar.entries WHERE message LIKE '{word}-%'");
     sql(site, server, &question)
         .lines()

@@ -16,6 +16,7 @@ use terrace_database::failover::{self, Action, Epoch, Event, Machine, Phase, Rec
 use terrace_protocol::node::Order;
 use terrace_protocol::report::{RoleReport, State};
 use terrace_service::clock;
+use terrace_site::model::Ack;
 use terrace_site::plan::{ControllerPlan, Part as Kind};
 
 use super::{Part, ended};
@@ -255,23 +256,23 @@ impl Controller {
         let (Some((epoch, primary)), Some(plan)) = (&self.routing, &self.plan) else {
             return;
         };
-        let lag = |(name, heard): (&String, &Heard)| {
+        let replica = |(name, heard): (&String, &Heard)| {
             let Report::Up(standing) = &heard.member.report else {
                 return None;
             };
-            let link = standing.link.as_ref()?;
-            let follows = link.running && link.source == *primary && heard.at.elapsed() < SILENT;
-            let lag = link.lag.filter(|_| follows)?;
-            Some((
-                name.clone(),
-                u64::try_from(lag.as_millis()).unwrap_or(u64::MAX),
-            ))
+            let link = standing.link.as_ref();
+            let link = link.filter(|link| link.source == *primary && !link.diverged)?;
+            let follows = link.running && heard.at.elapsed() < SILENT;
+            let millis = |lag: Duration| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
+            Some((name.clone(), link.lag.filter(|_| follows).map(millis)))
         };
+        let safe = |machine: &Machine| machine.record().is_safe();
         let routing = Routing {
             epoch: *epoch,
             primary: primary.clone(),
             hold: self.hold,
-            lags: self.heard.iter().filter_map(lag).collect(),
+            replicas: self.heard.iter().filter_map(replica).collect(),
+            vouched: plan.ack != Ack::None && self.machine.as_ref().is_some_and(safe),
         };
         for router in &plan.routers {
             let post = &self.part.context.post;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use terrace_database::failover::{Answer, Command, Report, Run, Standing, Token};
-use terrace_database::replication::{self, Peer};
+use terrace_database::replication::{self, Passwords, Peer};
 use terrace_database::{Error, Instance, Processes, Updated};
 use terrace_service::SecretStore;
 use terrace_site::plan::ClusterPlan;
@@ -238,9 +238,10 @@ impl Database {
             (peer.server, about)
         });
         let secrets = SecretStore::new(&self.part.context.home.secrets);
-        let password = match secrets.read_or_generate(PASSWORD) {
-            Ok(password) => password,
-            Err(error) => {
+        let read = |name| secrets.read_or_generate(name);
+        let passwords = match (read(PASSWORD), read(replication::ROUTER_SECRET)) {
+            (Ok(replicas), Ok(routers)) => Passwords { replicas, routers },
+            (Err(error), _) | (_, Err(error)) => {
                 tracing::error!(%error, "replicas cannot log in");
                 return None;
             }
@@ -250,7 +251,7 @@ impl Database {
             instance.control_options(),
             instance.server_id(),
             peers.collect(),
-            password,
+            passwords,
         ))
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A plan knows who is primary at a site's birth; this knows who is now, how far replicas are behind, and whether
 //! statements wait. What was said last holds while the controller is away, but for the lags: a replica of which nothing
-//! is heard is not read from.
+//! is heard is not read from while the primary serves.
 
 use std::time::{Duration, Instant};
 
@@ -45,12 +45,12 @@ impl Routes {
             plan.epoch = said.epoch.0;
             plan.primary.clone_from(&said.primary);
             plan.hold = said.hold;
+            plan.vouched = said.vouched;
             for target in &mut plan.targets {
-                let lag = said
-                    .lags
-                    .iter()
-                    .find(|(server, _)| *server == target.server);
-                target.lag = lag.map(|(_, lag)| *lag).filter(|_| !self.stale);
+                let mut replicas = said.replicas.iter();
+                let replica = replicas.find(|(server, _)| *server == target.server);
+                target.replica = replica.is_some();
+                target.lag = replica.and_then(|(_, lag)| *lag).filter(|_| !self.stale);
             }
         }
         plan

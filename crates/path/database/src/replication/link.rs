@@ -144,7 +144,7 @@ impl Member {
             host: &peer.host,
             port: peer.port,
             user,
-            password: &self.password,
+            password: &self.passwords.replicas,
         }
     }
 

@@ -67,25 +67,32 @@ pub struct Member {
     options: Opts,
     pub(super) server_id: u32,
     pub(super) peers: BTreeMap<String, Peer>,
-    pub(super) password: Secret,
+    pub(super) passwords: Passwords,
+}
+
+/// What others log in with.
+pub struct Passwords {
+    /// Replicas.
+    pub replicas: Secret,
+    /// SQL routers, to ask how far a replica is.
+    pub routers: Secret,
 }
 
 impl Member {
-    /// The server behind these options, which log in as the control account. `password` is that of the
-    /// replication accounts.
+    /// The server behind these options, which log in as the control account.
     pub fn new(
         engine: Engine,
         options: Opts,
         server_id: u32,
         peers: BTreeMap<String, Peer>,
-        password: Secret,
+        passwords: Passwords,
     ) -> Self {
         Self {
             engine,
             options,
             server_id,
             peers,
-            password,
+            passwords,
         }
     }
 
@@ -117,12 +124,16 @@ impl Member {
         let ids = self.peers.values().map(|peer| peer.server_id).chain(own);
         let replicas = ids.map(|id| {
             let user = statements::replica_user(id);
-            let make = statements::make_account(&user, &self.password);
+            let make = statements::make_account(&user, &self.passwords.replicas);
             (user, make)
         });
-        let copy = statements::make_copy_account(self.engine, &self.password);
-        let copy = std::iter::once((statements::COPY_USER.to_owned(), copy));
-        for (user, make) in replicas.chain(copy) {
+        let copy = statements::make_copy_account(self.engine, &self.passwords.replicas);
+        let router = statements::make_router_account(self.engine, &self.passwords.routers);
+        let others = [
+            (statements::COPY_USER.to_owned(), copy),
+            (statements::ROUTER_USER.to_owned(), router),
+        ];
+        for (user, make) in replicas.chain(others) {
             if !there.contains(&user) {
                 bounded(self.write_ajar(&mut conn, make)).await?;
             }

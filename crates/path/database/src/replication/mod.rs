@@ -5,10 +5,26 @@
 //! by [`crate::seed`]. What decides is not here: every function does one thing, bounded in time, that may
 //! be done again.
 
+use terrace_site::plan::Engine;
+
+use crate::gtid::Position;
+
 mod drain;
 mod link;
 mod member;
 mod standing;
 pub mod statements;
 
-pub use member::{Error, Member, Peer};
+pub use member::{Error, Member, Passwords, Peer};
+pub use statements::ROUTER_USER;
+
+/// The password of [`ROUTER_USER`] among the site's secrets.
+pub const ROUTER_SECRET: &str = "database/router";
+
+/// How far a server is, received or applied, whichever is further. Whoever asks may watch replication.
+///
+/// # Errors
+/// When it does not say.
+pub async fn position(engine: Engine, conn: &mut mysql_async::Conn) -> Result<Position, Error> {
+    standing::position(engine, conn).await
+}

@@ -47,6 +47,18 @@ pub fn make_copy_account(engine: Engine, password: &Secret) -> Vec<String> {
     make_account_with(right, COPY_USER, password)
 }
 
+/// The account over which SQL routers ask a replica how far it has received.
+pub const ROUTER_USER: &str = "terrace_router";
+
+/// The same of [`ROUTER_USER`], with the right to ask that and no other.
+pub fn make_router_account(engine: Engine, password: &Secret) -> Vec<String> {
+    let right = match engine {
+        Engine::Mariadb => "SLAVE MONITOR",
+        Engine::Mysql => "REPLICATION CLIENT",
+    };
+    make_account_with(right, ROUTER_USER, password)
+}
+
 fn make_account_with(right: &str, user: &str, password: &Secret) -> Vec<String> {
     let who = account(user, "%");
     let password = quote(password.expose());

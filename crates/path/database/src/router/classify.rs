@@ -94,7 +94,8 @@ fn stays(route: Route) -> bool {
     )
 }
 
-fn one(tokens: &[Token<'_>]) -> Route {
+/// The route of one statement.
+pub(super) fn one(tokens: &[Token<'_>]) -> Route {
     match statement(tokens) {
         Route::Primary | Route::Inserted if sets_variable(tokens) => Route::PrimaryHolds,
         route => route,

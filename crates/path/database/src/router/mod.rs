@@ -9,10 +9,12 @@ mod functions;
 pub mod lexer;
 mod newest;
 mod presence;
+mod received;
 pub mod role;
 mod session;
 mod settings;
 mod shared;
+mod token;
 pub mod wire;
 
 pub use role::{run, serve};

@@ -2,8 +2,8 @@
 //!
 //! Writes come through other routers too, so what this one has written is not enough: whoever reads asks the primary
 //! how far it is, after the reader's own question came. All who ask while one question is under way share the next.
-//! While the primary cannot be asked, replicas answer by what was written here, so that a site whose primary is gone
-//! can still be read.
+//! While the primary cannot be asked, its replicas are: what was acknowledged has been received by one of them, so they
+//! answer with what they have, and a site whose primary is gone is read as before.
 //!
 //! Sessions hear of their commits in any order, so what is known only grows; but a new primary begins a new epoch, and
 //! where a failover has accepted loss it has less than the one before. What it says of itself then counts alone.
@@ -15,8 +15,10 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
+use super::received::Replicas;
 use super::session::Backend;
 use super::shared::{Known, Shared, lock};
+use super::token::Token;
 use super::wire::handshake::Answer;
 use crate::gtid::Position;
 
@@ -24,47 +26,6 @@ use crate::gtid::Position;
 const ANSWERS_WITHIN: Duration = Duration::from_millis(200);
 /// While it is away it is asked again after this.
 const AGAIN: Duration = Duration::from_millis(100);
-
-/// The newest position that the primary is known to have.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Token {
-    /// Counts changes.
-    pub version: u64,
-    epoch: u64,
-    /// The position; `None`: nothing is known yet.
-    pub position: Option<Position>,
-}
-
-impl Token {
-    /// Something was committed in this epoch.
-    fn add(&mut self, epoch: u64, committed: Position) {
-        if epoch < self.epoch {
-            return;
-        }
-        let known = self.position.clone();
-        self.set(match known {
-            Some(known) => known.union(committed),
-            None => committed,
-        });
-    }
-
-    /// The primary of this epoch has said how far it is.
-    fn stand(&mut self, epoch: u64, position: Position) {
-        if epoch > self.epoch {
-            self.epoch = epoch;
-            self.set(position);
-        } else {
-            self.add(epoch, position);
-        }
-    }
-
-    fn set(&mut self, position: Position) {
-        if self.position.as_ref() != Some(&position) {
-            self.version += 1;
-            self.position = Some(position);
-        }
-    }
-}
 
 /// Who asks, and what was answered.
 #[derive(Debug, Default)]
@@ -78,6 +39,9 @@ pub struct Newest {
     /// The last of them that was answered.
     answered: watch::Sender<u64>,
     away: AtomicBool,
+    left: Notify,
+    /// The replica that has most, when the primary was away last.
+    furthest: Mutex<Option<String>>,
 }
 
 impl Newest {
@@ -95,8 +59,13 @@ impl Newest {
     /// It could not be reached, or was.
     pub fn set_away(&self, away: bool) {
         if self.away.swap(away, Ordering::Relaxed) != away && away {
-            self.asking.notify_one();
+            self.left.notify_one();
         }
+    }
+
+    /// The replica that has everything that was acknowledged, or most of it, where the primary could not be asked.
+    pub fn furthest(&self) -> Option<String> {
+        lock(&self.furthest).clone()
     }
 
     /// A session has committed this, at the primary of this epoch.
@@ -110,17 +79,27 @@ impl Newest {
         self.version.store(token.version, Ordering::Release);
     }
 
+    /// The primary is away, and these replicas have received so much, the nearest first.
+    fn received(&self, received: &[(String, Position)], vouched: bool) {
+        let all = received.iter().map(|(_, position)| position.clone());
+        let all = all.reduce(Position::union);
+        self.change(|token| token.received(all, vouched));
+        let needed = lock(&self.token).position.clone();
+        let behind = |position: &Position| {
+            let needed = needed.as_ref();
+            needed.map_or(0, |needed| position.behind(needed))
+        };
+        let furthest = received.iter().min_by_key(|(_, position)| behind(position));
+        *lock(&self.furthest) = furthest.map(|(server, _)| server.clone());
+    }
+
     /// What is known; `None`: no more than at this version.
     pub fn after(&self, version: u64) -> Option<Token> {
         (self.version.load(Ordering::Acquire) > version).then(|| lock(&self.token).clone())
     }
 
-    /// Waits until the position that the token holds is one that the primary had after this call; or until it
-    /// is known that the primary cannot be asked.
+    /// Waits until the position that the token holds has everything that was acknowledged before this call.
     pub async fn ask(&self) {
-        if self.is_away() {
-            return;
-        }
         let own = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
         self.asking.notify_one();
         let mut answered = self.answered.subscribe();
@@ -132,100 +111,78 @@ impl Newest {
 /// Answers all who ask, for as long as the router runs.
 pub async fn answer(shared: Arc<Shared>) {
     let newest = &shared.newest;
-    let mut primary: Option<Backend> = None;
+    let mut primary = Primary::default();
+    let mut replicas = Replicas::default();
     loop {
-        if newest.is_away() {
-            sleep(AGAIN).await;
-        } else {
-            newest.asking.notified().await;
-        }
+        newest.asking.notified().await;
         let mut asked = newest.asked.load(Ordering::Acquire);
         let known = shared.known();
-        if primary
-            .as_ref()
-            .is_some_and(|one| one.epoch != known.plan.epoch)
-        {
-            primary = None;
-        }
-        let position = timeout(ANSWERS_WITHIN, position(&shared, &known, &mut primary)).await;
-        match position {
-            Ok(Some(position)) => {
-                newest.change(|token| token.stand(known.plan.epoch, position));
-                newest.set_away(false);
-            }
-            _ => {
-                primary = None;
-                newest.set_away(true);
-                // Who has come meanwhile would hear nothing else, only later.
-                asked = newest.asked.load(Ordering::Acquire);
-            }
+        if newest.is_away() || !primary.says(&shared, &known).await {
+            newest.set_away(true);
+            // Who has come meanwhile would hear nothing else, only later.
+            asked = newest.asked.load(Ordering::Acquire);
+            let received = replicas.ask(&shared, &known).await;
+            newest.received(&received, known.plan.vouched);
         }
         newest.answered.send_replace(asked);
     }
 }
 
-async fn position(
-    shared: &Shared,
-    known: &Known,
-    primary: &mut Option<Backend>,
-) -> Option<Position> {
-    if primary.is_none() {
-        let target = known.plan.primary()?;
-        let (user, password) = known.anybody()?;
-        let answer = Answer::of(user);
-        let fresh = Backend::connect(shared, target, known.plan.epoch, &answer, password).await;
-        *primary = Some(fresh.ok()?);
+/// Looks for a primary that is away until it is there again.
+pub async fn look_out(shared: Arc<Shared>) {
+    let newest = &shared.newest;
+    let mut primary = Primary::default();
+    loop {
+        newest.left.notified().await;
+        while newest.is_away() {
+            sleep(AGAIN).await;
+            if primary.says(&shared, &shared.known()).await {
+                newest.set_away(false);
+            }
+        }
+        primary = Primary::default();
     }
-    primary.as_mut()?.position().await.ok()?
+}
+
+/// A connection to the primary, for questions of the router's own.
+#[derive(Default)]
+struct Primary(Option<Backend>);
+
+impl Primary {
+    /// Asks how far it is, and keeps the answer; `false`: it does not say.
+    async fn says(&mut self, shared: &Shared, known: &Known) -> bool {
+        let epoch = known.plan.epoch;
+        self.0.take_if(|one| one.epoch != epoch);
+        let position = timeout(ANSWERS_WITHIN, self.position(shared, known)).await;
+        let Ok(Some(position)) = position else {
+            self.0 = None;
+            return false;
+        };
+        shared.newest.change(|token| token.stand(epoch, position));
+        true
+    }
+
+    async fn position(&mut self, shared: &Shared, known: &Known) -> Option<Position> {
+        if self.0.is_none() {
+            let target = known.plan.primary()?;
+            let (user, password) = known.anybody()?;
+            let answer = Answer::of(user);
+            let epoch = known.plan.epoch;
+            let fresh = Backend::connect(shared, target, epoch, &answer, password).await;
+            self.0 = Some(fresh.ok()?);
+        }
+        self.0.as_mut()?.position().await.ok()?
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use terrace_service::SecretStore;
     use terrace_site::model::Reads;
-    use terrace_site::plan::{DatabaseUser, Engine, RouterPlan, SecretName, TargetPlan};
+    use terrace_site::plan::{DatabaseUser, RouterPlan, SecretName, TargetPlan};
 
     use super::super::shared::Told;
     use super::*;
-
-    fn known(changes: impl FnOnce(&mut Token)) -> String {
-        let mut token = Token::default();
-        changes(&mut token);
-        token.position.map_or(String::new(), |one| one.to_string())
-    }
-
-    fn mariadb(text: &str) -> Position {
-        Position::parse(Engine::Mariadb, text).unwrap()
-    }
-
-    #[test]
-    fn commits_that_are_told_late_take_nothing_back() {
-        let told = known(|token| {
-            token.add(1, mariadb("0-1-10"));
-            token.add(1, mariadb("0-1-9"));
-            assert_eq!(token.version, 1);
-        });
-        assert_eq!(told, "0-1-10");
-        let source = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
-        let mysql =
-            |text: &str| Position::parse(Engine::Mysql, &format!("{source}:{text}")).unwrap();
-        let told = known(|token| {
-            token.stand(1, mysql("1-80"));
-            token.add(1, mysql("77"));
-            token.add(1, mysql("81"));
-        });
-        assert_eq!(told, format!("{source}:1-81"));
-    }
-
-    #[test]
-    fn what_a_failover_has_given_up_is_not_waited_for() {
-        let told = known(|token| {
-            token.stand(1, mariadb("0-1-100"));
-            token.stand(2, mariadb("0-2-95"));
-            token.add(1, mariadb("0-1-101"));
-        });
-        assert_eq!(told, "0-2-95");
-    }
 
     /// A router before a primary that lets everybody connect and never says a word.
     fn before_silence(listener: &std::net::TcpListener, secrets: &std::path::Path) -> Arc<Shared> {
@@ -235,6 +192,7 @@ mod tests {
             targets: vec![TargetPlan {
                 server: "db-1".into(),
                 address: listener.local_addr().unwrap(),
+                replica: false,
                 lag: None,
             }],
             epoch: 1,
@@ -246,6 +204,7 @@ mod tests {
             }],
             reads: Reads::OwnWrites,
             lag_limit: Duration::from_secs(10),
+            vouched: false,
         };
         let told = Told::new(plan, &SecretStore::new(secrets));
         let known = Known::from(told.unwrap_or_else(|error| panic!("{error}")));

@@ -34,6 +34,7 @@ async fn serve_shared(shared: Arc<Shared>, listeners: Vec<TcpListener>) -> io::R
     // For as long as anybody reads: until this returns.
     let mut answering = JoinSet::new();
     answering.spawn(newest::answer(Arc::clone(&shared)));
+    answering.spawn(newest::look_out(Arc::clone(&shared)));
     let places = Arc::new(tokio::sync::Semaphore::new(CLIENTS));
     for listener in listeners {
         listener.set_nonblocking(true)?;
@@ -193,10 +194,11 @@ fn report(id: &str, running: Option<&Running>, generation: u64, since: u64) -> R
         let primary = known
             .as_ref()
             .is_some_and(|known| known.plan.primary == target.server);
-        let reason = match (primary, target.lag) {
-            (true, _) => "primary".to_owned(),
-            (false, Some(lag)) => format!("replica, {lag} ms behind"),
-            (false, None) => "does not replicate".to_owned(),
+        let reason = match (primary, target.replica, target.lag) {
+            (true, _, _) => "primary".to_owned(),
+            (false, true, Some(lag)) => format!("replica, {lag} ms behind"),
+            (false, true, None) => "replica, receives nothing now".to_owned(),
+            (false, false, _) => "does not replicate".to_owned(),
         };
         UpstreamReport {
             instance: format!("{}/database", target.server),

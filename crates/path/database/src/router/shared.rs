@@ -9,6 +9,8 @@ use terrace_service::{Secret, SecretStore, secret};
 use terrace_site::plan::RouterPlan;
 use tokio::sync::{Semaphore, watch};
 
+use crate::replication::ROUTER_SECRET;
+
 use super::newest::Newest;
 use super::presence::{Client, Presence};
 use super::wire::handshake::Greeting;
@@ -24,6 +26,7 @@ const FIRST: u32 = 0x4000_0000;
 pub struct Told {
     plan: RouterPlan,
     passwords: BTreeMap<String, String>,
+    own: String,
 }
 
 impl Told {
@@ -37,7 +40,12 @@ impl Told {
             Ok((user.name.clone(), password.expose().to_owned()))
         };
         let passwords = plan.users.iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { plan, passwords })
+        let own = secrets.read_or_generate(ROUTER_SECRET)?;
+        Ok(Self {
+            plan,
+            passwords,
+            own: own.expose().to_owned(),
+        })
     }
 }
 
@@ -46,6 +54,8 @@ pub struct Known {
     /// The plan.
     pub plan: RouterPlan,
     passwords: HashMap<String, Secret>,
+    /// Of [`ROUTER_USER`](crate::replication::ROUTER_USER).
+    pub own: Secret,
 }
 
 impl From<Told> for Known {
@@ -53,6 +63,7 @@ impl From<Told> for Known {
         let passwords = told.passwords.into_iter();
         Self {
             plan: told.plan,
+            own: Secret::new(told.own),
             passwords: passwords
                 .map(|(user, password)| (user, Secret::new(password)))
                 .collect(),

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use terrace_database::failover::{Answer, Command, Epoch, Standing};
 use terrace_database::gtid::Position;
 use terrace_database::instance::engine;
-use terrace_database::replication::{Member, Peer};
+use terrace_database::replication::{Member, Passwords, Peer, ROUTER_SECRET};
 use terrace_database::{Instance, Processes};
 use terrace_service::Secret;
 use terrace_site::plan::Engine;
@@ -98,8 +98,17 @@ impl Half {
             self.instance.control_options(),
             self.bench.plan.server_id,
             self.peers.clone(),
-            Secret::new("replicas' own".into()),
+            self.passwords(),
         )
+    }
+
+    /// What replicas and routers log in with.
+    pub fn passwords(&self) -> Passwords {
+        let own = self.bench.settings.secrets.read_or_generate(ROUTER_SECRET);
+        Passwords {
+            replicas: Secret::new("replicas' own".into()),
+            routers: own.unwrap_or_else(|error| panic!("{error}")),
+        }
     }
 
     pub async fn obey(&self, command: Command) -> Answer {
@@ -194,19 +203,38 @@ pub async fn pair() -> Option<(Half, Half)> {
 }
 
 /// The same, on benches of which one may be special.
-pub async fn pair_on(first: Bench, mut second: Bench) -> (Half, Half) {
-    second.settings.secrets = first.settings.secrets.clone();
-    let peers = BTreeMap::from([("db-1".into(), peer(1)), ("db-2".into(), peer(2))]);
+pub async fn pair_on(first: Bench, second: Bench) -> (Half, Half) {
+    let (one, mut others) = together(first, vec![second]).await;
+    (one, others.remove(0))
+}
+
+/// A primary `db-1` with two replicas, `db-2` and `db-3`, which acknowledge.
+pub async fn trio() -> Option<(Half, Vec<Half>)> {
+    let others = vec![Bench::warm().await?, Bench::warm().await?];
+    Some(together(Bench::warm().await?, others).await)
+}
+
+async fn together(first: Bench, others: Vec<Bench>) -> (Half, Vec<Half>) {
+    let ids = 1..=u32::try_from(others.len() + 1).unwrap();
+    let peers = ids.map(|id| (format!("db-{id}"), peer(id))).collect();
+    let secrets = first.settings.secrets.clone();
     let one = Half::new(first, 1, &peers).await.opened().await;
-    let two = Half::new(second, 2, &peers).await;
     let mut app = one.bench.app().await.unwrap();
     app.query_drop("CREATE TABLE entries (id BIGINT PRIMARY KEY)")
         .await
         .unwrap();
-    attached(two.attach("db-1", true).await);
+    let mut replicas = Vec::new();
+    for (id, mut bench) in (2..).zip(others) {
+        bench.settings.secrets = secrets.clone();
+        let replica = Half::new(bench, id, &peers).await;
+        attached(replica.attach("db-1", true).await);
+        replicas.push(replica);
+    }
     let position = one.done(Command::SemiSync(true)).await;
-    two.done(Command::Apply(position)).await;
-    (one, two)
+    for replica in &replicas {
+        replica.done(Command::Apply(position.clone())).await;
+    }
+    (one, replicas)
 }
 
 pub fn attached(answer: Answer) {

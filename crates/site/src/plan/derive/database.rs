@@ -102,6 +102,7 @@ pub(super) fn router(site: &Site, wiring: &Wiring, server: &Server) -> Option<Ro
             Some(TargetPlan {
                 server: wiring.instance(&flow.to)?.server.to_string(),
                 address: SocketAddr::new(flow.address, DATABASE),
+                replica: false,
                 lag: None,
             })
         })
@@ -118,6 +119,7 @@ pub(super) fn router(site: &Site, wiring: &Wiring, server: &Server) -> Option<Ro
         users: users(database),
         reads: database.reads(),
         lag_limit: LAG_LIMIT,
+        vouched: false,
     };
     Some(RolePlan {
         id,

@@ -12,9 +12,10 @@ use super::Side;
 use super::statements::Definitions;
 
 use crate::gtid::Position;
-use crate::router::newest::{Newest, Token};
+use crate::router::newest::Newest;
 use crate::router::presence::{Client, Seat};
 use crate::router::shared::{Count, Shared};
+use crate::router::token::Token;
 use crate::router::wire::handshake::Answer;
 use crate::router::wire::{Ok as OkPacket, Response, Seen, Shape, Wire, capability, login, status};
 
@@ -109,11 +110,7 @@ impl Backend {
             reached: 0,
             asked: false,
             seat: None,
-            engine: if greeting.version.windows(7).any(|part| part == b"MariaDB") {
-                Engine::Mariadb
-            } else {
-                Engine::Mysql
-            },
+            engine: greeting.engine(),
             shape,
         };
         shared.set_greeting(greeting);

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::backend::Backend;
 use super::exchange::Answered;
 use super::lost::{self, Sent};
-use super::{End, Session, Side};
+use super::{End, HOLD, Session, Side};
 use crate::router::classify::{Reason, Route, classify, of_server};
 use crate::router::lexer::{Lexer, Token};
 use crate::router::wire::{Response, Shape, WHOLE, error_packet, status};
@@ -41,6 +41,7 @@ impl Session {
             0x01 => return Ok(false),
             // Whoever pings wants to know whether it can go on, and here it can.
             0x0e if self.is_idle() && !self.held.variables => return self.agree().await,
+            0x1f if self.is_primary_away() => return self.reset_without_primary().await,
             0x11 => {
                 let payload = self.client.data()[4..4 + length].to_vec();
                 self.client.use_packet();
@@ -172,14 +173,14 @@ impl Session {
             route,
             ..
         } = command;
-        let ends = || ends_transaction(&self.client.data()[5..4 + length]);
-        if self.is_primary_away() && code == 0x03 && self.is_idle() && ends() {
+        if self.asks_for_nothing(&command) {
             return self.agree().await;
         }
         let without = self.goes_without_primary(route);
-        let mut side = match route {
-            Route::Remember if without => Side::Replica,
-            _ => self.choose(code, route),
+        let mut side = if without && self.needs_no_primary(&command) {
+            Side::Replica
+        } else {
+            self.choose(code, route)
         };
         // A read stays in the buffer until it is answered, so that it can be asked again; a write, so that it can wait
         // where it was refused whole.
@@ -187,7 +188,9 @@ impl Session {
         command.kept = again || self.may_wait(code, length);
         let since = Instant::now();
         loop {
-            if side == Side::Replica && !self.stays_on_replica(route) && !self.reach_replica().await
+            if side == Side::Replica
+                && !self.stays_on_replica(route)
+                && !self.find_replica(&command, since).await?
             {
                 side = Side::Primary;
             }
@@ -211,7 +214,8 @@ impl Session {
                     if !self.broke(broken, sent).await? {
                         return Ok(true);
                     }
-                    (side, again) = (Side::Primary, false);
+                    again &= self.is_primary_away() && since.elapsed() < HOLD;
+                    side = if again { Side::Replica } else { Side::Primary };
                 }
             }
         }
@@ -309,9 +313,13 @@ impl Session {
         }
         match command.code {
             0x16 => {
-                if let (Some(primary), Some(theirs)) = (&self.primary, prepared) {
+                let on = match side {
+                    Side::Primary => &self.primary,
+                    Side::Replica => &self.replica,
+                };
+                if let (Some(on), Some(theirs)) = (on, prepared) {
                     let sql = &payload[1..];
-                    self.statements.prepared(sql, outcome, theirs, primary);
+                    self.statements.prepared(sql, outcome, theirs, (on, side));
                 }
             }
             0x1a => {
@@ -376,14 +384,6 @@ impl Session {
             }
         }
     }
-}
-
-/// `COMMIT` or `ROLLBACK` and nothing else: without a transaction it asks for nothing.
-fn ends_transaction(sql: &[u8]) -> bool {
-    let mut tokens = Lexer::new(sql).filter(|token| *token != Token::Symbol(b';'));
-    let first = tokens.next();
-    let ends = first.is_some_and(|one| one.is("COMMIT") || one.is("ROLLBACK"));
-    ends && tokens.next().is_none_or(|token| token.is("WORK")) && tokens.next().is_none()
 }
 
 /// A statement after which a transaction that was open still is.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustix::rand::{GetRandomFlags, getrandom};
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::{AWAY, End, Held, Session, Side, Statements};
@@ -106,7 +107,7 @@ impl Session {
     /// primary that cannot be reached keeps nobody out.
     async fn connect_held(&mut self, sequence: u8) -> Result<bool, End> {
         let known = self.shared.known();
-        let readable = known.plan.replica().is_some();
+        let readable = known.plan.replicas().next().is_some();
         if readable && (known.plan.hold || self.shared.newest.is_away()) {
             return Ok(true);
         }
@@ -192,20 +193,21 @@ fn nonce() -> Option<Vec<u8>> {
     (filled == bytes.len()).then_some(bytes)
 }
 
-/// Asks the primary how it greets; where it does not answer, another database, which greets alike.
+/// Asks the databases how they greet: they greet alike, and the first that answers is as good as any.
 async fn first_greeting(shared: &Shared) -> Option<Greeting> {
     let known = shared.known();
-    let others = known.plan.targets.iter();
-    let others = others.filter(|target| target.server != known.plan.primary);
-    for target in known.plan.primary().into_iter().chain(others) {
-        let asking = async {
-            let mut wire = Wire::new(TcpStream::connect(target.address).await?)?;
+    let mut asking = JoinSet::new();
+    for target in &known.plan.targets {
+        let address = target.address;
+        asking.spawn(timeout(AWAY, async move {
+            let mut wire = Wire::new(TcpStream::connect(address).await?)?;
             wire.take_packet().await
-        };
-        let Ok(Ok((_, payload))) = timeout(AWAY, asking).await else {
-            continue;
-        };
-        if let Some(greeting) = Greeting::read(&payload) {
+        }));
+    }
+    while let Some(said) = asking.join_next().await {
+        if let Ok(Ok(Ok((_, payload)))) = said
+            && let Some(greeting) = Greeting::read(&payload)
+        {
             shared.set_greeting(greeting.clone());
             return Some(greeting);
         }

@@ -2,23 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::sleep;
 
 use super::backend::Backend;
 use super::command::Command;
 use super::relay::{Broken, Outcome, Progress, Relay, pass_rest};
 use super::statements::{self, Statements, Translated};
+use super::waiting::Watch;
 use super::{Session, Side};
 use crate::gtid::Position;
 use crate::router::classify::Route;
 use crate::router::shared::Known;
 use crate::router::wire::{Ok as OkPacket, Wire};
-
-/// An answer that has begun, from a database that the plans no longer name, ends when nothing has come for so long.
-const SILENCE: Duration = Duration::from_secs(10);
 
 /// What an exchange has brought.
 #[derive(Debug, Default)]
@@ -46,7 +42,8 @@ impl Session {
         let backend = slot.as_mut().ok_or(Broken::Server { begun: false })?;
         let packet = &self.client.data()[..4 + command.length];
         let statements = &mut self.statements;
-        self.waited |= prepare(statements, &packet[4..], backend, &mut self.plans, side).await?;
+        let watch = Watch::on(&self.shared, backend, side, command.route);
+        self.waited |= prepare(statements, &packet[4..], backend, &mut self.plans, &watch).await?;
         if self.waited && self.client.is_closed() {
             return Err(Broken::Client);
         }
@@ -56,8 +53,7 @@ impl Session {
         backend.count.statements.fetch_add(1, Ordering::Relaxed);
         self.presence.client.runs(side == Side::Replica);
         let progress = Progress::default();
-        let watch = Watch::on(backend, side);
-        let (server, engine, epoch) = (&backend.server, backend.engine, backend.epoch);
+        let (engine, epoch) = (backend.engine, backend.epoch);
         let (status, known, wire) = (&mut backend.status, &mut backend.schema, &mut backend.wire);
         let (schema, held, incarnation) = (&mut self.schema, &mut self.held, backend.incarnation);
         let mut on_ok = |ok: &OkPacket| {
@@ -85,7 +81,7 @@ impl Session {
         let (outcome, prepared) = tokio::select! {
             biased;
             passed = carry_out(command, translated, relay) => passed?,
-            () = watch.lost(&mut self.plans, server, &progress) => {
+            () = watch.lost(&mut self.plans, &progress) => {
                 return Err(Broken::Server { begun: progress.begun() });
             }
         };
@@ -140,20 +136,19 @@ async fn prepare(
     payload: &[u8],
     backend: &mut Backend,
     plans: &mut watch::Receiver<Arc<Known>>,
-    side: Side,
+    watch: &Watch<'_>,
 ) -> Result<bool, Broken> {
     let Some(question) = statements.unheard(payload, backend) else {
         return Ok(false);
     };
-    let (watch, server) = (Watch::on(backend, side), backend.server.clone());
     let progress = Progress::default();
     let told = tokio::select! {
         biased;
         told = backend.ask(&question) => told.ok(),
-        () = watch.lost(plans, &server, &progress) => None,
+        () = watch.lost(plans, &progress) => None,
     };
     let told = told.ok_or(Broken::Server { begun: false })?;
-    let heard = statements.heard(payload, told, (backend, side));
+    let heard = statements.heard(payload, told, (backend, watch.side));
     heard.map_err(Broken::Unprepared)?;
     Ok(true)
 }
@@ -168,67 +163,4 @@ async fn rename(server: &mut Wire, name: u32) -> std::io::Result<Option<u32>> {
     let theirs = statements::id(&server.data()[4..]);
     server.data_mut()[5..9].copy_from_slice(&name.to_le_bytes());
     Ok(theirs)
-}
-
-/// Whether a database that is waited for is still one of the plan's.
-struct Watch {
-    side: Side,
-    epoch: u64,
-    /// What was begun there cannot be asked elsewhere, and a replica that is passed over may answer all the same.
-    bound: bool,
-}
-
-impl Watch {
-    fn on(backend: &Backend, side: Side) -> Self {
-        Self {
-            side,
-            epoch: backend.epoch,
-            bound: side == Side::Replica && backend.in_transaction(),
-        }
-    }
-
-    /// Waits until it is not worth while to wait for this database: the plans no longer name it for this side, so it may
-    /// never answer, and nothing has begun that cannot be had elsewhere; or what has begun does not go on.
-    async fn lost(
-        &self,
-        plans: &mut watch::Receiver<Arc<Known>>,
-        server: &str,
-        progress: &Progress,
-    ) {
-        let mut silent = None;
-        loop {
-            self.left(plans, server).await;
-            if !self.bound && !progress.begun() {
-                return;
-            }
-            let turn = progress.server_turn();
-            if turn.is_some() && turn == silent {
-                return;
-            }
-            silent = turn;
-            sleep(SILENCE).await;
-        }
-    }
-
-    /// Waits until the plans no longer name this database for this side.
-    async fn left(&self, plans: &mut watch::Receiver<Arc<Known>>, server: &str) {
-        loop {
-            let stays = {
-                let known = plans.borrow_and_update();
-                match self.side {
-                    Side::Primary => known.plan.epoch == self.epoch,
-                    Side::Replica => known
-                        .plan
-                        .replica()
-                        .is_some_and(|target| target.server == server),
-                }
-            };
-            if !stays {
-                return;
-            }
-            if plans.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
-    }
 }

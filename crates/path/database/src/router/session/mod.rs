@@ -17,6 +17,8 @@ mod relay;
 mod replica;
 mod statements;
 mod unanswered;
+mod waiting;
+mod without;
 
 use std::io;
 use std::sync::Arc;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{AGAIN, AWAY, Backend, End, HOLD, Session, Side, lost};
-use crate::router::classify::Route;
 use crate::router::shared::Known;
 use crate::router::wire::{error_packet, login};
 
@@ -137,19 +136,5 @@ impl Session {
     /// The primary cannot be reached, or is being changed.
     pub(super) fn is_primary_away(&self) -> bool {
         self.shared.newest.is_away() || self.shared.known.borrow().plan.hold
-    }
-
-    /// A session that has nothing at a primary that is away goes on without it.
-    pub(super) fn goes_without_primary(&mut self, route: Route) -> bool {
-        let without = self.is_primary_away()
-            && self.is_free()
-            && self.is_idle()
-            && !self.held.variables
-            && route != Route::Inserted
-            && !self.statements.await_data();
-        if without {
-            self.primary = None;
-        }
-        without
     }
 }

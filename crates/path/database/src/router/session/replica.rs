@@ -4,35 +4,74 @@ use std::sync::atomic::Ordering;
 
 use terrace_site::model::Reads;
 use terrace_site::plan::TargetPlan;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::{Backend, READY, Session, Side};
-use crate::router::shared::Known;
+use super::command::Command;
+use super::{AGAIN, Backend, End, HOLD, READY, Session, Side};
+use crate::router::classify::Route;
+use crate::router::shared::{Known, Shared};
+
+/// The replica to read from now: while the primary serves, one that follows it; else the one that has most of what was
+/// acknowledged, whether it still receives or not.
+pub(super) fn reader<'a>(shared: &Shared, known: &'a Known) -> Option<&'a TargetPlan> {
+    let plan = &known.plan;
+    if shared.newest.is_away() && plan.reads == Reads::OwnWrites {
+        let furthest = shared.newest.furthest()?;
+        return plan.replicas().find(|one| one.server == furthest);
+    }
+    let any = || {
+        let gone = shared.newest.is_away() || plan.hold;
+        plan.replicas().next().filter(|_| gone)
+    };
+    plan.replica().or_else(any)
+}
 
 impl Session {
-    /// A replica that may answer now.
-    pub(super) async fn reach_replica(&mut self) -> bool {
+    /// A replica that may answer now. Without a primary it is waited for: until it has applied what it has received, or
+    /// the primary is there.
+    pub(super) async fn find_replica(
+        &mut self,
+        command: &Command,
+        since: Instant,
+    ) -> Result<bool, End> {
+        // What only prepares for reading shows nobody's writes.
+        let reads = matches!(command.code, 0x03 | 0x17) && command.route != Route::Remember;
+        loop {
+            if self.reach_replica(reads).await {
+                return Ok(true);
+            }
+            let readable = self.shared.known().plan.replicas().next().is_some();
+            let waits = readable && self.is_primary_away() && !self.no_replica;
+            if !waits || since.elapsed() >= HOLD {
+                return Ok(false);
+            }
+            self.waited = true;
+            self.client.while_open(sleep(AGAIN)).await?;
+        }
+    }
+
+    async fn reach_replica(&mut self, reads: bool) -> bool {
         let known = self.shared.known();
-        let Some(target) = known.plan.replica() else {
-            self.replica = None;
-            return false;
-        };
-        let preparing = self.prepare_replica(&known, target);
-        let ready = timeout(READY, preparing).await.unwrap_or(false);
-        if !ready {
+        let ready = timeout(READY, self.prepare_replica(&known, reads)).await;
+        let ready = ready.unwrap_or(false);
+        if !ready && let Some(target) = reader(&self.shared, &known) {
             // Where it was asked and has not answered, what it says next is no answer to what is asked next.
             self.replica.take_if(|replica| replica.is_asked());
-        }
-        if !ready {
-            self.shared
-                .count(&target.server)
-                .passed_over
-                .fetch_add(1, Ordering::Relaxed);
+            let count = self.shared.count(&target.server);
+            count.passed_over.fetch_add(1, Ordering::Relaxed);
         }
         ready
     }
 
-    async fn prepare_replica(&mut self, known: &Known, target: &TargetPlan) -> bool {
+    async fn prepare_replica(&mut self, known: &Known, reads: bool) -> bool {
+        let own_writes = known.plan.reads == Reads::OwnWrites;
+        if own_writes && known.plan.replicas().next().is_some() {
+            self.shared.newest.ask().await;
+        }
+        let Some(target) = reader(&self.shared, known) else {
+            self.replica = None;
+            return false;
+        };
         let usable = |one: &Backend| {
             one.server == target.server && one.epoch == known.plan.epoch && !one.wire.is_stale()
         };
@@ -55,10 +94,6 @@ impl Session {
                 }
             }
         }
-        let own_writes = known.plan.reads == Reads::OwnWrites;
-        if own_writes {
-            self.shared.newest.ask().await;
-        }
         let Some(replica) = &mut self.replica else {
             return false;
         };
@@ -66,7 +101,7 @@ impl Session {
             &self.shared.newest,
             &self.settings,
             &self.schema,
-            own_writes,
+            own_writes && reads,
         );
         match preparing.await {
             Ok(Some(ready)) => ready,

@@ -15,6 +15,7 @@ use super::backend::{Backend, Told};
 use super::choose::Side;
 use super::lost;
 use super::relay::{Broken, Outcome};
+use super::without::without_primary;
 use crate::router::classify::{Route, classify};
 use crate::router::wire::WHOLE;
 use crate::router::wire::bytes::{Reader, put_packets};
@@ -49,6 +50,8 @@ pub struct Statement {
     heard: Definitions,
     /// Where it may be executed.
     pub route: Route,
+    /// A replica can execute it where there is no primary.
+    pub without_primary: bool,
     /// A transaction that is open when it is executed still is afterwards.
     pub stays_open: bool,
     /// Data was sent ahead, to this connection to the primary; 0: it is lost.
@@ -93,8 +96,14 @@ impl Statements {
         FIRST + self.named
     }
 
-    /// The primary has prepared this, as `theirs`: its answer, as the client sees it.
-    pub fn prepared(&mut self, sql: &[u8], outcome: Outcome, theirs: u32, on: &Backend) {
+    /// A database has prepared this, as `theirs`: its answer, as the client sees it.
+    pub fn prepared(
+        &mut self,
+        sql: &[u8],
+        outcome: Outcome,
+        theirs: u32,
+        (on, side): (&Backend, Side),
+    ) {
         let [0, rest @ ..] = &outcome.first[..] else {
             return;
         };
@@ -105,7 +114,7 @@ impl Statements {
         };
         let heard = outcome.definitions.unwrap_or_default();
         let there = There {
-            side: Side::Primary,
+            side,
             incarnation: on.incarnation,
             id: theirs,
             typed: false,
@@ -118,6 +127,7 @@ impl Statements {
             there: vec![there],
             heard,
             route: classify(sql),
+            without_primary: without_primary(sql),
             stays_open: super::command::stays_open(sql),
             data: None,
         };

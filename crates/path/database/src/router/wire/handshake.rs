@@ -1,5 +1,7 @@
 //! The first two packets of a connection: the server's greeting and the client's answer.
 
+use terrace_site::plan::Engine;
+
 use super::bytes::{Reader, put_string};
 use super::capability as cap;
 
@@ -59,6 +61,16 @@ impl Greeting {
             status,
             plugin,
         })
+    }
+
+    /// What it comes from.
+    pub fn engine(&self) -> Engine {
+        let is_mariadb = self.version.windows(7).any(|part| part == b"MariaDB");
+        if is_mariadb {
+            Engine::Mariadb
+        } else {
+            Engine::Mysql
+        }
     }
 
     /// Writes one.

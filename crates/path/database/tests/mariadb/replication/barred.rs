@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use terrace_database::failover::{Answer, Command};
 use terrace_database::replication::Member;
-use terrace_service::Secret;
 
 use super::cloning::clone_of;
 use crate::pair::{attached, pair, stop};
@@ -72,7 +71,7 @@ async fn a_server_that_the_file_no_longer_names_can_still_be_locked_out() {
         one.instance.control_options(),
         1,
         BTreeMap::new(),
-        Secret::new("replicas' own".into()),
+        one.passwords(),
     );
     let run = one.instance.run().unwrap();
     attached(member.obey(&Command::Bar("db-2".into()), &run).await);

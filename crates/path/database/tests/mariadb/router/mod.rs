@@ -7,6 +7,7 @@ mod raw;
 mod reads;
 mod states;
 mod support;
+mod without;
 
 use std::fs;
 

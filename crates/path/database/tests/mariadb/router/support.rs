@@ -13,7 +13,7 @@ use terrace_site::plan::{Engine, RouterPlan, TargetPlan};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::pair::{Half, pair};
+use crate::pair::{Half, pair, trio};
 use crate::support::{Bench, flavour};
 
 /// A router and what it stands before.
@@ -23,11 +23,13 @@ pub struct Routed {
     pub plans: watch::Sender<Arc<Known>>,
     pub address: SocketAddr,
     serving: JoinHandle<std::io::Result<()>>,
+    beside: Vec<JoinHandle<std::io::Result<()>>>,
 }
 
 impl Drop for Routed {
     fn drop(&mut self) {
         self.serving.abort();
+        self.beside.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -35,6 +37,7 @@ fn target(server: &str, port: u16, lag: Option<u64>) -> TargetPlan {
     TargetPlan {
         server: server.to_owned(),
         address: (Ipv4Addr::LOCALHOST, port).into(),
+        replica: lag.is_some(),
         lag,
     }
 }
@@ -49,6 +52,16 @@ impl Routed {
     pub async fn with_replica() -> Option<Self> {
         let (primary, replica) = pair().await?;
         Some(Self::before(primary, Some(replica)))
+    }
+
+    /// Before a primary, a replica and another one, which is not kept here.
+    pub async fn with_two_replicas() -> Option<(Self, Half)> {
+        let (primary, mut replicas) = trio().await?;
+        let third = replicas.pop()?;
+        let routed = Self::before(primary, replicas.pop());
+        let target = target("db-3", third.bench.plan.port, Some(0));
+        routed.change(|plan| plan.targets.push(target));
+        Some((routed, third))
     }
 
     fn before(primary: Half, replica: Option<Half>) -> Self {
@@ -68,6 +81,7 @@ impl Routed {
             reads: Reads::OwnWrites,
             lag_limit: Duration::from_secs(10),
             controller: None,
+            vouched: true,
         };
         let (plans, known) = watch::channel(resolve(&primary.bench, plan));
         let serving = tokio::spawn(router::serve(known, vec![listener]));
@@ -77,7 +91,18 @@ impl Routed {
             plans,
             address,
             serving,
+            beside: Vec::new(),
         }
+    }
+
+    /// The way of the app through another router, which begins now and has seen nothing.
+    pub fn beside(&mut self) -> OptsBuilder {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let plans = self.plans.subscribe();
+        self.beside
+            .push(tokio::spawn(router::serve(plans, vec![listener])));
+        self.options().tcp_port(port)
     }
 
     /// The replica.
