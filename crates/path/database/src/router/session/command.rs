@@ -50,14 +50,19 @@ impl Session {
             _ => {}
         }
         let Some(response) = Response::to(code, Shape::of(&self.answer)) else {
-            return self.unknown().await;
+            let error = error_packet(1047, "08S01", "Unknown command");
+            self.answer_error(&error).await?;
+            return Ok(true);
         };
+        let opens_cursor = self
+            .statements
+            .opens_cursor(&self.client.data()[4..4 + length]);
         let command = Command {
             code,
             length,
             route: self.route(code, length),
             kept: false,
-            response,
+            response: response.opening_cursor(opens_cursor),
         };
         if command.response.done() {
             return self.unanswered(&command).await;
@@ -353,35 +358,6 @@ impl Session {
         };
         if let Some(heard) = heard {
             heard.told = self.settings.len();
-        }
-    }
-
-    /// A command whose answer has a shape that we do not know: from here on bytes are passed, both ways.
-    async fn unknown(&mut self) -> Result<bool, End> {
-        // Statements have other numbers there than here.
-        let refused = if self.statements.is_empty() {
-            self.reach_primary().await?
-        } else {
-            Some(error_packet(1047, "08S01", "Unknown command"))
-        };
-        if let Some(error) = refused {
-            self.answer_error(&error).await?;
-            return Ok(true);
-        }
-        let Some(primary) = &mut self.primary else {
-            return Err(End::Client);
-        };
-        loop {
-            primary.wire.send(self.client.data()).await?;
-            let all = self.client.data().len();
-            self.client.consume(all);
-            self.client.send(primary.wire.data()).await?;
-            let all = primary.wire.data().len();
-            primary.wire.consume(all);
-            tokio::select! {
-                read = self.client.fill() => read?,
-                read = primary.wire.fill() => read?,
-            }
         }
     }
 }

@@ -7,7 +7,8 @@ use tokio::sync::watch;
 
 use super::backend::Backend;
 use super::command::Command;
-use super::relay::{Broken, Outcome, Progress, Relay, pass_rest};
+use super::relay::{Broken, Progress, Relay, pass_rest};
+use super::scan::Outcome;
 use super::statements::{self, Statements, Translated};
 use super::waiting::Watch;
 use super::{Session, Side};

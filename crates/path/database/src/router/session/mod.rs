@@ -15,6 +15,7 @@ mod lost;
 mod primary;
 mod relay;
 mod replica;
+mod scan;
 mod statements;
 mod unanswered;
 mod waiting;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::time::sleep;
 
 use super::AGAIN;
+use super::scan::{Next, Outcome, Scan};
 use super::statements::Definitions;
 use crate::router::newest::Newest;
 use crate::router::wire::bytes::{put_packet, put_packets};
@@ -24,17 +25,6 @@ pub enum Broken {
         /// The client has seen a part of the answer.
         begun: bool,
     },
-}
-
-/// What an answer came to.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    /// The first bytes of its first packet.
-    pub first: Vec<u8>,
-    /// It ended with an error.
-    pub refused: bool,
-    /// What the client has heard of the columns, where a later answer may leave it out.
-    pub definitions: Option<Definitions>,
 }
 
 /// How far an answer has come, for whoever watches it while it passes.
@@ -77,18 +67,6 @@ pub async fn pass_rest(client: &mut Wire, server: &mut Wire) -> Result<(), Broke
     Ok(())
 }
 
-/// What to do after a run of packets that go on as they are.
-enum Next {
-    More,
-    /// The next packet, of this length, is replaced by this payload.
-    Replace(usize, Vec<u8>),
-    /// The next packet, of this length, says that the server takes no writes.
-    ReadOnly(usize),
-    /// The next packet leaves out definitions that the client does not know.
-    Untold,
-    File,
-}
-
 /// So much is gathered where packets are copied.
 const AT_ONCE: usize = 1 << 16;
 
@@ -110,21 +88,13 @@ impl Relay<'_> {
     /// Passes an answer on. `untold`: the definitions that the client is told where the server leaves them out.
     pub async fn pass(
         &mut self,
-        mut response: Response,
+        response: Response,
         untold: Option<Definitions>,
     ) -> Result<Outcome, Broken> {
-        let mut outcome = Outcome::default();
-        let mut left = 0;
+        let mut scan = Scan::new(response, self.plain, untold.is_some());
         loop {
-            let (length, next) = scan(
-                self.server.data(),
-                &mut response,
-                &mut left,
-                &mut outcome,
-                (self.plain, untold.is_some()),
-                self.on_ok,
-            )
-            .ok_or_else(|| self.gone())?;
+            let scanned = scan.next(self.server.data(), self.on_ok);
+            let (length, next) = scanned.ok_or_else(|| self.gone())?;
             if length > 0 {
                 // A part of it may have gone, whatever comes of the rest.
                 self.progress.begin();
@@ -142,12 +112,12 @@ impl Relay<'_> {
                 }
                 Next::Untold => {
                     let definitions = untold.unwrap_or_default();
-                    outcome.refused = self.tell(&mut response, &definitions).await?;
-                    outcome.definitions = Some(definitions);
-                    return Ok(outcome);
+                    scan.outcome.refused = self.tell(&mut scan.response, &definitions).await?;
+                    scan.outcome.definitions = Some(definitions);
+                    return Ok(scan.outcome);
                 }
                 Next::File => upload(self.client, self.server).await?,
-                Next::More if response.done() && left == 0 => {}
+                Next::More if scan.done() => {}
                 Next::More => {
                     self.progress.turn();
                     let filled = self.filled().await;
@@ -155,9 +125,8 @@ impl Relay<'_> {
                     filled?;
                 }
             }
-            if response.done() && left == 0 {
-                outcome.definitions = response.take_definitions();
-                return Ok(outcome);
+            if scan.done() {
+                return Ok(scan.into_outcome());
             }
         }
     }
@@ -224,11 +193,7 @@ impl Relay<'_> {
             let taken = self.server.take_packet().await;
             self.progress.turn();
             let (sequence, mut payload) = taken.map_err(|_| self.gone())?;
-            // An empty packet ends one of 16 MB.
-            let seen = match payload.len() {
-                0 => response.see(&[0], 0),
-                length => response.see(&payload, length),
-            };
+            let seen = response.see(&payload, payload.len());
             match seen.ok_or_else(|| self.gone())? {
                 Seen::Ok(ok) => {
                     (self.on_ok)(&ok);
@@ -249,76 +214,6 @@ impl Relay<'_> {
         }
         Ok(refused)
     }
-}
-
-/// How many bytes go on as they are. `None`: that is not the protocol.
-fn scan(
-    data: &[u8],
-    response: &mut Response,
-    left: &mut usize,
-    outcome: &mut Outcome,
-    (plain, untold): (bool, bool),
-    on_ok: &mut (dyn FnMut(&OkPacket) + Send),
-) -> Option<(usize, Next)> {
-    let mut at = 0;
-    loop {
-        let now = (*left).min(data.len() - at);
-        at += now;
-        *left -= now;
-        let rest = &data[at..];
-        if *left > 0 || response.done() || rest.len() < 4 {
-            return Some((at, Next::More));
-        }
-        let length = payload_length(rest);
-        let Some(first) = rest.get(4).or((length == 0).then_some(&0)) else {
-            return Some((at, Next::More));
-        };
-        if !response.may_pass_in_parts(*first, length) && rest.len() < 4 + length {
-            return Some((at, Next::More));
-        }
-        let payload = &rest[4..rest.len().min(4 + length)];
-        let is_first = outcome.first.is_empty();
-        if is_first {
-            outcome
-                .first
-                .extend_from_slice(&payload[..payload.len().min(16)]);
-        }
-        let seen = if length == 0 {
-            response.see(&[0], 0)
-        } else {
-            response.see(payload, length)
-        };
-        *left = 4 + length;
-        match seen? {
-            Seen::Bare if untold => {
-                *left = 0;
-                return Some((at, Next::Untold));
-            }
-            Seen::Part | Seen::Bare => {}
-            Seen::Error if is_first && is_read_only(payload) => {
-                *left = 0;
-                return Some((at, Next::ReadOnly(length)));
-            }
-            Seen::Error => outcome.refused = true,
-            Seen::WantsFile => return Some((at + std::mem::take(left), Next::File)),
-            Seen::Ok(ok) => {
-                on_ok(&ok);
-                if plain && payload.len() != ok.plain.len() {
-                    *left = 0;
-                    return Some((at, Next::Replace(length, ok.plain)));
-                }
-            }
-        }
-    }
-}
-
-/// An error that says nothing was done, because the server takes no writes: ER_OPTION_PREVENTS_STATEMENT with
-/// `--read-only` or `--super-read-only`, which it is closed by.
-fn is_read_only(error: &[u8]) -> bool {
-    let code = error
-        .get(1..3)
-        .map(|code| u16::from_le_bytes([code[0], code[1]]));
-    code == Some(1290) && error.windows(9).any(|part| part == b"read-only")
 }
 
 /// LOAD DATA LOCAL: the client sends its file, and an empty packet.

@@ -14,9 +14,11 @@ use std::sync::Arc;
 use super::backend::{Backend, Told};
 use super::choose::Side;
 use super::lost;
-use super::relay::{Broken, Outcome};
+use super::relay::Broken;
+use super::scan::Outcome;
 use super::without::without_primary;
 use crate::router::classify::{Route, classify};
+use crate::router::lexer::Lexer;
 use crate::router::wire::WHOLE;
 use crate::router::wire::bytes::{Reader, put_packets};
 
@@ -24,6 +26,9 @@ use crate::router::wire::bytes::{Reader, put_packets};
 const FIRST: u32 = 0x4000_0000;
 /// The statement that was prepared last: MariaDB's drivers execute it before they have heard its number.
 const LAST: u32 = u32::MAX;
+
+/// What an execution's flags hold where it asks for a cursor: READ_ONLY, FOR_UPDATE, SCROLLABLE.
+const CURSOR: u8 = 1 | 2 | 4;
 
 /// The definitions of a result's columns: packets without numbers.
 pub type Definitions = Arc<[u8]>;
@@ -43,6 +48,9 @@ struct There {
 #[derive(Debug)]
 pub struct Statement {
     sql: Vec<u8>,
+    /// Its execution may open a cursor: its result has columns. A procedure has none, what it selects are results of their
+    /// own; MySQL opens one for DO, which is a SELECT to it.
+    has_cursor: bool,
     parameters: usize,
     types: Option<Vec<u8>>,
     there: Vec<There>,
@@ -108,7 +116,8 @@ impl Statements {
             return;
         };
         let mut reader = Reader(rest);
-        let (Some(id), Some(_), Some(parameters)) = (reader.u32(), reader.u16(), reader.u16())
+        let (Some(id), Some(columns), Some(parameters)) =
+            (reader.u32(), reader.u16(), reader.u16())
         else {
             return;
         };
@@ -122,6 +131,7 @@ impl Statements {
         };
         let statement = Statement {
             sql: sql.to_vec(),
+            has_cursor: columns > 0 || Lexer::new(sql).next().is_some_and(|first| first.is("DO")),
             parameters: usize::from(parameters),
             types: None,
             there: vec![there],
@@ -145,6 +155,13 @@ impl Statements {
         about_one(payload[0]) && self.of(payload).is_none()
     }
 
+    /// The command is an execution that asks for a cursor, of a statement that may have one.
+    pub fn opens_cursor(&self, payload: &[u8]) -> bool {
+        payload[0] == 0x17
+            && payload.get(5).is_some_and(|flags| flags & CURSOR != 0)
+            && self.of(payload).is_some_and(|one| one.has_cursor)
+    }
+
     /// The client's number of the statement that a command is about.
     fn number(&self, payload: &[u8]) -> Option<u32> {
         match id(payload)? {
@@ -166,11 +183,6 @@ impl Statements {
     /// The statement is closed.
     pub fn remove(&mut self, payload: &[u8]) -> Option<Statement> {
         self.own.remove(&self.number(payload)?)
-    }
-
-    /// There is none.
-    pub fn is_empty(&self) -> bool {
-        self.own.is_empty()
     }
 
     /// None is left.

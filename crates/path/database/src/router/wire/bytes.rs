@@ -69,6 +69,9 @@ pub fn put_string(out: &mut Vec<u8>, string: &[u8]) {
     } else if length < 1 << 16 {
         out.push(0xfc);
         out.extend_from_slice(&(length as u16).to_le_bytes());
+    } else if length < 1 << 24 {
+        out.push(0xfd);
+        out.extend_from_slice(&(length as u32).to_le_bytes()[..3]);
     } else {
         out.push(0xfe);
         out.extend_from_slice(&(length as u64).to_le_bytes());
@@ -102,7 +105,7 @@ mod tests {
 
     #[test]
     fn integers_and_strings_come_back() {
-        for length in [0, 1, 250, 251, 70_000] {
+        for length in [0, 1, 250, 251, 70_000, 1 << 24] {
             let string = vec![7; length];
             let mut out = Vec::new();
             put_string(&mut out, &string);

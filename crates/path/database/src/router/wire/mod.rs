@@ -7,10 +7,12 @@
 pub mod bytes;
 pub mod handshake;
 pub mod login;
+mod ok;
 mod response;
 mod stream;
 
-pub use response::{Ok, Response, Seen, Shape, error_packet};
+pub use ok::Ok;
+pub use response::{Response, Seen, Shape, error_packet};
 pub use stream::{WHOLE, Wire, payload_length};
 
 /// Capabilities that we look at.
@@ -54,6 +56,8 @@ pub mod status {
     pub const CURSOR: u16 = 0x40;
     /// A backslash in a string is only itself.
     pub const NO_BACKSLASH_ESCAPES: u16 = 0x200;
+    /// The row that follows holds a procedure's OUT parameters.
+    pub const OUT_PARAMETERS: u16 = 0x1000;
     /// The session changed: trackers follow.
     pub const STATE_CHANGED: u16 = 0x4000;
 }

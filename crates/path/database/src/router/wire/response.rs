@@ -1,86 +1,15 @@
 //! Following an answer from packet to packet, to know when it ends and what its status is.
 //!
-//! Pure: it is shown the beginning of each packet and says what that was.
+//! Pure: it is shown the beginning of each packet and says what that was. What may come next is decided by what was
+//! asked and by the grammar of the protocol. Status bits only choose where the grammar has a choice: a server leaves
+//! bits of other statements standing (a procedure with an open cursor marks each of its results as a cursor).
 
 use std::sync::Arc;
 
-use super::bytes::{Reader, put_packet, put_string};
+use super::bytes::{Reader, put_packet};
 use super::handshake::Answer;
+use super::ok::Ok;
 use super::{WHOLE, capability, status};
-
-/// What an OK packet says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Ok {
-    /// Status bits.
-    pub status: u16,
-    /// The position of what was committed.
-    pub gtid: Option<Vec<u8>>,
-    /// The id of the row that was inserted; 0: of none.
-    pub insert_id: u64,
-    /// The database that is now in use.
-    pub schema: Option<Vec<u8>>,
-    /// The same packet for a client that does not know trackers.
-    pub plain: Vec<u8>,
-}
-
-impl Ok {
-    /// Reads one of a server that tracks the session.
-    pub fn read(payload: &[u8]) -> Option<Self> {
-        let mut reader = Reader(payload);
-        reader.u8()?;
-        reader.integer()?;
-        let insert_id = reader.integer()?;
-        let counts = payload.len() - reader.0.len();
-        let bits = reader.u16()?;
-        let warnings = reader.u16()?;
-        let info = if reader.0.is_empty() {
-            &[][..]
-        } else {
-            reader.string()?
-        };
-        let mut plain = payload[..counts].to_vec();
-        plain.extend_from_slice(&(bits & !status::STATE_CHANGED).to_le_bytes());
-        plain.extend_from_slice(&warnings.to_le_bytes());
-        // The manuals call it the rest of the packet; servers send its length first, and clients expect that.
-        if !info.is_empty() {
-            put_string(&mut plain, info);
-        }
-        let mut ok = Self {
-            status: bits,
-            insert_id,
-            plain,
-            ..Self::default()
-        };
-        if bits & status::STATE_CHANGED != 0 {
-            ok.track(Reader(reader.string()?))?;
-        }
-        Some(ok)
-    }
-
-    fn track(&mut self, mut changes: Reader<'_>) -> Option<()> {
-        while !changes.0.is_empty() {
-            let kind = changes.u8()?;
-            let mut data = Reader(changes.string()?);
-            match kind {
-                0 => {
-                    while !data.0.is_empty() {
-                        let (name, value) = (data.string()?, data.string()?);
-                        if name == b"last_gtid" && !value.is_empty() {
-                            self.gtid = Some(value.to_vec());
-                        }
-                    }
-                }
-                1 => self.schema = Some(data.string()?.to_vec()),
-                3 => {
-                    data.u8()?;
-                    self.gtid = Some(data.string()?.to_vec());
-                }
-                _ => {}
-            }
-        }
-        Some(())
-    }
-}
 
 /// What a packet of an answer was.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,13 +26,18 @@ pub enum Seen {
     WantsFile,
 }
 
+/// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// The beginning of a statement's result.
     Header,
+    /// The beginning of a statement that is prepared.
     Prepare,
-    /// Definitions left, and whether rows follow.
+    /// So many definitions, and the packet that ends them where one does; then what follows them.
     Columns(u64, Then),
+    /// Rows, and their end.
     Rows,
+    /// The only packet.
     Single,
     Done,
 }
@@ -139,6 +73,14 @@ impl Shape {
 pub struct Response {
     phase: Phase,
     shape: Shape,
+    /// It was asked to open a cursor: the definitions may be all.
+    opens_cursor: bool,
+    /// One result may follow another.
+    has_several: bool,
+    /// Those of OUT parameters may be among them.
+    has_out: bool,
+    /// These rows are such: what the procedure itself comes to follows, also where MySQL does not say so.
+    in_out: bool,
     continued: bool,
     /// The next answer to this statement may leave its definitions out.
     keeps: bool,
@@ -147,30 +89,44 @@ pub struct Response {
 }
 
 impl Response {
-    /// The answer to this command byte; `None`: we do not know its shape.
+    /// The answer to this command byte; `None`: no server of ours knows the command.
     pub fn to(command: u8, shape: Shape) -> Option<Self> {
         let phase = match command {
             // QUIT, SEND_LONG_DATA, STMT_CLOSE
             0x01 | 0x18 | 0x19 => Phase::Done,
-            // QUERY, STMT_EXECUTE
-            0x03 | 0x17 => Phase::Header,
+            // QUERY, PROCESS_INFO, STMT_EXECUTE
+            0x03 | 0x0a | 0x17 => Phase::Header,
             0x16 => Phase::Prepare,
-            // FIELD_LIST, STMT_FETCH
-            0x04 | 0x1c => Phase::Rows,
-            // INIT_DB, CREATE_DB, DROP_DB, REFRESH, STATISTICS, PROCESS_KILL, DEBUG, PING, STMT_RESET, SET_OPTION, RESET
-            0x02 | 0x05 | 0x06 | 0x07 | 0x09 | 0x0c | 0x0d | 0x0e | 0x1a | 0x1b | 0x1f => {
-                Phase::Single
-            }
+            // FIELD_LIST, STMT_FETCH; the events of BINLOG_DUMP and BINLOG_DUMP_GTID begin and end as rows do
+            0x04 | 0x1c | 0x12 | 0x1e => Phase::Rows,
+            // INIT_DB, CREATE_DB, DROP_DB, REFRESH, SHUTDOWN, STATISTICS, PROCESS_KILL, DEBUG, PING, REGISTER_SLAVE,
+            // STMT_RESET, SET_OPTION, RESET
+            0x02 | 0x05..=0x09 | 0x0c..=0x0e | 0x15 | 0x1a | 0x1b | 0x1f => Phase::Single,
             _ => return None,
         };
         Some(Self {
             phase,
             shape,
+            opens_cursor: false,
+            // QUERY, EXECUTE
+            has_several: matches!(command, 0x03 | 0x17),
+            has_out: command == 0x17,
+            in_out: false,
             continued: false,
             // PREPARE, EXECUTE
             keeps: shape.cache_metadata && matches!(command, 0x16 | 0x17),
             definitions: None,
         })
+    }
+
+    /// The same, to an execution that asks for a cursor.
+    pub fn opening_cursor(self, opens_cursor: bool) -> Self {
+        Self {
+            opens_cursor,
+            // What has a cursor is no procedure.
+            has_out: self.has_out && !opens_cursor,
+            ..self
+        }
     }
 
     /// What columns the last result has, where this was said and may be left out later.
@@ -198,7 +154,7 @@ impl Response {
         self.continued
             || length == WHOLE
             || (!self.keeps_definitions()
-                && matches!(self.phase, Phase::Rows | Phase::Columns(..))
+                && matches!(self.phase, Phase::Rows | Phase::Columns(1.., _))
                 && first != 0xff
                 && first != 0xfe)
     }
@@ -206,46 +162,34 @@ impl Response {
     /// Looks at the next packet: its payload, whole where [`may_pass_in_parts`](Self::may_pass_in_parts) asks for
     /// that. `None`: that is not the protocol.
     pub fn see(&mut self, payload: &[u8], length: usize) -> Option<Seen> {
-        let continues = std::mem::replace(&mut self.continued, length == WHOLE);
-        if continues {
+        if self.continued {
+            self.continued = length == WHOLE;
             return Some(Seen::Part);
         }
-        let first = *payload.first()?;
-        if first == 0xff {
-            if matches!(self.phase, Phase::Columns(1.., _)) {
-                self.definitions = None;
-            }
-            self.phase = Phase::Done;
-            self.continued = false;
-            return Some(Seen::Error);
-        }
+        // Only an empty packet has no first byte.
+        let first = payload.first().copied().unwrap_or_default();
         match self.phase {
             Phase::Done => None,
-            Phase::Single => {
-                self.phase = Phase::Done;
-                Some(self.end(payload).map_or(Seen::Part, Seen::Ok))
-            }
-            Phase::Header => self.header(payload),
-            Phase::Prepare => {
-                let mut reader = Reader(payload.get(5..9)?);
-                let (columns, parameters) = (u64::from(reader.u16()?), u64::from(reader.u16()?));
-                self.definitions(parameters, Then::Columns(columns));
+            Phase::Rows if length == WHOLE => {
+                // Whatever it begins with: an end is not as long.
+                self.continued = true;
                 Some(Seen::Part)
             }
-            Phase::Columns(0, then) => {
-                // The EOF packet after definitions.
-                let cursor = first == 0xfe
-                    && then == Then::Rows
-                    && payload
-                        .get(3..5)
-                        .is_some_and(|b| u16::from_le_bytes([b[0], b[1]]) & status::CURSOR != 0);
-                self.follow(if cursor { Then::End } else { then });
-                if cursor {
-                    self.end(payload).map(Seen::Ok)
-                } else {
-                    Some(Seen::Part)
+            _ if length == WHOLE => None,
+            _ if first == 0xff => {
+                if matches!(self.phase, Phase::Columns(1.., _)) {
+                    self.definitions = None;
                 }
+                self.phase = Phase::Done;
+                Some(Seen::Error)
             }
+            Phase::Single => {
+                self.phase = Phase::Done;
+                Some(read_end(payload).map_or(Seen::Part, Seen::Ok))
+            }
+            Phase::Header => self.header(payload),
+            Phase::Prepare => self.prepared(payload),
+            Phase::Columns(0, then) => self.end_definitions(payload, then),
             Phase::Columns(left, then) => {
                 if self.keeps_definitions() {
                     put_packet(self.definitions.get_or_insert_default(), 0, payload);
@@ -253,10 +197,7 @@ impl Response {
                 self.definitions_left(left - 1, then);
                 Some(Seen::Part)
             }
-            Phase::Rows
-                if first == 0xfe
-                    && (length < 9 || (self.shape.deprecate_eof && length < WHOLE)) =>
-            {
+            Phase::Rows if first == 0xfe && (length < 9 || self.shape.deprecate_eof) => {
                 self.finish(payload)
             }
             Phase::Rows => Some(Seen::Part),
@@ -264,7 +205,7 @@ impl Response {
     }
 
     fn header(&mut self, payload: &[u8]) -> Option<Seen> {
-        match payload[0] {
+        match payload.first()? {
             0x00 => self.finish(payload),
             0xfb => Some(Seen::WantsFile),
             _ => {
@@ -281,24 +222,30 @@ impl Response {
         }
     }
 
-    fn end(&self, payload: &[u8]) -> Option<Ok> {
-        let eof = payload[0] == 0xfe && payload.len() == 5;
-        if eof {
-            let status = u16::from_le_bytes([payload[3], payload[4]]);
-            return Some(Ok {
-                status,
-                plain: payload.to_vec(),
-                ..Ok::default()
-            });
-        }
-        matches!(payload[0], 0 | 0xfe)
-            .then(|| Ok::read(payload))
-            .flatten()
+    fn prepared(&mut self, payload: &[u8]) -> Option<Seen> {
+        let mut reader = Reader(payload);
+        let taken = reader.u8()? == 0;
+        let (_, columns, parameters) = (reader.u32()?, reader.u16()?, reader.u16()?);
+        self.definitions(parameters.into(), Then::Columns(columns.into()));
+        taken.then_some(Seen::Part)
     }
 
+    /// The EOF packet after definitions: of a cursor that was opened it is the end.
+    fn end_definitions(&mut self, payload: &[u8], then: Then) -> Option<Seen> {
+        let eof = read_end(payload).filter(|_| payload[0] == 0xfe)?;
+        if self.opens_cursor && then == Then::Rows && eof.status & status::CURSOR != 0 {
+            return self.finish(payload);
+        }
+        self.in_out = self.has_out && eof.status & status::OUT_PARAMETERS != 0;
+        self.follow(then);
+        Some(Seen::Part)
+    }
+
+    /// The end of a result.
     fn finish(&mut self, payload: &[u8]) -> Option<Seen> {
-        let ok = self.end(payload)?;
-        let more = ok.status & status::MORE_RESULTS != 0;
+        let ok = read_end(payload)?;
+        let more = self.has_several && ok.status & status::MORE_RESULTS != 0;
+        let more = std::mem::take(&mut self.in_out) || more;
         self.phase = if more { Phase::Header } else { Phase::Done };
         Some(Seen::Ok(ok))
     }
@@ -325,6 +272,23 @@ impl Response {
             Then::Columns(count) => self.definitions(count, Then::End),
             Then::End => self.phase = Phase::Done,
         }
+    }
+}
+
+/// An OK packet, or an EOF packet; `None`: neither.
+fn read_end(payload: &[u8]) -> Option<Ok> {
+    match *payload {
+        [0xfe, one, two, low, high] => {
+            let bits = u16::from_le_bytes([low, high]);
+            let [low, high] = (bits & !status::STATE_CHANGED).to_le_bytes();
+            Some(Ok {
+                status: bits,
+                plain: vec![0xfe, one, two, low, high],
+                ..Ok::default()
+            })
+        }
+        [0 | 0xfe, ..] => Ok::read(payload),
+        _ => None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The router before a real database: what an app sees is what the database itself would have shown.
 
+mod answers;
 mod cases;
 mod held;
 mod killed;

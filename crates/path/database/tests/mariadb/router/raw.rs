@@ -1,6 +1,8 @@
 //! The protocol itself, in an order that no driver's own caution forbids: what is never answered, and what is too long for
 //! one packet.
 
+use std::net::SocketAddr;
+
 use mysql_async::prelude::Queryable;
 use terrace_database::router::wire::bytes::put_packets;
 use terrace_database::router::wire::handshake::{Answer, Greeting, prove};
@@ -42,10 +44,18 @@ impl Raw {
 
     /// With these capabilities of MariaDB's.
     async fn enter_as(routed: &Routed, extended: u32) -> Self {
-        let (mut wire, _) = connect(routed).await;
         let mut answer = answer();
         answer.extended = extended;
-        login::log_in(&mut wire, answer, &routed.password())
+        Self::enter_at(routed.address, &routed.password(), answer).await
+    }
+
+    /// At a router, or at a server itself.
+    pub async fn enter_at(address: SocketAddr, password: &str, mut answer: Answer) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let mut wire = Wire::new(stream).unwrap();
+        answer.database = b"my_site".to_vec();
+        answer.capabilities |= capability::CONNECT_WITH_DB;
+        login::log_in(&mut wire, answer, password)
             .await
             .unwrap_or_else(|error| panic!("{error}"));
         Self(wire)
