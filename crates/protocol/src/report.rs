@@ -47,6 +47,9 @@ pub struct RoleReport {
     pub id: String,
     /// The word of the file: `web`, `app`, `database`, `dns`.
     pub role: String,
+    /// The app's name, for a copy of one.
+    #[serde(default)]
+    pub app: String,
     /// Where it is in its life.
     pub state: State,
     /// Why it is in that state, in words for a person: `200 in 1 ms`, `exit code 1: No module named 'stripe'`.
@@ -57,7 +60,7 @@ pub struct RoleReport {
     pub what: String,
     /// Its process number on its own server; 0: none.
     pub pid: u32,
-    /// How often it was started again since the server came up.
+    /// How often it was started again after an end that nobody asked for, since the server came up.
     pub restarts: u32,
     /// The generation of the plan that it runs.
     pub generation: u64,

@@ -49,7 +49,7 @@ pub struct Configure {
 #[serde(rename_all = "kebab-case")]
 pub enum FromRole {
     /// How it stands: once a second, and at once when its state changes.
-    Report(RoleReport),
+    Report(Box<RoleReport>),
     /// The plan cannot be run; the one before stays.
     Refused {
         /// The plan's generation.

@@ -101,7 +101,8 @@ impl Control {
 
     /// Tells the node how the role stands. Only the newest report is kept for a node that is away.
     pub fn report(&self, report: RoleReport) {
-        self.reports.send_replace(Some(FromRole::Report(report)));
+        self.reports
+            .send_replace(Some(FromRole::Report(Box::new(report))));
     }
 
     /// Tells the node that a plan cannot be run, and why.

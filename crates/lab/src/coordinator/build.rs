@@ -51,9 +51,16 @@ impl Coordinator {
                 } else {
                     "built before"
                 };
+                // Where there are several, each is named.
+                let several = self.site.as_ref().is_some_and(|site| site.apps().len() > 1);
+                let name = if several {
+                    format!("{app}: ")
+                } else {
+                    String::new()
+                };
                 self.step(
                     "app",
-                    format!("release {}: {how}", short(&built.release)),
+                    format!("{name}release {}: {how}", short(&built.release)),
                     Some(took),
                     true,
                 )

@@ -20,15 +20,23 @@ pub enum Verdict {
     Good(String),
     /// It answers, and not as it should: `500 in 2 ms, 200 to 399 expected`.
     Wrong(String),
-    /// It does not answer: `connection refused`.
+    /// It does not answer: `no answer within 1 s`.
     Silent(String),
+    /// Nothing takes connections there: `connection refused`.
+    Refused(String),
+    /// It takes connections, and not there: `it listens on 9999, not on $PORT (8000)`.
+    Elsewhere(String),
 }
 
 impl Verdict {
     /// Why, in words.
     pub fn reason(&self) -> &str {
         match self {
-            Verdict::Good(reason) | Verdict::Wrong(reason) | Verdict::Silent(reason) => reason,
+            Verdict::Good(reason)
+            | Verdict::Wrong(reason)
+            | Verdict::Silent(reason)
+            | Verdict::Refused(reason)
+            | Verdict::Elsewhere(reason) => reason,
         }
     }
 }
@@ -38,6 +46,9 @@ pub async fn check(address: SocketAddr, host: &str, plan: &HealthPlan) -> Verdic
     let begun = Instant::now();
     match tokio::time::timeout(plan.within, ask(address, host, plan)).await {
         Err(_) => Verdict::Silent(format!("no answer within {}", words(plan.within))),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Verdict::Refused(plainly(&error))
+        }
         Ok(Err(error)) => Verdict::Silent(plainly(&error)),
         Ok(Ok(None)) => Verdict::Good(format!("connected in {}", words(begun.elapsed()))),
         Ok(Ok(Some(status))) => {

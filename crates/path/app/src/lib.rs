@@ -2,7 +2,7 @@
 //!
 //! A *release* is what is run: the code without what git ignores, built once ([`release`] names it by its
 //! content, [`build`] makes it, in a process of its own). A *copy* is one running process of it: [`launch`]
-//! says how it is started, [`health`] asks it how it is, and [`machine`] decides when it is started, stopped
+//! says how it is started, [`health`] asks it how it is, [`listening`] finds where it listens instead, and [`machine`] decides when it is started, stopped
 //! and started again; [`rollout`] in which order copies change to a new release. [`migrate`] remembers which
 //! release has prepared the database.
 //!
@@ -12,6 +12,7 @@
 pub mod build;
 pub mod health;
 pub mod launch;
+pub mod listening;
 pub mod machine;
 pub mod migrate;
 pub mod release;

@@ -114,7 +114,7 @@ impl Running {
     /// The first report for which `wanted` holds.
     async fn report(&mut self, wanted: impl Fn(&RoleReport) -> bool) -> RoleReport {
         self.hear(|said| match said {
-            FromRole::Report(report) if wanted(&report) => Some(report),
+            FromRole::Report(report) if wanted(&report) => Some(*report),
             _ => None,
         })
         .await

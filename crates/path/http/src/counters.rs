@@ -10,6 +10,7 @@ pub struct Counters {
     requests: AtomicU64,
     failed: AtomicU64,
     started: AtomicU64,
+    checks: AtomicU64,
     bytes: AtomicU64,
     latency: [AtomicU32; BUCKETS],
 }
@@ -20,6 +21,7 @@ impl Default for Counters {
             requests: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             started: AtomicU64::new(0),
+            checks: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             latency: [const { AtomicU32::new(0) }; BUCKETS],
         }
@@ -51,11 +53,17 @@ impl Counters {
         );
     }
 
+    /// What had begun was a check by a server of ours, and is no visitor's request.
+    pub fn was_check(&self) {
+        add(&self.checks, 1);
+    }
+
     /// Adds what this worker has done to a sum.
     pub fn add_to(&self, sum: &mut Sum) {
         sum.requests += self.requests.load(Ordering::Relaxed);
         sum.failed += self.failed.load(Ordering::Relaxed);
-        sum.started += self.started.load(Ordering::Relaxed);
+        let checks = self.checks.load(Ordering::Relaxed);
+        sum.started += self.started.load(Ordering::Relaxed).saturating_sub(checks);
         sum.bytes += self.bytes.load(Ordering::Relaxed);
         for (total, bucket) in sum.latency.iter_mut().zip(&self.latency) {
             *total = total.wrapping_add(bucket.load(Ordering::Relaxed));

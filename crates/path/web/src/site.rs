@@ -146,6 +146,11 @@ impl Service for Site {
     fn trusts(&self, neighbour: IpAddr) -> bool {
         holds(&self.plan.trust, neighbour)
     }
+
+    /// The plan has a web server believe our own balancers, and no others.
+    fn is_check(&self, request: &Request<'_>, neighbour: IpAddr) -> bool {
+        self.trusts(neighbour) && request.field(b"x-forwarded-for").is_none()
+    }
 }
 
 #[cfg(test)]

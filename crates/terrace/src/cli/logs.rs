@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
+use terrace_lab::Location;
 
 use super::output::Output;
 use super::site_file::running;
@@ -46,10 +47,7 @@ impl Logs {
     pub(super) fn run(self, out: &mut Output) -> Outcome {
         let site = running(out, self.file.as_deref())?;
         let all = find(&site.state().join("servers"))?;
-        let wanted = |log: &Log| match &self.what {
-            None => true,
-            Some(what) => log.name == *what || log.name.starts_with(&format!("{what}/")),
-        };
+        let wanted = |log: &Log| self.what.as_ref().is_none_or(|what| log.is_of(what));
         let names: Vec<String> = all.iter().map(|log| log.name.clone()).collect();
         let mut logs: Vec<Log> = all.into_iter().filter(wanted).collect();
         if logs.is_empty() {
@@ -103,7 +101,17 @@ fn find(servers: &Path) -> anyhow::Result<Vec<Log>> {
     Ok(found)
 }
 
+/// Whether there is a log of this server or role.
+pub(super) fn is_there(site: &Location, what: &str) -> bool {
+    let logs = find(&site.state().join("servers")).unwrap_or_default();
+    logs.iter().any(|log| log.is_of(what))
+}
+
 impl Log {
+    fn is_of(&self, what: &str) -> bool {
+        self.name == what || self.name.starts_with(&format!("{what}/"))
+    }
+
     fn open(&self) -> anyhow::Result<File> {
         File::open(&self.path).with_context(|| format!("cannot read {}", self.path.display()))
     }

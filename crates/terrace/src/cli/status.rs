@@ -4,12 +4,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use terrace_lab::Location;
 use terrace_protocol::control::{Reply, Request};
+use terrace_protocol::report::RoleReport;
+use terrace_service::clock::unix_millis;
 
 use super::client::{ask, runtime, unexpected};
+use super::output::arrival::program;
 use super::output::{Output, standing};
 use super::site_file::running;
-use super::{FELL_SHORT, Outcome};
+use super::{FELL_SHORT, Outcome, logs};
 
 /// Shows how the site stands: one true sentence, then a row per role with the reason of its state.
 #[derive(Args)]
@@ -32,15 +36,36 @@ impl Status {
         if self.json {
             out.json(&status)?;
         } else {
-            out.print(standing::page(
-                &status,
-                terrace_service::clock::unix_millis(),
-            ));
+            let now = unix_millis();
+            let hint = |role: &RoleReport| self.hint(&site, role);
+            out.print(standing::page(&status, now, hint));
         }
         Ok(if standing::is_well(&status) {
             ExitCode::SUCCESS
         } else {
             ExitCode::from(FELL_SHORT)
         })
+    }
+
+    /// The command that shows a role's log, as it can be typed here; `None`: it has written nothing yet.
+    fn hint(&self, site: &Location, role: &RoleReport) -> Option<String> {
+        if !logs::is_there(site, &role.id) {
+            return None;
+        }
+        let file = match &self.file {
+            Some(file) => format!(" --file {}", quoted(&file.display().to_string())),
+            None => String::new(),
+        };
+        Some(format!("{} logs {}{file}", program(), role.id))
+    }
+}
+
+/// A word for a shell.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }

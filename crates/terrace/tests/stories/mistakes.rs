@@ -195,6 +195,56 @@ fn an_app_that_needs_its_time_gets_it_and_says_how_much_is_left() {
     assert!(came.success());
 }
 
+/// Two apps that run, and not where they should: the one on another port, the other on IPv6 alone.
+#[test]
+fn an_app_that_listens_elsewhere_is_told_so_and_every_command_that_status_prints_works() {
+    if !harness::is_root() {
+        return;
+    }
+    let app = |more: &str, at: &str| {
+        format!(
+            "    app web-01 code=\"foobar\" {more} start-within=\"3s\" {{\n        run \"exec python3 -m http.server {at}\"\n    }}\n"
+        )
+    };
+    let text = format!(
+        "site \"www.foobar.com\" {{\n    server web-01 \"8.8.8.8\"\n    web web-01 static=\"foobar/public\"\n{}{}}}\n",
+        app("name=shop", "9999"),
+        app("name=api path=\"/api\"", "--bind ::1 $PORT"),
+    );
+    let site = Site::with_file("elsewhere", &text);
+    let said = both(&site.terrace(&["up", "--detach"]));
+    for word in [
+        "web-01/app/1 is not reached: it listens on 9999, not on $PORT (8001)",
+        "web-01/app-api/1 is not reached: it listens on [::1]:8101, not on $HOST:$PORT (127.0.0.1:8101)",
+    ] {
+        assert!(said.contains(word), "`up` did not say {word:?}: {said}");
+    }
+    wait_until("status says it, by the names of the apps", || {
+        let shown = both(&site.terrace(&["status"]));
+        let rows = |name: &str| {
+            shown
+                .lines()
+                .find(|line| line.contains(name))
+                .map(str::to_owned)
+        };
+        rows("app/1 (shop)").is_some_and(|row| row.contains("it listens on 9999"))
+            && rows("app-api/1 (api)").is_some_and(|row| row.contains("it listens on [::1]:8101"))
+    });
+    let shown = both(&site.terrace(&["status"]));
+    let hints: Vec<&str> = shown
+        .lines()
+        .filter(|line| line.contains(" logs web-01/"))
+        .collect();
+    assert!(hints.len() >= 2, "{shown}");
+    for hint in hints {
+        let mut call = harness::program();
+        call.args(hint.split_whitespace().skip(1))
+            .current_dir(&site.directory);
+        let output = finish(call);
+        assert!(output.status.success(), "{hint}: {}", both(&output));
+    }
+}
+
 #[test]
 fn a_port_that_another_program_has_is_named() {
     if !harness::is_root() {

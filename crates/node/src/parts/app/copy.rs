@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use terrace_app::launch::{self, Secrets, Surroundings};
-use terrace_app::{Event, Machine, Verdict, Wanted, health};
+use terrace_app::{Event, Machine, Verdict, Wanted, health, listening};
 use terrace_protocol::keeper::Spawn;
 use terrace_site::plan::{AppPlan, CopyPlan};
 use tokio::sync::mpsc;
@@ -14,11 +14,16 @@ use super::{Heard, LAST_LINES};
 use crate::logs;
 use crate::node::Context;
 
+/// So many checks that find it are no moment between two sockets.
+const SURE: u32 = 3;
+
 pub(super) struct Copy {
     pub(super) plan: CopyPlan,
     pub(super) machine: Machine,
     /// How long its log was when it was last started.
     log_from: u64,
+    /// Checks that found it listening elsewhere, since it last answered.
+    elsewhere: u32,
 }
 
 impl Copy {
@@ -27,6 +32,7 @@ impl Copy {
             plan,
             machine,
             log_from: 0,
+            elsewhere: 0,
         }
     }
 
@@ -57,6 +63,24 @@ impl Copy {
             .await
     }
 
+    /// What a person who waits for it should know at once: it listens elsewhere, and that is no moment of its start.
+    pub(super) fn news(&mut self, event: &Event) -> Option<String> {
+        let Event::Checked { verdict, .. } = event else {
+            return None;
+        };
+        let reason = match verdict {
+            Verdict::Elsewhere(reason) => reason,
+            // Once is enough, however often it is started anew.
+            Verdict::Refused(_) | Verdict::Silent(_) => return None,
+            Verdict::Good(_) | Verdict::Wrong(_) => {
+                self.elsewhere = 0;
+                return None;
+            }
+        };
+        self.elsewhere = self.elsewhere.saturating_add(1);
+        (self.elsewhere == SURE).then(|| format!("{} is not reached: {reason}", self.plan.id))
+    }
+
     /// Has its end heard, with its last lines.
     pub(super) fn await_exit(&self, context: &Context, heard: &mpsc::UnboundedSender<Heard>) {
         let (context, heard) = (context.clone(), heard.clone());
@@ -80,9 +104,16 @@ impl Copy {
         heard: &mpsc::UnboundedSender<Heard>,
     ) {
         let (id, address, plan) = (self.plan.id.clone(), self.plan.listen, app.health.clone());
-        let (site, heard) = (site.to_owned(), heard.clone());
+        let (site, heard, leader) = (site.to_owned(), heard.clone(), self.machine.pid());
         tokio::spawn(async move {
-            let verdict: Verdict = health::check(address, &site, &plan).await;
+            let mut verdict: Verdict = health::check(address, &site, &plan).await;
+            if let (Verdict::Refused(_), Some(leader)) = (&verdict, leader) {
+                let search =
+                    tokio::task::spawn_blocking(move || listening::elsewhere(leader, address));
+                if let Ok(Some(elsewhere)) = search.await {
+                    verdict = Verdict::Elsewhere(elsewhere);
+                }
+            }
             let _ = heard.send(Heard::Copy(id, Event::Checked { number, verdict }));
         });
     }

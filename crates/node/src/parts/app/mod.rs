@@ -189,6 +189,9 @@ impl App {
 
     async fn handle(&mut self, id: &str, event: Event) {
         if let Some(copy) = self.copies.get_mut(id) {
+            if let Some(news) = copy.news(&event) {
+                self.part.context.step("app", news, None, false);
+            }
             let actions = copy.machine.handle(event, Instant::now());
             self.carry_out(id, actions).await;
         }

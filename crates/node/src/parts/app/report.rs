@@ -37,13 +37,15 @@ impl App {
         };
         let verb = if all == 1 { "answers" } else { "answer" };
         let text = format!("{all} of {all} copies {verb}{asked}");
-        self.part
-            .context
-            .step("app", text, Some(self.begun.elapsed()), true);
+        // `app`, or `app-api` where there are several.
+        let word = self.part.id.rsplit('/').next().unwrap_or("app");
+        let took = Some(self.begun.elapsed());
+        self.part.context.step(word, text, took, true);
     }
 
     fn one(&self, id: &str, now: Instant, clock: u64) -> Option<RoleReport> {
         let mut report = self.copies.get(id)?.machine.report(id, now, clock);
+        report.app.clone_from(&self.plan.name);
         if let Some(release) = &self.plan.release
             && report.what.is_empty()
         {

@@ -238,7 +238,7 @@ impl Own {
                     role: before.role,
                     pid: before.pid,
                     restarts: before.restarts,
-                    ..report
+                    ..*report
                 };
             }
             FromRole::Refused { reason, .. } => {

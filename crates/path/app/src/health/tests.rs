@@ -77,7 +77,7 @@ async fn a_closed_port_and_a_hanging_server_are_silent_in_their_own_words() {
     assert_eq!(found, Verdict::Silent("no answer within 50 ms".into()));
     drop(listener);
     let found = check(address, "x", &plan(None)).await;
-    assert_eq!(found, Verdict::Silent("connection refused".into()));
+    assert_eq!(found, Verdict::Refused("connection refused".into()));
 }
 
 #[tokio::test]

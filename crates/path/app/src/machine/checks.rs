@@ -86,7 +86,7 @@ impl Checks {
                 self.bad = self.bad.saturating_add(1);
                 self.silent = None;
             }
-            Verdict::Silent(_) => {
+            Verdict::Silent(_) | Verdict::Refused(_) | Verdict::Elsewhere(_) => {
                 self.good = 0;
                 self.bad = self.bad.saturating_add(1);
                 self.silent.get_or_insert(now);

@@ -84,7 +84,10 @@ pub struct Machine {
     /// Ends in a row that nobody asked for.
     failures: u32,
     ending: Option<Ending>,
-    starts: u32,
+    /// The next start follows an end that nobody asked for.
+    again: bool,
+    /// Starts that followed such an end.
+    restarts: u32,
     /// The state that is shown, and since when.
     shown: (State, Instant),
 }
@@ -101,7 +104,8 @@ impl Machine {
             backoff: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE, CALM),
             failures: 0,
             ending: None,
-            starts: 0,
+            again: false,
+            restarts: 0,
             shown: (State::Waiting, now),
         }
     }
@@ -119,6 +123,7 @@ impl Machine {
             Event::Stop => {
                 self.wanted = None;
                 self.stopped = true;
+                self.again = false;
             }
             Event::Started { pid } => {
                 if let Life::Spawning(running) = &self.life {
@@ -193,6 +198,7 @@ impl Machine {
             // What is new may be better: it does not wait for the pause of what was before.
             self.backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE, CALM);
             self.failures = 0;
+            self.again = false;
             if matches!(self.life, Life::Pausing { .. }) {
                 self.life = Life::Down;
             }
@@ -253,6 +259,7 @@ impl Machine {
 
     fn pause(&mut self, served: Duration, cause: String, lines: Vec<String>, now: Instant) {
         self.failures = self.failures.saturating_add(1);
+        self.again = true;
         self.ending = Some(Ending { cause, lines });
         self.life = Life::Pausing {
             until: now + self.backoff.pause(served),
@@ -295,7 +302,8 @@ impl Machine {
         match &mut self.life {
             Life::Down => {
                 if let Some(wanted) = &self.wanted {
-                    self.starts = self.starts.saturating_add(1);
+                    let again = std::mem::take(&mut self.again);
+                    self.restarts = self.restarts.saturating_add(u32::from(again));
                     actions.push(Action::Spawn(wanted.clone()));
                     self.life = Life::Spawning(wanted.clone());
                 }

@@ -20,7 +20,7 @@ impl Machine {
             since: clock.saturating_sub(u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX)),
             what: self.what(),
             pid: self.pid().unwrap_or(0),
-            restarts: self.starts.saturating_sub(1),
+            restarts: self.restarts,
             ..RoleReport::default()
         }
     }

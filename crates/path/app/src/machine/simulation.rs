@@ -217,7 +217,7 @@ impl World {
         let verdict = if ready {
             Verdict::Good("200 in 1 ms".into())
         } else {
-            Verdict::Silent("connection refused".into())
+            Verdict::Refused("connection refused".into())
         };
         self.hear(Event::Checked { number, verdict });
     }

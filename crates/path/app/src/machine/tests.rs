@@ -61,7 +61,7 @@ impl Copy {
     }
 
     fn refused(&mut self) -> Vec<Action> {
-        self.answer(Verdict::Silent("connection refused".into()))
+        self.answer(Verdict::Refused("connection refused".into()))
     }
 
     fn exit(&mut self, exit: Exit, line: &str) -> Vec<Action> {
@@ -293,4 +293,37 @@ fn a_process_that_runs_already_is_taken_over_and_checked() {
     assert_eq!(copy.hear(Event::Run(wanted("a"))), []);
     assert_eq!(copy.hear(adopted), [], "it is known");
     assert_eq!(copy.hear(Event::Run(wanted("b"))), [Action::Terminate]);
+}
+
+#[test]
+fn a_restart_is_one_that_nobody_asked_for() {
+    let mut copy = copy();
+    copy.serve();
+    let restarts = |copy: &Copy| copy.machine.report("web-01/app/1", copy.now, 0).restarts;
+    let start = |copy: &mut Copy| {
+        copy.hear(Event::Started { pid: 8 });
+        copy.good();
+        assert_eq!(copy.state(), State::Serving);
+    };
+    // Another release, or other settings: the plan asked for it.
+    copy.hear(Event::Run(wanted("b")));
+    copy.exit(Exit::Signal(15), "");
+    start(&mut copy);
+    assert_eq!(restarts(&copy), 0);
+    // It crashes.
+    copy.exit(Exit::Code(1), "");
+    copy.pass(MS(100));
+    start(&mut copy);
+    assert_eq!(restarts(&copy), 1);
+    // It crashes, and before it is started again the plan has another release.
+    copy.exit(Exit::Code(1), "");
+    copy.hear(Event::Run(wanted("c")));
+    start(&mut copy);
+    assert_eq!(restarts(&copy), 1);
+    // It is stopped, and used again.
+    copy.hear(Event::Stop);
+    copy.exit(Exit::Signal(15), "");
+    copy.hear(Event::Run(wanted("c")));
+    start(&mut copy);
+    assert_eq!(restarts(&copy), 1);
 }

@@ -137,7 +137,7 @@ async fn heard(node: &mut Node, wanted: impl Fn(&RoleReport) -> bool) -> RoleRep
             if let FromRole::Report(report) = message
                 && wanted(&report)
             {
-                return report;
+                return *report;
             }
         }
     };

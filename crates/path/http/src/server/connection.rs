@@ -142,7 +142,7 @@ impl Connection {
                     .await
             }
         };
-        self.note(worker, &outcome, time, micros(begun));
+        self.note(worker, &*service, &outcome, time, micros(begun));
         self.input.drain(..self.consumed);
         self.consumed = 0;
         outcome.keep && !worker.draining.get()
@@ -310,21 +310,31 @@ impl Connection {
     }
 
     pub(super) fn wants_html(&self) -> bool {
-        // The head may be half read; its spans are of the buffer all the same, or of none.
-        let request = Request {
-            head: &self.head,
-            buffer: &self.input,
-            now: self.due,
-        };
         self.consumed > 0
-            && request.field(b"accept").is_some_and(|accept| {
+            && self.asked().field(b"accept").is_some_and(|accept| {
                 accept
                     .windows(9)
                     .any(|part| part.eq_ignore_ascii_case(b"text/html"))
             })
     }
 
-    fn note(&self, worker: &Worker, outcome: &Outcome, time: u64, took: u64) {
+    /// The request. Its head may be half read; its spans are of the buffer all the same, or of none.
+    fn asked(&self) -> Request<'_> {
+        Request {
+            head: &self.head,
+            buffer: &self.input,
+            now: self.due,
+        }
+    }
+
+    fn note(
+        &self,
+        worker: &Worker,
+        service: &dyn Service,
+        outcome: &Outcome,
+        time: u64,
+        took: u64,
+    ) {
         let changed = outcome.status == 101;
         let failed = match outcome.end {
             // What another protocol comes to is not for us to judge.
@@ -336,7 +346,11 @@ impl Connection {
         };
         // How long a visitor talks in another protocol says nothing of how quick we are.
         let answered = if changed { outcome.waited } else { took };
-        worker.counters.end(answered, outcome.bytes, failed);
+        if self.consumed > 0 && service.is_check(&self.asked(), self.peer) {
+            worker.counters.was_check();
+        } else {
+            worker.counters.end(answered, outcome.bytes, failed);
+        }
         let whole = self.consumed > 0;
         let part = |span: crate::head::Span| if whole { span.in_(&self.input) } else { b"" };
         worker.log.borrow_mut().line(&Entry {

@@ -103,6 +103,12 @@ pub trait Service {
 
     /// Whether what this neighbour says of the visitor is believed.
     fn trusts(&self, neighbour: IpAddr) -> bool;
+
+    /// Whether a balancer of ours asks this in its own name: a check. What it passes on names the visitor, so no visitor's
+    /// request can pass for one.
+    fn is_check(&self, _request: &Request<'_>, _neighbour: IpAddr) -> bool {
+        false
+    }
 }
 
 /// What a worker is told.

@@ -231,7 +231,7 @@ pub async fn heard(node: &mut Node, wanted: impl Fn(&RoleReport) -> bool) -> Rol
             if let FromRole::Report(report) = message
                 && wanted(&report)
             {
-                return report;
+                return *report;
             }
         }
     };

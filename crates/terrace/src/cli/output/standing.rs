@@ -1,5 +1,6 @@
 //! How a site stands, at a glance: one true sentence, then a row per role with the reason of its state.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use terrace_protocol::control::{ServerStatus, Status};
@@ -10,8 +11,12 @@ use super::{Table, disks, latency, span};
 /// A report that is older than this is marked with its age.
 const STALE: u64 = 3_000;
 
-/// The whole page.
-pub(crate) fn page(status: &Status, now: u64) -> String {
+/// The whole page. `hint` gives the command that shows more of a role, where there is more.
+pub(crate) fn page(
+    status: &Status,
+    now: u64,
+    hint: impl Fn(&RoleReport) -> Option<String>,
+) -> String {
     let mut text = format!("{}\n", sentence(status));
     if let Some(open) = &status.front_door {
         text += &format!("Open  {open}\n");
@@ -21,10 +26,10 @@ pub(crate) fn page(status: &Status, now: u64) -> String {
         text += &format!("\n! {disk}\n");
     }
     for role in troubled(status) {
-        text += &format!(
-            "\n! {}  {}\n  terrace logs {}\n",
-            role.id, role.reason, role.id
-        );
+        text += &format!("\n! {}  {}\n", role.id, role.reason);
+        if let Some(command) = hint(role) {
+            text += &format!("  {command}\n");
+        }
     }
     text
 }
@@ -92,8 +97,10 @@ pub(crate) fn table(status: &Status, now: u64) -> Table {
                     .roles
                     .iter()
                     .filter(|role| role.role != "agent" || role.state != State::Serving);
+                let apps: BTreeSet<&str> = report.roles.iter().map(|role| &*role.app).collect();
+                let named = apps.iter().filter(|name| !name.is_empty()).count() > 1;
                 for role in shown {
-                    table.row(row(server, role, now));
+                    table.row(row(server, role, named, now));
                     for upstream in role.upstreams.iter().filter(|one| is_left_out(one)) {
                         table.row(left_out(upstream, now));
                     }
@@ -125,7 +132,8 @@ pub(crate) fn table(status: &Status, now: u64) -> Table {
     table
 }
 
-fn row(server: &ServerStatus, role: &RoleReport, now: u64) -> Vec<String> {
+/// `named`: there are several apps on the server, so that each is shown with its name.
+fn row(server: &ServerStatus, role: &RoleReport, named: bool, now: u64) -> Vec<String> {
     let dash = || "–".to_owned();
     let traffic = role.traffic.as_ref();
     let since = Duration::from_millis(now.saturating_sub(role.since));
@@ -139,12 +147,14 @@ fn row(server: &ServerStatus, role: &RoleReport, now: u64) -> Vec<String> {
     } else {
         ": "
     };
+    let local = role.id.strip_prefix(&format!("{}/", server.name));
+    let mut local = local.unwrap_or(&role.id).to_owned();
+    if named && !role.app.is_empty() {
+        local += &format!(" ({})", role.app);
+    }
     vec![
         server.name.clone(),
-        role.id
-            .strip_prefix(&format!("{}/", server.name))
-            .unwrap_or(&role.id)
-            .to_owned(),
+        local,
         state(role).to_owned(),
         if role.since == 0 { dash() } else { span(since) },
         traffic.map_or_else(dash, |traffic| format!("{:.0}", traffic.rate)),
@@ -293,7 +303,7 @@ mod tests {
             ..upstream(true)
         };
         roles_of(&mut site)[0].upstreams = vec![upstream(true), upstream(false), emptied];
-        let text = page(&site, 15_000);
+        let text = page(&site, 15_000, |_| None);
         let rows: Vec<&str> = text.lines().filter(|line| line.contains('→')).collect();
         assert_eq!(rows.len(), 2, "{text}");
         assert!(
@@ -305,6 +315,24 @@ mod tests {
             "{text}"
         );
         assert!(is_well(&site), "the others stand in");
+    }
+
+    #[test]
+    fn several_apps_on_a_server_are_shown_with_their_names() {
+        let mut site = status(State::Serving);
+        "shop".clone_into(&mut roles_of(&mut site)[1].app);
+        assert!(!page(&site, 15_000, |_| None).contains("shop"));
+        roles_of(&mut site).push(RoleReport {
+            id: "web-01/app-api/1".into(),
+            app: "api".into(),
+            state: State::Serving,
+            ..RoleReport::default()
+        });
+        let text = page(&site, 15_000, |_| None);
+        assert!(
+            text.contains("app (shop) ") && text.contains("app-api/1 (api) "),
+            "{text}"
+        );
     }
 
     #[test]
@@ -343,7 +371,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_comes_with_the_next_command() {
-        let text = page(&status(State::Failing), 15_000);
+        let more = |role: &RoleReport| Some(format!("terrace logs {}", role.id));
+        let text = page(&status(State::Failing), 15_000, more);
         assert!(text.contains("app       failing   14 s"), "{text}");
         assert!(text.contains("database  primary   14 s"), "{text}");
         assert!(
