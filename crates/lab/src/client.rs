@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use terrace_protocol::Channel;
 use terrace_protocol::control::{Reply, Request};
+use terrace_protocol::report::Level;
+use terrace_service::disk;
 use tokio::net::UnixStream;
 
 use crate::{Location, LocationError};
@@ -89,7 +91,8 @@ pub async fn start(start: &Start) -> Result<Connection, Error> {
         return Ok(connection);
     }
     location.make()?;
-    let log = File::create(location.log()).map_err(Error::Start)?;
+    // A coordinator without a log runs all the same; why it ends would not be known.
+    let log = File::create(location.log()).ok();
     let start = Start {
         file: location.file().to_owned(),
         ..start.clone()
@@ -101,8 +104,8 @@ pub async fn start(start: &Start) -> Result<Connection, Error> {
         .arg(serde_json::to_string(&start).unwrap_or_default());
     command
         .stdin(Stdio::null())
-        .stdout(log.try_clone().map_err(Error::Start)?)
-        .stderr(log);
+        .stdout(Stdio::null())
+        .stderr(log.map_or_else(Stdio::null, Stdio::from));
     in_own_session(&mut command);
     let mut child = command.spawn().map_err(Error::Start)?;
     let begun = Instant::now();
@@ -113,9 +116,26 @@ pub async fn start(start: &Start) -> Result<Connection, Error> {
         let ended = child.try_wait().map_err(Error::Start)?.is_some();
         if ended || begun.elapsed() > PATIENCE {
             let said = std::fs::read_to_string(location.log()).unwrap_or_default();
-            return Err(Error::Ended(said.trim().to_owned()));
+            let said = said.trim();
+            return Err(Error::Ended(if said.is_empty() {
+                without_words(&location)
+            } else {
+                said.to_owned()
+            }));
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Why a coordinator that said nothing has ended, as far as that can be seen.
+fn without_words(location: &Location) -> String {
+    let state = location.state();
+    match disk::of(&state) {
+        Ok(disk) if disk.level != Level::Fine => format!(
+            "there is no room on the disk of {}: make some, and start it again",
+            state.display()
+        ),
+        _ => format!("it said nothing in {}", location.log().display()),
     }
 }
 

@@ -104,7 +104,10 @@ impl Location {
         fs::create_dir_all(&path).map_err(state(&path))?;
         let ignore = self.base().join(".terrace/.gitignore");
         if !ignore.exists() {
-            fs::write(&ignore, "*\n").map_err(state(&ignore))?;
+            // No site needs it to run: on a full disk the next start writes it.
+            if fs::write(&ignore, "*\n").is_err() {
+                let _ = fs::remove_file(&ignore);
+            }
         }
         Ok(())
     }
@@ -159,7 +162,12 @@ impl Location {
     /// Lists this site as running, in its own [`entry`](Self::entry).
     pub(crate) fn register(&self, entry: &Path) -> Result<(), Error> {
         let text = serde_json::to_vec(self).map_err(|error| state(entry)(error.into()))?;
-        fs::write(entry, text).map_err(state(entry))
+        let written = fs::write(entry, text);
+        if written.is_err() {
+            // Half of it names no site.
+            let _ = fs::remove_file(entry);
+        }
+        written.map_err(state(entry))
     }
 
     /// This site's entry in the list: one for each file, so that two checkouts do not disturb each other.

@@ -63,10 +63,18 @@ impl Memory {
     /// Keeps it: whole, or not at all.
     pub(crate) fn save(&self, location: &Location) -> io::Result<()> {
         let fresh = location.state().join("site.json.new");
-        let mut file = File::create(&fresh)?;
-        file.write_all(&serde_json::to_vec_pretty(self)?)?;
-        file.sync_all()?;
-        fs::rename(&fresh, location.state().join("site.json"))
+        let write = || {
+            let mut file = File::create(&fresh)?;
+            file.write_all(&serde_json::to_vec_pretty(self)?)?;
+            file.sync_all()?;
+            fs::rename(&fresh, location.state().join("site.json"))
+        };
+        let written = write();
+        if written.is_err() {
+            // Half of it is of no use, and takes room.
+            let _ = fs::remove_file(&fresh);
+        }
+        written
     }
 }
 

@@ -15,6 +15,8 @@ pub enum ToRole {
     Configure(Configure),
     /// Send new requests elsewhere than to these servers, and to all others: for balancers and web servers.
     Divert(Vec<Divert>),
+    /// Write the access log into the descriptor beside this from now on: for balancers and web servers.
+    Log,
     /// How everything on this server stands: for agents.
     Facts(Box<ServerReport>),
     /// Take no new work, finish what is in flight, exit.

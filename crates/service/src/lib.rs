@@ -1,12 +1,14 @@
 //! What every long-running part shares: the descriptors that it is born with, its connection to the
-//! node, sockets, secrets, back-off, the room on a disk, and the users that things run as.
+//! node, sockets, secrets, back-off, logs, the room on a disk, and the users that things run as.
 //!
 //! Nothing here knows what a part does; nothing here decides when a part lives or dies.
 
 pub mod backoff;
 pub mod clock;
 pub mod descriptors;
+pub mod diagnostics;
 pub mod disk;
+pub mod log;
 pub mod role;
 pub mod secret;
 pub mod socket;
@@ -14,5 +16,6 @@ pub mod users;
 
 pub use backoff::Backoff;
 pub use descriptors::Descriptors;
+pub use diagnostics::Diagnostics;
 pub use role::{Control, Order, Role};
 pub use secret::{Secret, SecretStore};

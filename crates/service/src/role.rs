@@ -64,6 +64,8 @@ pub enum Order {
     },
     /// Empty these servers, and use all others: only balancers and web servers are told.
     Divert(Vec<Divert>),
+    /// Write the access log into this from now on: only balancers and web servers are told.
+    Log(OwnedFd),
     /// How everything on this server stands: only agents are told.
     Facts(Box<ServerReport>),
     /// Take no new work, finish what is in flight, and exit within this time.
@@ -162,6 +164,11 @@ async fn converse(
                     Order::Configure { generation, plan }
                 }
                 ToRole::Divert(servers) => Order::Divert(servers),
+                // Without its descriptor there is nothing to write into.
+                ToRole::Log => match incoming.descriptors.into_iter().next() {
+                    Some(log) => Order::Log(log),
+                    None => continue,
+                },
                 ToRole::Facts(facts) => Order::Facts(facts),
                 ToRole::Drain { within } => Order::Drain(Duration::from_millis(within)),
             };

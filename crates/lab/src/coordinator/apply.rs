@@ -21,9 +21,7 @@ impl Coordinator {
             Ok((location, site, changes)) => {
                 self.location = location;
                 self.site = Some(site);
-                if let Err(error) = self.replan() {
-                    return refused(format!("the plans cannot be kept: {error:#}"), None);
-                }
+                self.replan();
                 for server in self.order.clone() {
                     self.send_plan(&server).await;
                 }

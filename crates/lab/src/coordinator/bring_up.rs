@@ -76,33 +76,24 @@ impl Coordinator {
     }
 
     /// A new generation of plans, from what is known now.
-    pub(super) fn replan(&mut self) -> anyhow::Result<()> {
-        for plan in self.plans()? {
+    pub(super) fn replan(&mut self) {
+        for plan in self.plans() {
             if let Some(server) = self.servers.get_mut(&plan.server) {
                 server.plan = plan;
             }
         }
-        Ok(())
+        self.keep();
     }
 
-    fn plans(&mut self) -> anyhow::Result<Vec<ServerPlan>> {
+    fn plans(&mut self) -> Vec<ServerPlan> {
         if let Some(memory) = &mut self.memory {
             memory.generation += 1;
-            memory.save(&self.location)?;
         }
-        let (Some(site), Some(inputs)) = (&self.site, self.inputs()) else {
-            return Ok(Vec::new());
-        };
-        let plans = plan(site, &inputs);
-        let directory = self.location.state().join("plans");
-        std::fs::create_dir_all(&directory)?;
-        for plan in &plans {
-            std::fs::write(
-                directory.join(format!("{}.json", plan.server)),
-                serde_json::to_vec_pretty(plan)?,
-            )?;
+        self.kept.is_due();
+        match (&self.site, self.inputs()) {
+            (Some(site), Some(inputs)) => plan(site, &inputs),
+            _ => Vec::new(),
         }
-        Ok(plans)
     }
 
     /// What plans need to know beside the site; `None`: it was never brought up.
@@ -119,7 +110,7 @@ impl Coordinator {
     }
 
     async fn make_hosts(&mut self) -> anyhow::Result<()> {
-        let plans = self.plans()?;
+        let plans = self.plans();
         self.order = plans.iter().map(|plan| plan.server.clone()).collect();
         let wire = Wire::new().await?;
         let made = plans.iter().enumerate().map(|(number, plan)| {
@@ -149,6 +140,7 @@ impl Coordinator {
                 fault: None,
             };
             self.servers.insert(name.clone(), server);
+            self.kept.is_due();
             let begun = Instant::now();
             self.start_keeper(&name).await?;
             if name != INTERNET {
@@ -193,13 +185,12 @@ impl Coordinator {
         };
         let run = server.host.state.join("run");
         std::fs::create_dir_all(&run)?;
-        std::fs::create_dir_all(server.host.state.join("logs"))?;
+        let logs = server.host.state.join("logs");
+        std::fs::create_dir_all(&logs)?;
         // A socket of a node before this one would be dialled in vain.
         let _ = std::fs::remove_file(run.join(terrace_protocol::node::SOCKET));
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(server.host.state.join("logs/keeper.log"))?;
+        // Without a log it is silent until it has one of its own.
+        let log = terrace_service::log::open(&logs.join("keeper.log")).ok();
         let mut keeper = keeper::start(&server.host, server.network.try_clone()?, log).await?;
         let (_, never) = tokio::sync::oneshot::channel();
         let ended = std::mem::replace(&mut keeper.ended, never);

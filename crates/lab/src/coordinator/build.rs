@@ -74,7 +74,7 @@ impl Coordinator {
             }
         }
         if self.building == 0 && !self.releases.is_empty() {
-            self.replan()?;
+            self.replan();
             for server in self.order.clone() {
                 self.send_plan(&server).await;
             }

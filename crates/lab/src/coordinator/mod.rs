@@ -2,7 +2,7 @@
 //!
 //! It is one loop over events: what commands ask, what nodes report, what builds come to, which keeper has ended.
 //! Bringing up is in `bring_up`, changing what runs in `apply`, breaking it in
-//! `faults`, emptying a server in `drain`, changing the primary in `primary`, the end in `stop`, what is shown in `standing`; connections to nodes are in
+//! `faults`, emptying a server in `drain`, changing the primary in `primary`, the end in `stop`, what is shown in `standing`, what is kept on the disk in `kept`; connections to nodes are in
 //! `nodes`, builds in `build`. What runs on a host is decided by its node; here it is only told its plan.
 
 mod apply;
@@ -11,6 +11,7 @@ mod build;
 mod clients;
 mod drain;
 mod faults;
+mod kept;
 mod nodes;
 mod primary;
 mod standing;
@@ -43,6 +44,7 @@ use crate::hosts::keeper::Keeper;
 use crate::hosts::network::Wire;
 use crate::hosts::user::{self, Mode};
 use crate::state::Memory;
+use kept::Kept;
 
 /// How often it is looked whether the site is ready, or will never be.
 const LOOK: Duration = Duration::from_millis(100);
@@ -66,8 +68,8 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         let (events, heard) = mpsc::unbounded_channel();
         clients::listen(&location, events.clone())?;
-        location.register(&entry)?;
-        let ended = Coordinator::new(start, location.clone(), mode, events, lock)
+        let kept = Kept::new(&entry);
+        let ended = Coordinator::new(start, location.clone(), mode, events, lock, kept)
             .serve(heard)
             .await;
         let _ = std::fs::remove_file(&entry);
@@ -141,6 +143,7 @@ struct Coordinator {
     events: Events,
     /// Held for as long as we live.
     _lock: File,
+    kept: Kept,
     memory: Option<Memory>,
     site: Option<Site>,
     wire: Option<Wire>,
@@ -164,13 +167,21 @@ struct Coordinator {
 }
 
 impl Coordinator {
-    fn new(start: Start, location: Location, mode: Mode, events: Events, lock: File) -> Self {
+    fn new(
+        start: Start,
+        location: Location,
+        mode: Mode,
+        events: Events,
+        lock: File,
+        kept: Kept,
+    ) -> Self {
         Self {
             start,
             location,
             mode,
             events,
             _lock: lock,
+            kept,
             memory: None,
             site: None,
             wire: None,
@@ -196,6 +207,7 @@ impl Coordinator {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut look = tokio::time::interval(LOOK);
+        self.keep();
         // A client that starts a coordinator asks at once; one that was killed before never will.
         let abandoned = tokio::time::sleep(Duration::from_secs(30));
         tokio::pin!(abandoned);
@@ -203,6 +215,7 @@ impl Coordinator {
             let ends = tokio::select! {
                 Some(event) = heard.recv() => self.handle(event).await?,
                 _ = look.tick() => {
+                    self.keep();
                     self.look().await;
                     false
                 }

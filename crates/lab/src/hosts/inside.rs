@@ -39,7 +39,6 @@ pub fn become_host(host: &Host) -> anyhow::Result<()> {
     .context("mounts cannot be made private")?;
     sethostname(&host.name).context("the host cannot be named")?;
     let sources = Sources::open(host)?;
-    let etc = etc(host)?;
     mount(
         Some("proc"),
         "/proc",
@@ -51,7 +50,7 @@ pub fn become_host(host: &Host) -> anyhow::Result<()> {
         "/proc cannot be mounted: this environment forbids it to containers within containers",
     )?;
     sources.mount(host)?;
-    etc.mount()
+    etc(host)?.mount()
 }
 
 /// Directories of the machine, opened before anything is mounted over them.
@@ -108,7 +107,8 @@ struct Etc {
 }
 
 fn etc(host: &Host) -> anyhow::Result<Etc> {
-    let directory = host.state.join("etc");
+    // Not on the site's disk, which may be full.
+    let directory = PathBuf::from("/run/etc");
     make(&directory, 0o755)?;
     let mut hosts = "127.0.0.1 localhost\n::1 localhost ip6-localhost\n".to_owned();
     for (address, name) in &host.neighbours {

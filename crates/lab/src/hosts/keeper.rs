@@ -39,7 +39,11 @@ impl Keeper {
 }
 
 /// Starts the keeper of this host in its network.
-pub(crate) async fn start(host: &Host, network: OwnedFd, log: std::fs::File) -> io::Result<Keeper> {
+pub(crate) async fn start(
+    host: &Host,
+    network: OwnedFd,
+    log: Option<std::fs::File>,
+) -> io::Result<Keeper> {
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let mut command = Command::new("/proc/self/exe");
     command
@@ -49,8 +53,8 @@ pub(crate) async fn start(host: &Host, network: OwnedFd, log: std::fs::File) -> 
     command.env(VARIABLE, listing([("lifeline", read.as_raw_fd())]));
     command
         .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
+        .stdout(Stdio::null())
+        .stderr(log.map_or_else(Stdio::null, Stdio::from))
         .current_dir("/");
     prepare(&mut command, network, read);
     let (tell_pid, told_pid) = oneshot::channel();

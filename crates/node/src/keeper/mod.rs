@@ -33,7 +33,7 @@ const NODE: &str = "node";
 /// Serves one node after the other, until it is told to end or its owner is gone.
 ///
 /// # Errors
-/// When it cannot begin: there is no `/proc`, or the log cannot be written.
+/// When it cannot begin: there is no `/proc`.
 pub fn run(home: &Home) -> anyhow::Result<ExitCode> {
     spawn::become_reaper()?;
     let lifeline = Descriptors::inherited()?.take("lifeline");
@@ -68,16 +68,11 @@ type Node = Channel<Say, Ask>;
 
 impl Keeper {
     fn new(home: &Home) -> anyhow::Result<Self> {
-        let mut store = Store::default();
-        std::fs::create_dir_all(&home.logs).context("the log directory cannot be made")?;
-        let log = crate::logs::open(&home.logs.join("node.log"))
-            .context("the node's log cannot be opened")?;
-        store.put("node log".to_owned(), log.into());
         let second = Duration::from_secs(1);
         Ok(Self {
             home: serde_json::to_string(home)?,
             children: Children::new()?,
-            store,
+            store: Store::default(),
             backoff: Backoff::new(Duration::from_millis(10), second * 2, second * 10),
             node_since: Instant::now(),
         })
@@ -137,7 +132,6 @@ impl Keeper {
             arguments: vec!["internal".into(), "node".into(), self.home.clone()],
             environment: crate::environment(),
             descriptors: vec!["keeper".to_owned()],
-            output: Some("node log".to_owned()),
             ..Spawn::default()
         };
         let started = self.children.spawn(&spawn, &self.store);

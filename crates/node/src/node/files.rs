@@ -42,10 +42,18 @@ pub(super) fn read_plan(state: &Path) -> io::Result<Option<ServerPlan>> {
 /// Keeps a plan: whole, or not at all.
 pub(super) fn write_plan(state: &Path, text: &str) -> io::Result<()> {
     let fresh = state.join("plan.json.new");
-    let mut file = File::create(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&fresh, state.join(NAME))
+    let write = || {
+        let mut file = File::create(&fresh)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&fresh, state.join(NAME))
+    };
+    let written = write();
+    if written.is_err() {
+        // Half a plan is of no use, and takes room.
+        let _ = fs::remove_file(&fresh);
+    }
+    written
 }
 
 #[cfg(test)]

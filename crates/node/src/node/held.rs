@@ -112,6 +112,18 @@ impl Keeper {
         .map(drop)
     }
 
+    /// A copy of a stored descriptor.
+    pub(crate) async fn fetch(&self, name: &str) -> anyhow::Result<OwnedFd> {
+        let request = Request::Fetch {
+            name: name.to_owned(),
+        };
+        let (_, descriptors) = self.ask(request, &[]).await?;
+        descriptors
+            .into_iter()
+            .next()
+            .context("the keeper answered without it")
+    }
+
     /// Has a stored descriptor closed.
     pub(crate) async fn forget(&self, name: &str) -> anyhow::Result<()> {
         self.ask(

@@ -10,14 +10,12 @@ pub(crate) mod letters;
 mod reconcile;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use terrace_protocol::node::{FromNode, Home, Step};
-use terrace_protocol::report::{DiskReport, RoleReport, ServerReport};
+use terrace_protocol::report::{DiskReport, Level, RoleReport, ServerReport};
 use terrace_protocol::role::Divert;
 use terrace_service::{Descriptors, disk};
 use terrace_site::plan::{Part, RolePlan, ServerPlan};
@@ -29,12 +27,11 @@ pub(crate) use held::Keeper;
 use letters::Post;
 use reconcile::Change;
 
-use crate::{logs, parts};
+use crate::logs::{Outputs, Writer, access};
+use crate::parts;
 
 /// How often a coordinator hears how things stand, when nothing changes.
 const REPORT: Duration = Duration::from_secs(1);
-/// How often logs are looked at for their length.
-const ROTATE: Duration = Duration::from_secs(10);
 
 /// Serves until the keeper ends.
 ///
@@ -68,27 +65,18 @@ pub(crate) struct Context {
     pub(crate) steps: mpsc::UnboundedSender<Step>,
     /// The way to the parts on other servers.
     pub(crate) post: Post,
+    /// What the programs of this server print.
+    pub(crate) outputs: Outputs,
+    /// The access log that is written now.
+    pub(crate) access: watch::Receiver<access::Current>,
+    /// Whether the disk has room; what failed for want of it is tried again when it has.
+    pub(crate) room: watch::Receiver<Level>,
 }
 
 impl Context {
-    /// The log of a role, by its id on this server: `web-01/app/1` writes `app.1.log`.
-    pub(crate) fn log(&self, id: &str) -> PathBuf {
-        let local = id
-            .strip_prefix(&format!("{}/", self.home.server))
-            .unwrap_or(id);
-        self.home
-            .logs
-            .join(format!("{}.log", local.replace('/', ".")))
-    }
-
-    /// Stores the log of a role with the keeper and returns the name that it has there.
-    pub(crate) async fn keep_log(&self, id: &str) -> anyhow::Result<String> {
-        let path = self.log(id);
-        let log =
-            logs::open(&path).with_context(|| format!("{} cannot be written", path.display()))?;
-        let name = format!("{id} log");
-        self.keeper.store(&name, log.into()).await?;
-        Ok(name)
+    /// Has the keeper hold what a program prints into, and returns the name that it has there. `web-01/app/1` has `app.1.log`.
+    pub(crate) async fn keep_log(&self, id: &str, writer: Writer) -> anyhow::Result<String> {
+        self.outputs.keep(&self.keeper, id, writer).await
     }
 
     /// Tells whoever waits that something was done.
@@ -126,6 +114,9 @@ struct Node {
     diverted: watch::Sender<Option<Vec<Divert>>>,
     /// The newest report of all, for an agent.
     facts: watch::Sender<ServerReport>,
+    room: watch::Sender<Level>,
+    /// A plan that runs and could not be kept yet.
+    unkept: Option<Box<str>>,
     /// Ticks whenever any report changed.
     changed: (watch::Sender<u64>, watch::Receiver<u64>),
 }
@@ -135,12 +126,19 @@ impl Node {
         let (steps, heard) = mpsc::unbounded_channel();
         let coordinator = Coordinator::listen(&home.run)?;
         let (post, outgoing) = Post::new(&home.server);
+        let outputs = Outputs::begin(&home.server, home.logs.clone())?;
+        let (current, access) = watch::channel(None);
+        tokio::spawn(access::look_after(home.logs.join("access.log"), current));
+        let room = watch::Sender::new(Level::Fine);
         Ok(Self {
             context: Context {
                 home: Arc::new(home),
                 keeper,
                 steps,
                 post,
+                outputs,
+                access,
+                room: room.subscribe(),
             },
             steps: heard,
             outgoing,
@@ -150,6 +148,8 @@ impl Node {
             running: BTreeMap::new(),
             diverted: watch::Sender::new(None),
             facts: watch::Sender::new(ServerReport::default()),
+            room,
+            unkept: None,
             changed: watch::channel(0),
         })
     }
@@ -165,6 +165,11 @@ impl Node {
         if !runs {
             return;
         }
+        let adopted = self.context.outputs.adopt(&self.context.keeper).await;
+        if let Err(error) = adopted {
+            let error = format!("{error:#}");
+            tracing::error!(error, "what the programs print is not read");
+        }
         match files::read_plan(&self.context.home.state) {
             Ok(Some(plan)) => self.reconcile(plan).await,
             Ok(None) => {}
@@ -176,7 +181,6 @@ impl Node {
 
     async fn serve(&mut self) -> anyhow::Result<ExitCode> {
         let mut every = tokio::time::interval(REPORT);
-        let mut rotate = tokio::time::interval(ROTATE);
         loop {
             tokio::select! {
                 // What was done is told before how things stand after it.
@@ -193,17 +197,16 @@ impl Node {
                     Asked::Stop => self.stop().await,
                 },
                 _ = self.changed.1.changed() => self.report().await,
-                _ = every.tick() => self.report().await,
-                _ = rotate.tick() => {
-                    if let Err(error) = logs::rotate(&self.context.home.logs) {
-                        tracing::warn!(%error, "logs cannot be cut");
-                    }
+                _ = every.tick() => {
+                    self.keep_plan();
+                    self.report().await;
                 }
             }
         }
     }
 
-    /// A plan from the coordinator: one that cannot be run is refused, and the one before stays.
+    /// A plan from the coordinator: one that cannot be run is refused, and the one before stays. One that cannot be kept is run
+    /// all the same: a node that comes after this one is told it anew.
     async fn take(&mut self, text: &str) {
         let plan = match files::parse_plan(text) {
             Ok(plan) => plan,
@@ -214,17 +217,20 @@ impl Node {
                 return;
             }
         };
-        if let Err(error) = files::write_plan(&self.context.home.state, text) {
-            let reason = format!("the plan cannot be kept: {error}");
-            self.coordinator
-                .tell(FromNode::Refused {
-                    generation: plan.generation,
-                    reason,
-                })
-                .await;
-            return;
-        }
+        self.unkept = Some(text.into());
+        self.keep_plan();
         self.reconcile(plan).await;
+    }
+
+    /// Keeps the plan that runs, if it is not kept yet.
+    fn keep_plan(&mut self) {
+        let Some(text) = self.unkept.take() else {
+            return;
+        };
+        if let Err(error) = files::write_plan(&self.context.home.state, &text) {
+            tracing::warn!(%error, "the plan cannot be kept yet");
+            self.unkept = Some(text);
+        }
     }
 
     async fn reconcile(&mut self, plan: ServerPlan) {
@@ -319,7 +325,12 @@ impl Node {
     /// The disk that everything of this server is on.
     fn disk(&self) -> Option<DiskReport> {
         match disk::of(&self.context.home.state) {
-            Ok(disk) => Some(disk),
+            Ok(disk) => {
+                let changed =
+                    |level: &mut Level| std::mem::replace(level, disk.level) != disk.level;
+                self.room.send_if_modified(changed);
+                Some(disk)
+            }
             Err(error) => {
                 tracing::warn!(%error, "the disk does not say how much room it has");
                 None

@@ -7,7 +7,7 @@ pub(crate) mod own;
 
 use std::time::Duration;
 
-use terrace_protocol::report::{RoleReport, ServerReport, State, UpstreamReport};
+use terrace_protocol::report::{Level, RoleReport, ServerReport, State, UpstreamReport};
 use terrace_protocol::role::Divert;
 use terrace_site::plan::{Part as Kind, RolePlan};
 use tokio::sync::watch;
@@ -89,6 +89,16 @@ pub(crate) fn first_report(role: &RolePlan) -> Vec<RoleReport> {
 pub(crate) async fn ended(stopped: &mut watch::Receiver<bool>) {
     if stopped.wait_for(|stopped| *stopped).await.is_err() {
         // The node has let go of this role: that is an end, too.
+    }
+}
+
+/// Waits until a disk that had no room has some again.
+pub(crate) async fn room_made(context: &Context) {
+    let mut room = context.room.clone();
+    let had_none = *room.borrow() != Level::Fine;
+    if !had_none || room.wait_for(|level| *level == Level::Fine).await.is_err() {
+        // It has room, or the node ends: then this is not what is waited for.
+        std::future::pending::<()>().await;
     }
 }
 

@@ -65,7 +65,7 @@ pub fn role(id: &str) -> ExitCode {
                     let servers: Vec<_> = servers.into_iter().map(|one| one.server).collect();
                     report.what += &format!("[{}]", servers.join(" "));
                 }
-                Order::Facts(_) => {}
+                Order::Facts(_) | Order::Log(_) => {}
                 Order::Drain(_) => return ExitCode::SUCCESS,
             }
             role.control.report(report.clone());

@@ -85,6 +85,7 @@ pub async fn run(mut role: Role) -> Result<(), Error> {
                     server.divert();
                     role.control.report(server.report());
                 }
+                Order::Log(file) => server.workers.log_to(file),
                 Order::Facts(_) => {}
                 Order::Drain(within) => {
                     let state = State::Draining;

@@ -13,19 +13,33 @@
 //! 504), `late-idle` (nothing moved; 504 before an answer, else it ends there), `late-total` (all of it; likewise).
 //! A connection that changed its protocol is one request of status 101 until it ends: `ok` (both sides said all), `gone`,
 //! `cut`, `late-idle`, `late-total` (the time to drain was over).
-//! Spaces and what cannot be printed are percent-encoded.
+//! Spaces and what cannot be printed are percent-encoded; what is very long ends in `...`. A visitor chooses how long a line
+//! is and how many there are, so both are bounded, and what is left out is counted in a line that begins with `#`.
 
-use std::fs::File;
 use std::io::Write;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
+use terrace_service::log::{self, Bounds};
+
 /// A batch is written when it is as large as this, or at the next tick.
 const BATCH: usize = 32 * 1024;
 
+/// What the log of a process may take. A line is shorter than this by the bounds of its words.
+const BOUNDS: Bounds = Bounds {
+    line: 2 << 10,
+    rate: 8 << 20,
+    length: 32 << 20,
+};
+
+/// The longest that is written of a path and query,
+const TARGET: usize = 1024;
+/// and of every other word that the visitor chooses. What is longer ends in `...`.
+const WORD: usize = 256;
+
 /// A worker's log.
 pub struct Log {
-    file: Option<File>,
+    log: log::Log,
     batch: Vec<u8>,
 }
 
@@ -121,30 +135,31 @@ impl Log {
     /// A log that goes to this file, opened for appending; `None`: nowhere.
     pub fn new(file: Option<OwnedFd>) -> Self {
         Self {
-            file: file.map(File::from),
+            log: log::Log::given(file, BOUNDS),
             batch: Vec::with_capacity(BATCH + 1024),
         }
     }
 
     /// Takes a line.
     pub fn line(&mut self, entry: &Entry<'_>) {
-        if self.file.is_none() {
+        if !self.log.is_written() {
             return;
         }
         let out = &mut self.batch;
         number(out, entry.time);
         out.push(b' ');
         address(out, entry.visitor);
-        for text in [entry.id, entry.method, entry.host, entry.target] {
+        let words = [entry.id, entry.method, entry.host].map(|text| (text, WORD));
+        for (text, longest) in words.into_iter().chain([(entry.target, TARGET)]) {
             out.push(b' ');
-            word(out, text);
+            word(out, text, longest);
         }
         for value in [u64::from(entry.status), entry.bytes, entry.took] {
             out.push(b' ');
             number(out, value);
         }
         out.push(b' ');
-        word(out, entry.instance.as_bytes());
+        word(out, entry.instance.as_bytes(), WORD);
         for value in [entry.waited, u64::from(entry.tries)] {
             out.push(b' ');
             number(out, value);
@@ -157,14 +172,20 @@ impl Log {
         }
     }
 
+    /// Goes on in this file.
+    pub fn give(&mut self, file: OwnedFd) {
+        self.flush();
+        self.log.give(file);
+    }
+
     /// Writes what has gathered. A log that cannot be written is no reason not to serve.
     pub fn flush(&mut self) {
-        if let Some(file) = &mut self.file
-            && !self.batch.is_empty()
-        {
-            let _ = file.write_all(&self.batch);
+        if self.batch.is_empty() {
+            self.log.catch_up();
+        } else {
+            self.log.write(&self.batch);
+            self.batch.clear();
         }
-        self.batch.clear();
     }
 }
 
@@ -205,13 +226,15 @@ pub fn address(out: &mut Vec<u8>, address: IpAddr) {
     }
 }
 
-fn word(out: &mut Vec<u8>, text: &[u8]) {
-    if text.is_empty() {
+fn word(out: &mut Vec<u8>, text: &[u8], longest: usize) {
+    let shown = &text[..text.len().min(longest)];
+    let end = out.len() + longest;
+    if shown.is_empty() {
         out.push(b'-');
-    } else if text.iter().all(u8::is_ascii_graphic) {
-        out.extend_from_slice(text);
+    } else if shown.iter().all(u8::is_ascii_graphic) {
+        out.extend_from_slice(shown);
     } else {
-        for byte in text {
+        for byte in shown {
             if byte.is_ascii_graphic() {
                 out.push(*byte);
             } else {
@@ -219,6 +242,10 @@ fn word(out: &mut Vec<u8>, text: &[u8]) {
                 out.extend_from_slice(&[b'%', hex(byte >> 4), hex(byte & 15)]);
             }
         }
+    }
+    if text.len() > longest || out.len() > end {
+        out.truncate(end);
+        out.extend_from_slice(b"...");
     }
 }
 
@@ -256,5 +283,53 @@ mod tests {
             text,
             "1700000000000001 198.51.100.10 abc GET - /a%20b%0A 200 1234 5 - 0 0 ok\n"
         );
+    }
+
+    fn entry<'a>(target: &'a [u8]) -> Entry<'a> {
+        Entry {
+            time: 1_700_000_000_000_001,
+            visitor: "198.51.100.10".parse().unwrap(),
+            id: b"abc",
+            method: b"GET",
+            host: b"www.foobar.com",
+            target,
+            status: 200,
+            bytes: 1_234,
+            took: 5,
+            instance: "",
+            waited: 0,
+            tries: 0,
+            end: End::Ok,
+        }
+    }
+
+    #[test]
+    fn a_line_is_bounded_whatever_a_visitor_asks_for() {
+        for target in [[b'x'; 60_000], [b' '; 60_000]] {
+            let mut log = Log::new(Some(tempfile::tempfile().unwrap().into()));
+            log.line(&entry(&target));
+            let line = String::from_utf8(log.batch.clone()).unwrap();
+            assert!(
+                line.len() < BOUNDS.line && line.ends_with("... 200 1234 5 - 0 0 ok\n"),
+                "{line}"
+            );
+            assert_eq!(line.split(' ').count(), 13, "no field is lost");
+        }
+    }
+
+    #[test]
+    fn a_visitor_with_long_paths_fills_no_disk() {
+        let file = tempfile::tempfile().unwrap();
+        let mut log = Log::new(Some(file.try_clone().unwrap().into()));
+        let path = vec![b'x'; 30_000];
+        let begun = std::time::Instant::now();
+        // 900 MB of paths.
+        for _ in 0..30_000 {
+            log.line(&entry(&path));
+        }
+        drop(log);
+        let bound = BOUNDS.rate * (begun.elapsed().as_secs() + 5);
+        let length = file.metadata().unwrap().len();
+        assert!(length <= bound.min(BOUNDS.length), "{length}");
     }
 }

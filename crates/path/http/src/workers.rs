@@ -97,6 +97,17 @@ impl Workers {
         Ok(())
     }
 
+    /// Has the access log written into this file from now on.
+    pub fn log_to(&mut self, file: OwnedFd) {
+        for worker in &self.running {
+            match file.try_clone() {
+                Ok(copy) => drop(worker.tell.send(Order::Log(copy))),
+                Err(error) => tracing::warn!(%error, "the access log goes on in the file before"),
+            }
+        }
+        self.access = Some(file);
+    }
+
     /// Takes no new connections, finishes what is in flight within this time, and waits for that.
     ///
     /// # Errors

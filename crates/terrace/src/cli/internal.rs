@@ -9,10 +9,11 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde::de::DeserializeOwned;
-use terrace_service::Role;
+use terrace_lab::Location;
+use terrace_service::{Diagnostics, Role};
 
-use super::Outcome;
 use super::client::runtime;
+use super::{FELL_SHORT, Outcome};
 
 /// A process of Terrace's own.
 #[derive(Args)]
@@ -54,22 +55,45 @@ enum Process {
 }
 
 impl Internal {
-    pub(super) fn run(self) -> Outcome {
+    /// Runs the process to its end. Why it fails is said here: where it says it may have no room, and nobody may read it.
+    pub(super) fn run(self) -> ExitCode {
+        let diagnostics = Diagnostics::begin();
         let filter =
             tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+        let lines = diagnostics.clone();
         tracing_subscriber::fmt()
             .with_env_filter(filter)
-            .with_writer(std::io::stderr)
+            .with_writer(move || lines.clone())
+            .log_internal_errors(false)
             .with_ansi(false)
             .init();
-        match self.process {
-            Process::Coordinator { start } => terrace_lab::coordinator::run(told(&start)?),
+        self.process.run(&diagnostics).unwrap_or_else(|error| {
+            diagnostics.last_words(&format!("terrace: {error:#}"));
+            ExitCode::from(FELL_SHORT)
+        })
+    }
+}
+
+impl Process {
+    fn run(self, diagnostics: &Diagnostics) -> Outcome {
+        match self {
+            Process::Coordinator { start } => {
+                let start: terrace_lab::client::Start = told(&start)?;
+                diagnostics.move_to(&Location::of(&start.file, &start.site)?.log());
+                terrace_lab::coordinator::run(start)
+            }
             Process::Host { host } => {
                 let host: terrace_lab::hosts::Host = told(&host)?;
                 terrace_lab::hosts::become_host(&host)?;
-                terrace_node::keeper::run(&host.home())
+                let home = host.home();
+                diagnostics.move_to(&home.logs.join("keeper.log"));
+                terrace_node::keeper::run(&home)
             }
-            Process::Node { home } => terrace_node::node::run(told(&home)?),
+            Process::Node { home } => {
+                let home: terrace_protocol::node::Home = told(&home)?;
+                diagnostics.move_to(&home.logs.join("node.log"));
+                terrace_node::node::run(home)
+            }
             Process::Role { word, id } => role(&word, id),
             Process::Load { load } => {
                 let records = terrace_lab::load::run(&told(&load)?)?;

@@ -173,7 +173,7 @@ impl Command {
             Self::Records(command) => command.run(out),
             Self::Fmt(command) => command.run(out),
             Self::Help(command) => command.run(out),
-            Self::Internal(command) => command.run(),
+            Self::Internal(process) => Ok(process.run()),
         }
     }
 }

@@ -236,11 +236,16 @@ impl Site {
 
     /// The machine's number of a process on a server whose arguments contain `word`.
     pub(crate) fn beside(&self, server: &str, word: &str) -> u32 {
+        let found = self.found(server, word);
+        found.unwrap_or_else(|| panic!("no {word} on {server}"))
+    }
+
+    /// The same; `None`: there is none now.
+    pub(crate) fn found(&self, server: &str, word: &str) -> Option<u32> {
         processes::within(self.keeper(server))
             .into_iter()
             .find(|(_, line)| line.contains(word))
-            .unwrap_or_else(|| panic!("no {word} on {server}"))
-            .0
+            .map(|(pid, _)| pid)
     }
 
     /// The machine's number of the coordinator or a keeper of this site, by words of its arguments.

@@ -13,6 +13,7 @@
 
 mod changes;
 mod faults;
+mod full_disk;
 mod harness;
 mod leftovers;
 mod mistakes;

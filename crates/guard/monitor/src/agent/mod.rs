@@ -81,7 +81,7 @@ pub async fn run(mut role: Role) -> Result<(), Error> {
                 Order::Facts(newest) => {
                     *facts.lock().unwrap_or_else(PoisonError::into_inner) = Some((*newest, Instant::now()));
                 }
-                Order::Divert(_) => {}
+                Order::Divert(_) | Order::Log(_) => {}
                 Order::Drain(_) => return Ok(()),
             },
             _ = every.tick() => role.control.report(report.clone()),

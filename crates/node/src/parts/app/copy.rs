@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use terrace_app::launch::{self, Secrets, Surroundings};
 use terrace_app::{Event, Machine, Verdict, Wanted, health, listening};
 use terrace_protocol::keeper::Spawn;
@@ -11,7 +10,7 @@ use terrace_site::plan::{AppPlan, CopyPlan};
 use tokio::sync::mpsc;
 
 use super::{Heard, LAST_LINES};
-use crate::logs;
+use crate::logs::Writer;
 use crate::node::Context;
 
 /// So many checks that find it are no moment between two sockets.
@@ -20,10 +19,12 @@ const SURE: u32 = 3;
 pub(super) struct Copy {
     pub(super) plan: CopyPlan,
     pub(super) machine: Machine,
-    /// How long its log was when it was last started.
+    /// How much it had printed when it was last started.
     log_from: u64,
     /// Checks that found it listening elsewhere, since it last answered.
     elsewhere: u32,
+    /// What it runs, until that is noted.
+    unnoted: Option<(Notes, Wanted)>,
 }
 
 impl Copy {
@@ -33,6 +34,7 @@ impl Copy {
             machine,
             log_from: 0,
             elsewhere: 0,
+            unnoted: None,
         }
     }
 
@@ -45,14 +47,12 @@ impl Copy {
         secrets: &Secrets,
         wanted: &Wanted,
     ) -> anyhow::Result<u32> {
-        let id = &self.plan.id;
+        let id = self.plan.id.clone();
         let spawn = launch::copy(app, &self.plan, &wanted.release, surroundings, secrets);
-        let notes = Notes(surroundings.state.join("copies"));
-        notes
-            .write(id, wanted)
-            .context("what the copy runs cannot be noted")?;
-        self.log_from = logs::length(&context.log(id));
-        let output = Some(context.keep_log(id).await?);
+        self.unnoted = Some((Notes(surroundings.state.join("copies")), wanted.clone()));
+        self.note();
+        let output = Some(context.keep_log(&id, Writer::Foreign).await?);
+        self.log_from = context.outputs.mark(&id);
         context
             .keeper
             .spawn(Spawn {
@@ -81,13 +81,26 @@ impl Copy {
         (self.elsewhere == SURE).then(|| format!("{} is not reached: {reason}", self.plan.id))
     }
 
+    /// Notes what it runs, if that is not noted yet: without a note it would be started anew with the next node.
+    pub(super) fn note(&mut self) {
+        let Some((notes, wanted)) = self.unnoted.take() else {
+            return;
+        };
+        if let Err(error) = notes.write(&self.plan.id, &wanted) {
+            let (id, error) = (&self.plan.id, format!("{error:#}"));
+            tracing::warn!(id, error, "what a copy runs cannot be noted yet");
+            notes.forget(id);
+            self.unnoted = Some((notes, wanted));
+        }
+    }
+
     /// Has its end heard, with its last lines.
     pub(super) fn await_exit(&self, context: &Context, heard: &mpsc::UnboundedSender<Heard>) {
         let (context, heard) = (context.clone(), heard.clone());
         let (id, from) = (self.plan.id.clone(), self.log_from);
         tokio::spawn(async move {
             let exit = context.keeper.exited(&id).await;
-            let text = logs::since(&context.log(&id), from);
+            let text = context.outputs.since(&id, from);
             let lines: Vec<String> = text.lines().map(str::to_owned).collect();
             let lines = lines[lines.len().saturating_sub(LAST_LINES)..].to_vec();
             // Nobody hears: then the role has ended.
@@ -131,6 +144,12 @@ impl Notes {
         fs::create_dir_all(&self.0)?;
         let text = serde_json::to_string(&(&wanted.release, &wanted.revision))?;
         Ok(fs::write(self.path(id), text)?)
+    }
+
+    /// What is noted is of the past.
+    fn forget(&self, id: &str) {
+        // It may not be there, and a node that finds it starts the copy anew.
+        let _ = fs::remove_file(self.path(id));
     }
 
     /// Without a note nothing is known of it, and it is not what is wanted.

@@ -152,6 +152,7 @@ impl App {
             tokio::select! {
                 Some(event) = heard.recv() => self.heard(event).await,
                 () = tokio::time::sleep_until(wake.into()) => self.tick().await,
+                () = super::room_made(&self.part.context) => self.retry().await,
                 changed = self.part.plans.changed() => if changed.is_ok() {
                     self.replan().await;
                 },
@@ -171,8 +172,19 @@ impl App {
     }
 
     async fn tick(&mut self) {
+        self.copies.values_mut().for_each(Copy::note);
         for id in self.ids() {
             self.handle(&id, Event::Tick).await;
+        }
+    }
+
+    /// The disk has room again, for want of which anything may have failed.
+    async fn retry(&mut self) {
+        if let Ready::No { again, .. } = &mut self.ready {
+            *again = Instant::now();
+        }
+        for id in self.ids() {
+            self.handle(&id, Event::Retry).await;
         }
     }
 

@@ -107,18 +107,23 @@ impl Controller {
             return;
         }
         if self.store.is_none() {
-            match Store::open(&self.part.context.home.state) {
-                Ok((store, record)) => {
-                    self.store = Some(store);
-                    if let Some(record) = &record {
-                        (self.routing, self.hold) = first_word(record);
-                    }
-                    self.machine = record.map(|record| machine(&plan, record));
-                }
-                Err(error) => self.say(State::Failing, error.to_string()),
-            }
+            self.open_store(&plan);
         } else if let Some(record) = self.leave_machine() {
             self.machine = Some(machine(&plan, record));
+        }
+    }
+
+    /// Finds the record. What keeps it from that may pass, as a full disk does.
+    fn open_store(&mut self, plan: &ControllerPlan) {
+        match Store::open(&self.part.context.home.state) {
+            Ok((store, record)) => {
+                self.store = Some(store);
+                if let Some(record) = &record {
+                    (self.routing, self.hold) = first_word(record);
+                }
+                self.machine = record.map(|record| machine(plan, record));
+            }
+            Err(error) => self.say(State::Failing, error.to_string()),
         }
     }
 
@@ -175,6 +180,12 @@ impl Controller {
 
     /// Reports are the machine's clock: who says nothing is reported as silent.
     fn tick(&mut self) {
+        if self.report.state == State::Failing
+            && self.store.is_none()
+            && let Some(plan) = self.plan.clone()
+        {
+            self.open_store(&plan);
+        }
         let members = self.plan.iter().flat_map(|plan| plan.members.clone());
         for name in members.collect::<Vec<_>>() {
             let heard = self.heard.get(&name);

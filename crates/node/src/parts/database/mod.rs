@@ -81,8 +81,10 @@ pub(crate) async fn run(part: Part) -> String {
             Err(error) => database.failed(words(&error), begun),
         }
         wanted = None;
+        let room = super::room_made(&database.part.context);
         tokio::select! {
             () = tokio::time::sleep(database.backoff.pause(begun.elapsed())) => {}
+            () = room => {}
             () = ended(&mut stopped) => return "database (down)".to_owned(),
         }
         database.report.restarts += 1;

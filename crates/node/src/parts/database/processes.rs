@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use terrace_database::{Finished, ProcessError, Processes};
 use terrace_protocol::keeper::{Exit, Spawn};
 
-use crate::logs;
+use crate::logs::Writer;
 use crate::node::Context;
 
 /// The keeper, as the database wants processes.
 pub(super) struct Held {
     context: Context,
-    /// Where the log of the last start begins.
+    /// How much it had printed when it was last started.
     log_from: Mutex<u64>,
 }
 
@@ -43,9 +43,10 @@ impl Processes for Held {
     }
 
     async fn start(&self, mut spawn: Spawn) -> Result<u32, ProcessError> {
+        let output = self.context.keep_log(&spawn.id, Writer::Foreign).await;
+        spawn.output = Some(output.map_err(failed)?);
         *self.log_from.lock().unwrap_or_else(PoisonError::into_inner) =
-            logs::length(&self.context.log(&spawn.id));
-        spawn.output = Some(self.context.keep_log(&spawn.id).await.map_err(failed)?);
+            self.context.outputs.mark(&spawn.id);
         self.context.keeper.spawn(spawn).await.map_err(failed)
     }
 
@@ -63,6 +64,6 @@ impl Processes for Held {
 
     async fn output(&self, id: &str) -> String {
         let from = *self.log_from.lock().unwrap_or_else(PoisonError::into_inner);
-        logs::since(&self.context.log(id), from)
+        self.context.outputs.since(id, from)
     }
 }

@@ -15,9 +15,10 @@ use terrace_protocol::report::{RoleReport, State};
 use terrace_protocol::role::{Divert, FromRole};
 use terrace_service::{Backoff, SecretStore, clock};
 use terrace_site::plan::{Part as Kind, RolePlan};
+use tokio::sync::watch;
 
 use super::{Part, ended, seconds};
-use crate::logs;
+use crate::logs::access;
 use process::Process;
 use routes::Routes;
 use sockets::Birth;
@@ -45,6 +46,7 @@ pub(crate) async fn run(part: Part) -> String {
         failures: 0,
         sends_on: matches!(word, "load-balancer" | "web"),
         is_agent: word == "agent",
+        access: part.context.access.clone(),
         routes: Routes::of(&part),
         part,
         told: false,
@@ -61,8 +63,10 @@ pub(crate) async fn run(part: Part) -> String {
             Ok(Life::Exited(exit)) => role.failed(exit.to_string(), started),
             Err(error) => role.failed(format!("{error:#}"), started),
         }
+        let room = super::room_made(&role.part.context);
         tokio::select! {
             () = tokio::time::sleep(backoff.pause(started.elapsed())) => {}
+            () = room => {}
             () = ended(&mut stopped) => {
                 role.release().await;
                 return format!("{word} (was down)");
@@ -90,6 +94,8 @@ enum Event {
     Planned,
     /// Servers are to be emptied, or used again: for those who send requests on.
     Diverted,
+    /// The access log was begun anew: for those who write it.
+    Logged,
     /// How the server stands is told anew: for an agent.
     Facts,
     /// Statements go elsewhere, or wait: for an SQL router.
@@ -102,15 +108,16 @@ struct Own {
     report: RoleReport,
     /// Ends in a row that nobody asked for.
     failures: u32,
-    /// It sends requests on, and is to hear which servers to empty.
+    /// It sends requests on: it is to hear which servers to empty, and writes the access log.
     sends_on: bool,
     /// It is to hear how everything stands.
     is_agent: bool,
+    access: watch::Receiver<access::Current>,
     /// It is to hear where statements go.
     routes: Option<Routes>,
     /// Whoever waits has been told that it serves.
     told: bool,
-    /// How long its log was when it was last started.
+    /// How much it had printed when it was last started.
     log_from: u64,
     begun: Instant,
 }
@@ -119,7 +126,7 @@ impl Own {
     /// One life: sockets, process, connection, until it ends or is to end.
     async fn live(&mut self) -> anyhow::Result<Life> {
         let mut plan = self.part.plans.borrow_and_update().clone();
-        self.log_from = logs::length(&self.part.context.log(&self.part.id));
+        self.log_from = self.part.context.outputs.mark(&self.part.id);
         let mut process = Process::start(&self.part.context, &plan).await?;
         self.report.pid = process.pid;
         let outcome = self.serve(&mut process, &mut plan).await;
@@ -141,6 +148,7 @@ impl Own {
                     let servers = self.diverted();
                     process.divert(servers).await;
                 }
+                Event::Logged => process.give_access_log().await,
                 Event::Facts => {
                     let facts = self.part.facts.borrow_and_update().clone();
                     process.inform(facts).await;
@@ -219,6 +227,7 @@ impl Own {
             heard = process.hear() => heard.map_or(Event::Lost, |heard| Event::Heard(Box::new(heard))),
             changed = self.part.diverted.changed(), if self.sends_on => if changed.is_ok() { Event::Diverted } else { Event::Stop },
             changed = self.part.facts.changed(), if self.is_agent => if changed.is_ok() { Event::Facts } else { Event::Stop },
+            changed = self.access.changed(), if self.sends_on => if changed.is_ok() { Event::Logged } else { Event::Stop },
             () = routes::changed(&mut self.routes) => Event::Routed,
             changed = self.part.plans.changed() => if changed.is_ok() { Event::Planned } else { Event::Stop },
             () = ended(&mut stopped) => Event::Stop,
@@ -266,7 +275,11 @@ impl Own {
             self.failures + 1
         };
         tracing::warn!(id = self.part.id, cause, "the role ended");
-        let written = logs::since(&self.part.context.log(&self.part.id), self.log_from);
+        let written = self
+            .part
+            .context
+            .outputs
+            .since(&self.part.id, self.log_from);
         let reason = match written.lines().next_back() {
             Some(last) => format!("{cause}: {last}"),
             None => cause,

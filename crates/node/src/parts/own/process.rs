@@ -1,5 +1,6 @@
 //! One life of a role's process: from its start, or from finding it, to its end.
 
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use terrace_site::plan::{Part as Kind, RolePlan};
 use tokio::net::UnixStream;
 
 use super::sockets::Birth;
+use crate::logs::Writer;
 use crate::node::Context;
 
 /// A role has a socket before it has a process, so it answers within milliseconds or not at all.
@@ -28,6 +30,8 @@ pub(super) struct Process {
     pub(super) pid: u32,
     control: PathBuf,
     connection: Option<Connection>,
+    /// It writes the access log.
+    logs_access: bool,
 }
 
 impl Process {
@@ -41,7 +45,7 @@ impl Process {
             Some(kept) => kept.pid,
             None => {
                 let descriptors = Birth::of(plan).store(context, &plan.id, &control).await?;
-                let output = context.keep_log(&plan.id).await?;
+                let output = context.keep_log(&plan.id, Writer::Own).await?;
                 context
                     .keeper
                     .spawn(spawn(plan, descriptors, output))
@@ -54,6 +58,7 @@ impl Process {
             pid,
             control,
             connection: None,
+            logs_access: matches!(plan.part, Kind::LoadBalancer(_) | Kind::Web(_)),
         })
     }
 
@@ -74,6 +79,7 @@ impl Process {
             self.connection = Some(connect(&self.control).await?);
         }
         self.divert(diverted).await;
+        self.give_access_log().await;
         let told = match &self.connection {
             Some(connection) => connection.sender.send(&configure).await,
             None => Ok(()),
@@ -92,6 +98,20 @@ impl Process {
         // What is lost is heard of where it is listened to, and all is told again.
         if let Err(error) = connection.sender.send(&ToRole::Divert(servers)).await {
             tracing::debug!(id = self.id, %error, "it was not told which servers to empty");
+        }
+    }
+
+    /// Hands it the access log that is written now.
+    pub(super) async fn give_access_log(&self) {
+        let current = self.context.access.borrow().clone();
+        let (Some(connection), Some(file), true) = (&self.connection, current, self.logs_access)
+        else {
+            return;
+        };
+        // What is lost is heard of where it is listened to, and handed over again.
+        let beside = [file.as_fd()];
+        if let Err(error) = connection.sender.send_with(&ToRole::Log, &beside).await {
+            tracing::debug!(id = self.id, %error, "it was not handed the access log");
         }
     }
 

@@ -10,7 +10,6 @@ use anyhow::Context as _;
 use terrace_service::socket;
 use terrace_site::plan::{Part as Kind, RolePlan};
 
-use crate::logs;
 use crate::node::Context;
 
 /// What a role must be born with: when it changes, the role is replaced.
@@ -83,10 +82,6 @@ impl Birth {
                 .with_context(|| format!("cannot listen on {}", control.display()))?;
             keeper.store(&names[0], listener.into()).await?;
         }
-        let access = logs::open(&context.home.logs.join("access.log"))
-            .context("the access log cannot be written")?;
-        keeper.store(&full("access"), access.into()).await?;
-        names.push(full("access"));
         if let Some(files) = &self.files {
             keeper.store(&full("files"), directory(files)?).await?;
             names.push(full("files"));

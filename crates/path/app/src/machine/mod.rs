@@ -145,6 +145,11 @@ impl Machine {
             }
             Event::Exited { exit, lines } => self.exited(exit, lines, now, &mut actions),
             Event::Checked { number, verdict } => self.checked(number, verdict, now),
+            Event::Retry => {
+                if let Life::Pausing { until } = &mut self.life {
+                    *until = now;
+                }
+            }
             Event::Tick => {}
         }
         self.advance(now, &mut actions);

@@ -79,6 +79,8 @@ pub enum Event {
         /// What came of it.
         verdict: Verdict,
     },
+    /// What kept it from starting is gone, as far as is known: it does not wait any longer.
+    Retry,
     /// Time has passed.
     Tick,
 }

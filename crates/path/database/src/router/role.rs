@@ -128,7 +128,7 @@ pub async fn run(mut role: Role) -> Result<(), Error> {
                 }
                 Err(reason) => role.control.refuse(number, reason),
             },
-            Order::Divert(_) | Order::Facts(_) => {}
+            Order::Divert(_) | Order::Facts(_) | Order::Log(_) => {}
             Order::Drain(within) => {
                 let state = State::Draining;
                 role.control.report(RoleReport {

@@ -87,7 +87,7 @@ async fn first_plan(zones: &Zones, report: &mut RoleReport, control: &mut Contro
                     return true;
                 }
             }
-            Order::Facts(_) | Order::Divert(_) => {}
+            Order::Facts(_) | Order::Divert(_) | Order::Log(_) => {}
             Order::Drain(_) => return false,
         }
     }
@@ -104,7 +104,7 @@ async fn attend(zones: &Zones, report: &mut RoleReport, control: &mut Control) -
                 Order::Configure { generation, plan } => {
                     configure(zones, report, control, generation, &plan);
                 }
-                Order::Facts(_) | Order::Divert(_) => {}
+                Order::Facts(_) | Order::Divert(_) | Order::Log(_) => {}
                 Order::Drain(within) => return within,
             },
             now = ticks.tick() => {

@@ -115,6 +115,8 @@ pub trait Service {
 pub enum Order {
     /// Serve this from the next request on.
     Serve(Box<dyn FnOnce() -> Rc<dyn Service> + Send>),
+    /// Write the access log into this from now on.
+    Log(OwnedFd),
     /// Take no new connections, finish what is in flight, and end within this time.
     Drain(Duration),
 }
@@ -195,6 +197,7 @@ async fn obey(
         tokio::select! {
             order = orders.recv(), if end.is_none() => match order {
                 Some(Order::Serve(make)) => drop(worker.service.replace(make())),
+                Some(Order::Log(file)) => worker.log.borrow_mut().give(file),
                 Some(Order::Drain(within)) => {
                     end = Some(Instant::now() + within);
                     worker.draining.set(true);

@@ -1,0 +1,86 @@
+//! What the coordinator keeps on the disk: what is remembered of the site, the plans for whoever looks at them, and its entry
+//! in the list of what runs. None of it is needed for the site to run on, so what cannot be written is written later.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::Coordinator;
+
+/// What could not be written is tried again after this.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What is to be written.
+pub(super) struct Kept {
+    /// The site's entry in the list, until it is there.
+    entry: Option<PathBuf>,
+    /// Memory and plans have changed.
+    changed: bool,
+    again: Instant,
+    /// Why it could not be written, as was said last.
+    said: Option<String>,
+}
+
+impl Kept {
+    pub(super) fn new(entry: &Path) -> Self {
+        Self {
+            entry: Some(entry.to_owned()),
+            changed: false,
+            again: Instant::now(),
+            said: None,
+        }
+    }
+
+    /// There is something new to write, at once.
+    pub(super) fn is_due(&mut self) {
+        self.changed = true;
+        self.again = Instant::now();
+    }
+}
+
+impl Coordinator {
+    /// Writes what is due, if it can.
+    pub(super) fn keep(&mut self) {
+        let kept = &self.kept;
+        if (kept.entry.is_none() && !kept.changed) || Instant::now() < kept.again {
+            return;
+        }
+        match self.write_kept() {
+            Ok(()) => self.kept.said = None,
+            Err(error) => {
+                let error = format!("{error:#}");
+                if self.kept.said.as_ref() != Some(&error) {
+                    tracing::warn!(
+                        error,
+                        "what is remembered of the site cannot be written yet"
+                    );
+                    self.kept.said = Some(error);
+                }
+                self.kept.again = Instant::now() + AGAIN;
+            }
+        }
+    }
+
+    fn write_kept(&mut self) -> anyhow::Result<()> {
+        if let Some(entry) = &self.kept.entry {
+            self.location.register(entry)?;
+            self.kept.entry = None;
+        }
+        if let (true, Some(memory)) = (self.kept.changed, &self.memory) {
+            memory.save(&self.location)?;
+            self.write_plans()?;
+        }
+        self.kept.changed = false;
+        Ok(())
+    }
+
+    fn write_plans(&self) -> anyhow::Result<()> {
+        let directory = self.location.state().join("plans");
+        std::fs::create_dir_all(&directory)?;
+        for server in self.servers.values() {
+            let plan = &server.plan;
+            let path = directory.join(format!("{}.json", plan.server));
+            std::fs::write(path, serde_json::to_vec_pretty(plan)?)?;
+        }
+        Ok(())
+    }
+}
