@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::node::{Order, Step};
-use crate::report::ServerReport;
+use crate::report::{LackReport, ServerReport};
 
 /// What a command asks. One request a connection, except after [`Request::Up`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,10 +143,26 @@ pub struct Status {
     pub mode: String,
     /// Where a browser on this machine finds the site: `http://www.foobar.com.localhost:8080/`.
     pub front_door: Option<String>,
+    /// How the front door stands, while it is open.
+    #[serde(default)]
+    pub door: Option<DoorReport>,
     /// Since when the site is up: milliseconds since 1970.
     pub since: u64,
     /// Every server of the file, and `internet`.
     pub servers: Vec<ServerStatus>,
+}
+
+/// How the front door stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoorReport {
+    /// Connections that are relayed now.
+    pub open: u32,
+    /// The most that there may be.
+    pub most: u32,
+    /// Idle ones that were closed to make room for others.
+    pub closed: u64,
+    /// What it has run out of.
+    pub lacks: Vec<LackReport>,
 }
 
 /// How a server stands, as the coordinator knows.

@@ -71,6 +71,9 @@ pub struct RoleReport {
     /// Its place among the databases, if it is one.
     #[serde(default)]
     pub database: Option<Box<DatabaseReport>>,
+    /// What its own side has run out of.
+    #[serde(default)]
+    pub lacks: Vec<LackReport>,
 }
 
 impl RoleReport {
@@ -104,6 +107,61 @@ pub struct DatabaseReport {
     pub lag: Option<u64>,
     /// The servers that replicate from it.
     pub replicas: Vec<String>,
+}
+
+/// What a process has run out of on its own side: it says nothing of who was to be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lack {
+    /// File descriptors of the process.
+    Descriptors,
+    /// File descriptors of the whole machine.
+    MachineDescriptors,
+    /// The kernel's memory.
+    Memory,
+    /// Local ports to connect from.
+    Ports,
+}
+
+impl Lack {
+    /// All of them, each at its own place.
+    pub const ALL: [Self; 4] = [
+        Self::Descriptors,
+        Self::MachineDescriptors,
+        Self::Memory,
+        Self::Ports,
+    ];
+
+    /// In words, as a sentence.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Descriptors => "this process has no file descriptor left",
+            Self::MachineDescriptors => "this machine has no file descriptor left",
+            Self::Memory => "this machine has no memory left for a connection",
+            Self::Ports => "this machine has no local port left",
+        }
+    }
+
+    /// In a word, for logs and labels.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Descriptors => "descriptors",
+            Self::MachineDescriptors => "machine-descriptors",
+            Self::Memory => "memory",
+            Self::Ports => "ports",
+        }
+    }
+}
+
+/// How often something was missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LackReport {
+    /// What.
+    pub what: Lack,
+    /// How often since the process began.
+    pub times: u64,
+    /// The last time: milliseconds since 1970.
+    pub last: u64,
 }
 
 /// Where a role is in its life.

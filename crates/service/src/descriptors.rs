@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rustix::io::FdFlags;
 
 /// The variable that tells a process its descriptors.
@@ -86,6 +87,26 @@ impl Descriptors {
             .filter_map(|name| Some((name[prefix.len()..].to_owned(), self.by_name.remove(&name)?)))
             .collect()
     }
+}
+
+/// How many descriptors this process may have now.
+pub fn limit() -> u64 {
+    // Reading one's own limits cannot fail; if it could, the least that systems give is assumed.
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(256, |(soft, _)| soft)
+}
+
+/// Lets this process open so many descriptors, or as many as it may; returns how many those are.
+///
+/// # Errors
+/// When the limit cannot be read or set.
+pub fn allow(wanted: u64) -> nix::Result<u64> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let allowed = wanted.min(hard);
+    if allowed <= soft {
+        return Ok(soft);
+    }
+    setrlimit(Resource::RLIMIT_NOFILE, allowed, hard)?;
+    Ok(allowed)
 }
 
 /// What [`VARIABLE`] is to hold for these descriptors.

@@ -1,5 +1,5 @@
 //! What every long-running part shares: the descriptors that it is born with, its connection to the
-//! node, sockets, secrets, back-off, logs, the room on a disk, and the users that things run as.
+//! node, sockets, secrets, back-off, logs, the room on a disk, what it has run out of, and the users that things run as.
 //!
 //! Nothing here knows what a part does; nothing here decides when a part lives or dies.
 
@@ -8,6 +8,7 @@ pub mod clock;
 pub mod descriptors;
 pub mod diagnostics;
 pub mod disk;
+pub mod lack;
 pub mod log;
 pub mod role;
 pub mod secret;
@@ -17,5 +18,6 @@ pub mod users;
 pub use backoff::Backoff;
 pub use descriptors::Descriptors;
 pub use diagnostics::Diagnostics;
+pub use lack::Lacks;
 pub use role::{Control, Order, Role};
 pub use secret::{Secret, SecretStore};

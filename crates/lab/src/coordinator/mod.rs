@@ -19,7 +19,6 @@ mod stop;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -30,7 +29,7 @@ use terrace_protocol::control::{Reply, Request};
 use terrace_protocol::node::{FromNode, Step, ToNode};
 use terrace_protocol::report::ServerReport;
 use terrace_protocol::{Sender, keeper::Exit};
-use terrace_service::clock;
+use terrace_service::{clock, descriptors};
 use terrace_site::model::Site;
 use terrace_site::plan::ServerPlan;
 use tokio::signal::unix::{SignalKind, signal};
@@ -39,6 +38,7 @@ use tokio::sync::mpsc;
 use crate::Location;
 use crate::client::Start;
 use crate::fault::Lasting;
+use crate::front_door::{self, Door};
 use crate::hosts::Host;
 use crate::hosts::keeper::Keeper;
 use crate::hosts::network::Wire;
@@ -62,6 +62,8 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
     )?;
     location.make()?;
     let lock = location.lock()?;
+    let descriptors = descriptors::allow(front_door::WANTED)
+        .context("it cannot be found out how many files may be open")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -69,9 +71,16 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
         let (events, heard) = mpsc::unbounded_channel();
         clients::listen(&location, events.clone())?;
         let kept = Kept::new(&entry);
-        let ended = Coordinator::new(start, location.clone(), mode, events, lock, kept)
-            .serve(heard)
-            .await;
+        let ended = Coordinator::new(
+            start,
+            location.clone(),
+            mode,
+            events,
+            (lock, descriptors),
+            kept,
+        )
+        .serve(heard)
+        .await;
         let _ = std::fs::remove_file(&entry);
         let _ = std::fs::remove_file(location.socket());
         ended
@@ -162,7 +171,9 @@ struct Coordinator {
     /// How many builds have not come to their end.
     building: usize,
     waiting: Option<Waiting>,
-    front_door: Option<(SocketAddr, mpsc::Sender<()>)>,
+    front_door: Option<Door>,
+    /// How many descriptors this process may have.
+    descriptors: u64,
     since: u64,
 }
 
@@ -172,7 +183,7 @@ impl Coordinator {
         location: Location,
         mode: Mode,
         events: Events,
-        lock: File,
+        (lock, descriptors): (File, u64),
         kept: Kept,
     ) -> Self {
         Self {
@@ -196,6 +207,7 @@ impl Coordinator {
             building: 0,
             waiting: None,
             front_door: None,
+            descriptors,
             since: clock::unix_millis(),
         }
     }

@@ -8,7 +8,7 @@ use terrace_protocol::report::{RoleReport, State};
 use terrace_site::plan::{INTERNET, Part};
 
 use super::{Coordinator, Server};
-use crate::front_door;
+use crate::front_door::{self, Door};
 use crate::hosts::user::Mode;
 
 /// Beside the time that an app is given to start: until `up` says that it does not come.
@@ -38,13 +38,11 @@ impl Coordinator {
             file: self.location.file().to_owned(),
             generation: self.memory.as_ref().map_or(0, |memory| memory.generation),
             mode: self.mode.title().to_owned(),
-            front_door: self.front_door.as_ref().map(|(address, _)| {
-                format!(
-                    "http://{}.localhost:{}/",
-                    self.location.name(),
-                    address.port()
-                )
+            front_door: self.front_door.as_ref().map(|door| {
+                let port = door.address().port();
+                format!("http://{}.localhost:{port}/", self.location.name())
             }),
+            door: self.front_door.as_ref().map(Door::report),
             since: self.since,
             servers: self.order.iter().map(server).collect(),
         }
@@ -189,17 +187,10 @@ impl Coordinator {
         let (Some(target), Some(network)) = (target, network) else {
             return;
         };
-        let opened = front_door::listen(self.start.port).and_then(|listener| {
-            let address = listener.local_addr()?;
-            Ok((
-                address,
-                front_door::open(
-                    listener,
-                    network,
-                    (target, terrace_site::wiring::HTTP).into(),
-                )?,
-            ))
-        });
+        let most = front_door::most(self.descriptors, self.servers.len());
+        let target = (target, terrace_site::wiring::HTTP).into();
+        let opened = front_door::listen(self.start.port)
+            .and_then(|listeners| Door::open(listeners, network, target, most));
         match opened {
             Ok(opened) => self.front_door = Some(opened),
             Err(error) => tracing::error!(%error, "the front door cannot be opened"),

@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use terrace_service::lack;
 use terrace_site::plan::HealthPlan;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -41,10 +42,29 @@ impl Verdict {
     }
 }
 
-/// Checks the instance at `address` once; `host` is the name that it is asked by. Ends within `plan.within`.
+/// Checks the instance at `address` once; `host` is the name that it is asked by. Ends within `plan.within`, once it can be asked:
+/// what is missing on this side says nothing of it.
 pub async fn check(address: SocketAddr, host: &str, plan: &HealthPlan) -> Verdict {
-    let begun = Instant::now();
-    match tokio::time::timeout(plan.within, ask(address, host, plan)).await {
+    loop {
+        let begun = Instant::now();
+        let asked = tokio::time::timeout(plan.within, ask(address, host, plan)).await;
+        let lack = match &asked {
+            Ok(Err(error)) => lack::of(error),
+            _ => None,
+        };
+        let Some(lack) = lack else {
+            return judge(asked, plan, begun);
+        };
+        tracing::warn!(%address, "it cannot be checked: {}", lack.words());
+        tokio::time::sleep(plan.every).await;
+    }
+}
+
+/// What came of asking: the status, nothing where connecting was all, an error, or silence.
+type Asked = Result<io::Result<Option<u16>>, tokio::time::error::Elapsed>;
+
+fn judge(asked: Asked, plan: &HealthPlan, begun: Instant) -> Verdict {
+    match asked {
         Err(_) => Verdict::Silent(format!("no answer within {}", words(plan.within))),
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
             Verdict::Refused(plainly(&error))

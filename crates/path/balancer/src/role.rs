@@ -159,7 +159,9 @@ impl Server {
             .flat_map(|tier| tier.instances().map(move |instance| (tier, instance)))
             .map(|(tier, instance)| {
                 let health = tier.plan().health.clone();
-                let check = check::keep_checking(Arc::clone(instance), health, plan.name.clone());
+                let lacks = Arc::clone(self.workers.lacks());
+                let check =
+                    check::keep_checking(Arc::clone(instance), health, plan.name.clone(), lacks);
                 tokio::spawn(check).abort_handle()
             })
             .collect();
@@ -237,6 +239,7 @@ impl Server {
             generation: self.generation,
             traffic,
             upstreams,
+            lacks: self.workers.lacks().report(),
             ..RoleReport::default()
         }
     }

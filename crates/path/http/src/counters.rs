@@ -1,12 +1,17 @@
 //! What a worker has done: written by its own thread, read by the one that reports.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use terrace_service::Lacks;
 
 /// Buckets of a histogram: 8 for each power of two, from 1 µs to about 5 minutes.
 const BUCKETS: usize = 8 * 28;
 
 /// The counters of one worker. Only its thread writes, so writing needs no lock.
 pub struct Counters {
+    /// What the process has run out of: shared by all of it.
+    pub lacks: Arc<Lacks>,
     requests: AtomicU64,
     failed: AtomicU64,
     started: AtomicU64,
@@ -17,7 +22,15 @@ pub struct Counters {
 
 impl Default for Counters {
     fn default() -> Self {
+        Self::new(Arc::default())
+    }
+}
+
+impl Counters {
+    /// Those of a worker in a process that counts so what it lacks.
+    pub fn new(lacks: Arc<Lacks>) -> Self {
         Self {
+            lacks,
             requests: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             started: AtomicU64::new(0),

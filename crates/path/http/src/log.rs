@@ -7,7 +7,8 @@
 //! `time` is in µs since 1970, `took` and `waited` (for the upstream's first byte) in µs; `tries` counts
 //! upstreams; what is not there is `-`. `end` says how it ended: `ok`, `bad` (the request was refused),
 //! `gone` (the visitor left), `down` (no upstream), `full` (too many wait for one), `cut` (the upstream broke off),
-//! `silent` (it stopped answering its checks), and what took too long: `late` (the visitor's head or body, 408; or the
+//! `silent` (it stopped answering its checks), `lack-descriptors`, `lack-machine-descriptors`, `lack-memory`, `lack-ports` (this
+//! server had none left to ask an upstream with, or to open a file; 503), and what took too long: `late` (the visitor's head or body, 408; or the
 //! visitor to take its answer),
 //! `late-queue` (for room at an upstream, 503), `late-connect` (to connect to one, 503), `late-first-byte` (its answer,
 //! 504), `late-idle` (nothing moved; 504 before an answer, else it ends there), `late-total` (all of it; likewise).
@@ -20,6 +21,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
+use terrace_protocol::report::Lack;
 use terrace_service::log::{self, Bounds};
 
 /// A batch is written when it is as large as this, or at the next tick.
@@ -62,6 +64,8 @@ pub enum End {
     Cut,
     /// The upstream stopped answering its checks.
     Silent,
+    /// Something was missing here.
+    Lack(Lack),
 }
 
 /// What took too long.
@@ -94,6 +98,10 @@ impl End {
             End::Late(Phase::Total) => b"late-total",
             End::Full => b"full",
             End::Silent => b"silent",
+            End::Lack(Lack::Descriptors) => b"lack-descriptors",
+            End::Lack(Lack::MachineDescriptors) => b"lack-machine-descriptors",
+            End::Lack(Lack::Memory) => b"lack-memory",
+            End::Lack(Lack::Ports) => b"lack-ports",
             End::Gone => b"gone",
             End::Down => b"down",
             End::Cut => b"cut",

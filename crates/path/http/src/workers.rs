@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use terrace_protocol::report::Traffic;
+use terrace_service::Lacks;
 use tokio::sync::mpsc;
 
 use crate::counters::{Counters, Sum};
@@ -29,6 +30,7 @@ pub struct Workers {
     listeners: Vec<Vec<TcpListener>>,
     access: Option<OwnedFd>,
     running: Vec<Worker>,
+    lacks: Arc<Lacks>,
     /// The sums at the last reports, the oldest first.
     past: Vec<(Instant, Sum)>,
 }
@@ -46,6 +48,7 @@ impl Workers {
             listeners,
             access,
             running: Vec::new(),
+            lacks: Arc::default(),
             past: Vec::new(),
         }
     }
@@ -82,7 +85,7 @@ impl Workers {
         for (number, listeners) in std::mem::take(&mut self.listeners).into_iter().enumerate() {
             let service = make()?;
             let access = self.access.as_ref().map(OwnedFd::try_clone).transpose()?;
-            let counters = Arc::new(Counters::default());
+            let counters = Arc::new(Counters::new(Arc::clone(&self.lacks)));
             let (tell, told) = mpsc::unbounded_channel();
             let of_worker = Arc::clone(&counters);
             let thread = std::thread::Builder::new()
@@ -95,6 +98,11 @@ impl Workers {
             });
         }
         Ok(())
+    }
+
+    /// What this process has run out of, for all that connects or opens in it.
+    pub fn lacks(&self) -> &Arc<Lacks> {
+        &self.lacks
     }
 
     /// Has the access log written into this file from now on.

@@ -159,6 +159,7 @@ impl Server {
                     Arc::clone(instance),
                     route.health.clone(),
                     plan.name.clone(),
+                    Arc::clone(self.workers.lacks()),
                 );
                 checks.push(tokio::spawn(check).abort_handle());
             }
@@ -228,6 +229,7 @@ impl Server {
             generation: self.generation,
             traffic,
             upstreams,
+            lacks: self.workers.lacks().report(),
             ..RoleReport::default()
         }
     }

@@ -15,6 +15,9 @@ use crate::files::{Found, Root};
 /// What the lab adds to every name.
 const LOCALHOST: &[u8] = b".localhost";
 
+/// By what a newcomer asks at the lab's front door, besides the site's own name: it means the site.
+const DOOR: [&[u8]; 3] = [b"localhost", b"127.0.0.1", b"[::1]"];
+
 /// A site, as one worker serves it.
 pub(crate) struct Site {
     plan: Arc<WebPlan>,
@@ -48,6 +51,11 @@ impl Site {
     }
 
     fn name(&self, host: &[u8]) -> Name {
+        let at_door = |door: &[u8]| door.eq_ignore_ascii_case(host);
+        if self.plan.localhost && DOOR.into_iter().any(at_door) {
+            return Name::Ours;
+        }
+        let host = self.bare(host);
         let known = |names: &[String]| {
             names
                 .iter()
@@ -59,6 +67,14 @@ impl Site {
             () if known(&self.plan.redirects) => Name::Leads,
             () => Name::Unknown,
         }
+    }
+
+    /// A name without what the lab adds to it.
+    fn bare<'a>(&self, host: &'a [u8]) -> &'a [u8] {
+        let length = host.len().saturating_sub(LOCALHOST.len());
+        let (name, end) = host.split_at(length);
+        let added = self.plan.localhost && length > 0 && end.eq_ignore_ascii_case(LOCALHOST);
+        if added { name } else { host }
     }
 
     /// The site's own name, with the port and the `.localhost` that were asked for.
@@ -88,16 +104,6 @@ fn split(authority: &[u8]) -> (&[u8], &[u8]) {
 impl Service for Site {
     fn decide(&self, request: &Request<'_>) -> Decision {
         let (host, port) = split(request.authority());
-        let bare = if self.plan.localhost && host.len() > LOCALHOST.len() {
-            let (name, end) = host.split_at(host.len() - LOCALHOST.len());
-            if end.eq_ignore_ascii_case(LOCALHOST) {
-                name
-            } else {
-                host
-            }
-        } else {
-            host
-        };
         if request.target() == HEALTH_PATH.as_bytes() {
             let body = terrace_http::server::Body::Memory(Rc::from(&b"ok\n"[..]));
             return Decision::Answer(Answer {
@@ -106,7 +112,7 @@ impl Service for Site {
                 body,
             });
         }
-        match self.name(bare) {
+        match self.name(host) {
             Name::Ours => {}
             Name::Leads => return Decision::Answer(self.moved(host, port, request)),
             Name::Unknown => {
@@ -117,10 +123,12 @@ impl Service for Site {
                 return Decision::Trouble(421, why);
             }
         }
-        if let Some(files) = &self.files
-            && let Found::Answer(answer) = files.find(request, request.now)
-        {
-            return Decision::Answer(answer);
+        if let Some(files) = &self.files {
+            match files.find(request, request.now) {
+                Found::Answer(answer) => return Decision::Answer(answer),
+                Found::Lacking(lack) => return Decision::Lack(lack),
+                Found::Missing => {}
+            }
         }
         match group_for(&self.groups, request.target()) {
             Some(group) => Decision::Forward(Arc::clone(group)),

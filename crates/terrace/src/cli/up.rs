@@ -32,7 +32,8 @@ pub(crate) struct Up {
     /// Return when the site is up; `terrace down` stops it.
     #[arg(long, short)]
     detach: bool,
-    /// The port on 127.0.0.1 where a browser finds the site; the next free one when it is taken.
+    /// The port of this machine (127.0.0.1 and ::1) where a browser finds the site, by its name with .localhost, or as localhost;
+    /// the next free one when it is taken.
     #[arg(long, default_value_t = 8080)]
     port: u16,
     /// Print facts for a program, one a line.

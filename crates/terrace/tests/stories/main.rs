@@ -12,9 +12,11 @@
 )]
 
 mod changes;
+mod door;
 mod faults;
 mod full_disk;
 mod harness;
+mod lacks;
 mod leftovers;
 mod mistakes;
 mod neighbour;

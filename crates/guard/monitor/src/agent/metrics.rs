@@ -68,6 +68,16 @@ fn of_role(metrics: &mut Metrics, role: &RoleReport) {
     for upstream in &role.upstreams {
         of_upstream(metrics, &part, &labels, upstream);
     }
+    for lack in &role.lacks {
+        let resource = ("resource", lack.what.word());
+        metrics.add(
+            &format!("terrace_{part}_lacks_total"),
+            Kind::Counter,
+            "How often it had none left of this: no failure of those that it asks.",
+            &[labels[0], labels[1], resource],
+            lack.times as f64,
+        );
+    }
 }
 
 fn of_upstream(
@@ -220,7 +230,7 @@ fn escaped(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use terrace_protocol::report::UpstreamReport;
+    use terrace_protocol::report::{Lack, LackReport};
 
     use super::*;
 
@@ -252,6 +262,11 @@ mod tests {
                 upstream("web-01/app/1", true),
                 upstream("web-02/app/1", false),
             ],
+            lacks: vec![LackReport {
+                what: Lack::Descriptors,
+                times: 12,
+                last: 0,
+            }],
             ..RoleReport::default()
         };
         let database = RoleReport {

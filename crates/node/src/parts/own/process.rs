@@ -177,7 +177,8 @@ fn spawn(plan: &RolePlan, descriptors: Vec<String>, output: String) -> Spawn {
         user: Some(user(plan)),
         descriptors,
         output: Some(output),
-        open_files: Some(20_000),
+        // As many as the keeper may have: what a role takes in is bounded by itself.
+        open_files: None,
         ..Spawn::default()
     }
 }

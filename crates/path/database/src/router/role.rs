@@ -238,6 +238,7 @@ fn report(id: &str, running: Option<&Running>, generation: u64, since: u64) -> R
             .flat_map(|known| &known.plan.targets)
             .map(upstream)
             .collect(),
+        lacks: running.map_or_else(Vec::new, |running| running.shared.lacks.report()),
         ..RoleReport::default()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use terrace_service::{Secret, SecretStore, secret};
+use terrace_service::{Lacks, Secret, SecretStore, secret};
 use terrace_site::plan::RouterPlan;
 use tokio::sync::{Semaphore, watch};
 
@@ -104,6 +104,8 @@ pub struct Shared {
     pub newest: Newest,
     /// Places in the queue for a primary.
     pub queue: Semaphore,
+    /// What the router has run out of.
+    pub lacks: Lacks,
     greeting: Mutex<Option<Greeting>>,
     clients: Mutex<HashMap<u32, Arc<Client>>>,
     next: AtomicU32,
@@ -124,6 +126,7 @@ impl Shared {
             known,
             newest: Newest::default(),
             queue: Semaphore::new(QUEUE),
+            lacks: Lacks::default(),
             greeting: Mutex::default(),
             clients: Mutex::default(),
             next: AtomicU32::new(FIRST),

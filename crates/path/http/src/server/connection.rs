@@ -2,18 +2,18 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
 use super::heads::FORWARDED;
+pub(super) use super::outcome::Outcome;
 use super::{Decision, Request, Service, Worker, answer, forward, write};
 use crate::body::{Framing, Transfer};
 use crate::head::{Bad, Parsed, RequestHead, ResponseHead};
 use crate::log::{End, Entry, Phase};
 use crate::timer::Slot;
-use crate::upstream::{Instance, micros};
+use crate::upstream::micros;
 
 /// What a connection has, reused from request to request.
 pub(super) struct Connection {
@@ -38,32 +38,6 @@ pub(super) struct Connection {
     pub(super) unsent: bool,
     /// When the present request has taken too long, whatever happens.
     pub(super) due: Instant,
-}
-
-/// What came of a request.
-pub(super) struct Outcome {
-    pub(super) status: u16,
-    pub(super) bytes: u64,
-    pub(super) instance: Option<Arc<Instance>>,
-    pub(super) waited: u64,
-    pub(super) tries: u32,
-    pub(super) end: End,
-    /// The connection is good for another request.
-    pub(super) keep: bool,
-}
-
-impl Outcome {
-    pub(super) fn answered(status: u16, bytes: u64, end: End, keep: bool) -> Self {
-        Self {
-            status,
-            bytes,
-            instance: None,
-            waited: 0,
-            tries: 0,
-            end,
-            keep,
-        }
-    }
 }
 
 /// What reading a head came to.
@@ -223,10 +197,17 @@ impl Connection {
             Decision::Forward(group) => {
                 forward::forward(self, worker, &**service, &group, begun).await
             }
-            Decision::Answer(answer) => self.answer_alone(worker, service, &answer).await,
+            Decision::Answer(answer) => self.answer_alone(worker, service, &answer, End::Ok).await,
             Decision::Trouble(status, why) => {
                 let page = service.trouble(status, &why, &self.id_text(), self.wants_html());
-                self.answer_alone(worker, service, &page).await
+                self.answer_alone(worker, service, &page, End::Ok).await
+            }
+            Decision::Lack(lack) => {
+                worker.counters.lacks.met(lack);
+                let (id, html) = (self.id_text(), self.wants_html());
+                let page = service.trouble(503, lack.words(), &id, html);
+                let end = End::Lack(lack);
+                self.answer_alone(worker, service, &page, end).await
             }
         }
     }
@@ -238,6 +219,7 @@ impl Connection {
         worker: &Worker,
         service: &Rc<dyn Service>,
         answer: &answer::Answer,
+        end: End,
     ) -> Outcome {
         let mut body = Transfer::new(self.head.framing, false);
         self.output.clear();
@@ -246,7 +228,7 @@ impl Connection {
             .unwrap_or(0);
         self.consumed += passed;
         let keep = self.head.keep_alive && body.is_done() && !worker.draining.get();
-        self.answer(worker, &**service, answer, keep, End::Ok).await
+        self.answer(worker, &**service, answer, keep, end).await
     }
 
     /// So long from now, and not longer than the request may take in all.

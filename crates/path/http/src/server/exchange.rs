@@ -4,6 +4,8 @@
 use std::io;
 use std::pin::pin;
 
+use terrace_protocol::report::Lack;
+
 use super::connection::Connection;
 use super::heads::request_head;
 use super::{Service, write};
@@ -35,6 +37,8 @@ pub(super) enum Failure {
     Visitor(u16, Phase),
     /// The visitor left.
     Gone,
+    /// Something is missing here: nobody was asked.
+    Lack(Lack),
 }
 
 impl Failure {
@@ -51,6 +55,7 @@ impl Failure {
             Failure::Visitor(408, phase) => (408, End::Late(*phase)),
             Failure::Visitor(status, _) => (*status, End::Bad),
             Failure::Gone => (0, End::Gone),
+            Failure::Lack(lack) => (503, End::Lack(*lack)),
         }
     }
 }

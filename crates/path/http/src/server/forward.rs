@@ -6,12 +6,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
-
-use tokio::net::TcpStream;
+use std::time::Instant;
 
 use super::back::{back, is_broken};
 use super::connection::{Connection, Outcome};
+use super::dial::{Unmade, connect};
 use super::exchange::{Failure, exchange};
 use super::heads::is_unsent;
 use super::tunnel::tunnel;
@@ -19,10 +18,9 @@ use super::{Service, Worker, write};
 use crate::body::Framing;
 use crate::head::Method;
 use crate::log::{End, Phase};
-use crate::upstream::check::plainly;
 use crate::upstream::policy::{Again, Ended, Failed, Next, Why};
 use crate::upstream::pool::Connection as Upstream;
-use crate::upstream::{Group, Instance, Transport, micros};
+use crate::upstream::{Group, Instance, micros};
 
 /// Where a request goes, and who serves it.
 struct Way<'a> {
@@ -229,12 +227,13 @@ impl Way<'_> {
         };
         let mut upstream = match kept {
             Some(kept) => kept,
-            None => match connect(connection, self.group, instance).await {
+            None => match connect(connection, self.worker, self.group, instance).await {
                 Ok(made) => made,
-                Err((why, end)) => {
+                Err(Unmade::Theirs(why, end)) => {
                     instance.unreachable(&why);
                     return Try::Failed(Why::Unreachable, end);
                 }
+                Err(Unmade::Ours(lack)) => return Try::Hopeless(Failure::Lack(lack)),
             },
         };
         instance.requests.fetch_add(1, Ordering::Relaxed);
@@ -285,9 +284,13 @@ impl Way<'_> {
         place: &mut Place<'_>,
         failure: &Failure,
     ) -> Outcome {
-        self.sent = true;
         let (status, end) = failure.answer();
-        if !matches!(failure, Failure::Visitor(..) | Failure::Gone) {
+        // Without a connection nobody has seen it.
+        self.sent |= !matches!(failure, Failure::Lack(_));
+        if !matches!(
+            failure,
+            Failure::Visitor(..) | Failure::Gone | Failure::Lack(_)
+        ) {
             place.how = Ended::Broken;
             let instance = &self.group.instances[place.index];
             instance.errors.fetch_add(1, Ordering::Relaxed);
@@ -316,7 +319,7 @@ impl Way<'_> {
             && self.service.trusts(connection.peer);
         let page = self.service.trouble(
             status,
-            &self.words(status),
+            &self.words(status, end),
             &connection.id_text(),
             connection.wants_html(),
         );
@@ -327,8 +330,11 @@ impl Way<'_> {
             .await
     }
 
-    fn words(&self, status: u16) -> String {
+    fn words(&self, status: u16, end: End) -> String {
         let name = &self.group.name;
+        if let End::Lack(lack) = end {
+            return format!("{}, so {name} cannot be asked", lack.words());
+        }
         match status {
             503 => format!("{name} does not take requests at this moment"),
             504 => format!("{name} did not answer in time"),
@@ -336,37 +342,6 @@ impl Way<'_> {
             413 => "the request's body is larger than this site takes".to_owned(),
             400 => "the request's body is not framed as it says".to_owned(),
             _ => format!("{name} broke off without an answer"),
-        }
-    }
-}
-
-/// A peer that acknowledges nothing for this long, or for as long as a connection may take, is gone.
-const SHORTEST_SILENCE: Duration = Duration::from_secs(2);
-
-async fn connect(
-    connection: &Connection,
-    group: &Group,
-    instance: &Instance,
-) -> Result<Upstream, (String, End)> {
-    let Transport::Tcp(address) = instance.transport;
-    let connecting = TcpStream::connect(address);
-    let due = connection.within(group.timeouts.connect);
-    match connection.slot.by(due, connecting).await {
-        Ok(Ok(stream)) => {
-            let _ = stream.set_nodelay(true);
-            let silence = group.timeouts.connect.max(SHORTEST_SILENCE).as_millis();
-            let silence = u32::try_from(silence).unwrap_or(u32::MAX);
-            let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, silence);
-            Ok(Upstream {
-                stream,
-                buffer: Vec::with_capacity(16 * 1024),
-                used: false,
-            })
-        }
-        Ok(Err(error)) => Err((plainly(&error), End::Down)),
-        Err(_) => {
-            let end = End::Late(connection.late(Phase::Connect));
-            Err(("no connection in time".to_owned(), end))
         }
     }
 }

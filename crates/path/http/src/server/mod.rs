@@ -1,16 +1,18 @@
 //! A worker: one thread that accepts, reads, asks its service what to do, and does it.
 //!
 //! What is served is the [`Service`]'s to say; a connection's life is in `connection`, an answer of our own in
-//! `answer`, a request that goes on to an upstream in `forward`, what follows a change of protocol in `tunnel`; [`pages`] are what a visitor sees when something is
+//! `answer`, a request that goes on to an upstream in `forward`, the connection to it in `dial`, what follows a change of protocol in `tunnel`; [`pages`] are what a visitor sees when something is
 //! wrong.
 
 mod answer;
 mod back;
 mod connection;
+mod dial;
 mod exchange;
 mod forward;
 mod heads;
 mod network;
+mod outcome;
 pub mod pages;
 mod tunnel;
 mod write;
@@ -24,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use terrace_protocol::report::Lack;
 use terrace_service::clock;
 use terrace_site::plan::{Limits, Timeouts};
 use tokio::net::TcpListener;
@@ -83,6 +86,8 @@ pub enum Decision {
     Answer(Answer),
     /// Answer that it cannot be served: the status, and why in words.
     Trouble(u16, String),
+    /// Answer that something is missing here to serve it.
+    Lack(Lack),
     /// Let somebody of this group answer.
     Forward(Arc<Group>),
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use terrace_service::Lacks;
 use terrace_site::plan::HealthPlan;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -18,11 +19,23 @@ const EAGER: Duration = Duration::from_millis(50);
 const LINE: usize = 1024;
 
 /// Checks until the future is dropped; `host` is the name that the instance is asked by.
-pub async fn keep_checking(instance: Arc<Instance>, plan: HealthPlan, host: String) {
+/// A check that cannot be made because something is missing here says nothing of the instance, and changes nothing.
+pub async fn keep_checking(
+    instance: Arc<Instance>,
+    plan: HealthPlan,
+    host: String,
+    lacks: Arc<Lacks>,
+) {
     let mut starts = false;
     loop {
         let begun = Instant::now();
         let asked = tokio::time::timeout(plan.within, ask(instance.transport, &plan, &host)).await;
+        if let Ok(Err(error)) = &asked
+            && lacks.of(error).is_some()
+        {
+            tokio::time::sleep(plan.every.saturating_sub(begun.elapsed())).await;
+            continue;
+        }
         let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
         let (check, reason) = judge(&asked, &plan, begun);
         // One that takes connections again may have to show that more than once.

@@ -96,6 +96,12 @@ impl Pool {
         }
     }
 
+    /// Closes all that waits, as descriptors are needed for what does not; whether there was anything.
+    pub fn shed(&mut self) -> bool {
+        let idle = self.by_instance.drain();
+        idle.fold(false, |any, (_, idle)| any || !idle.connections.is_empty())
+    }
+
     /// Closes what waits for instances that are being emptied, as nothing more goes there, and what has waited long.
     pub fn sweep(&mut self, now: Instant) {
         if self.swept.is_some_and(|before| now < before + SWEEP) {

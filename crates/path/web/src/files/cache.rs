@@ -8,14 +8,17 @@ use std::time::{Duration, Instant};
 
 use terrace_http::head::elements;
 use terrace_http::server::{Answer, Body, Request, http_date};
+use terrace_service::descriptors;
 
 use super::kind;
 use super::range::{self, Asked};
 
 /// How long what was found is taken for true.
 const FRESH: Duration = Duration::from_millis(900);
-/// Paths that are remembered; with more, all are forgotten at once, and those in use are soon known again.
+/// Paths that are remembered; with more, all are forgotten at once, and those in use are soon known again. Each may hold a
+/// descriptor: they are no more than a small part of those that the process may have.
 const MOST: usize = 1024;
+const PART: u64 = 8;
 
 /// Bytes of files that are remembered; with more, all are forgotten likewise.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
@@ -55,10 +58,22 @@ pub(super) struct Content {
 /// What a path meant at this moment; `None`: no file.
 type Seen = (Option<Rc<File>>, Instant);
 
-#[derive(Default)]
 pub(super) struct Cache {
     by_path: HashMap<Box<[u8]>, Seen>,
     bytes: usize,
+    /// The most paths.
+    most: usize,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        let part = usize::try_from(descriptors::limit() / PART).unwrap_or(MOST);
+        Self {
+            by_path: HashMap::new(),
+            bytes: 0,
+            most: part.min(MOST),
+        }
+    }
 }
 
 impl Cache {
@@ -77,7 +92,7 @@ impl Cache {
 
     pub(super) fn put(&mut self, path: &[u8], file: Option<Rc<File>>, now: Instant) {
         let more = file.as_deref().map_or(0, File::held);
-        if self.by_path.len() >= MOST || self.bytes + more > MOST_BYTES {
+        if self.by_path.len() >= self.most || self.bytes + more > MOST_BYTES {
             self.by_path.clear();
             self.bytes = 0;
         }

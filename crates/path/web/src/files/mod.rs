@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use terrace_http::head::Method;
 use terrace_http::server::{Answer, Body, Request};
+use terrace_protocol::report::Lack;
 
 use cache::{Cache, File};
 use path::Path;
@@ -33,6 +34,8 @@ pub enum Found {
     Missing,
     /// This is the answer.
     Answer(Answer),
+    /// It cannot be known: this is missing to open it with.
+    Lacking(Lack),
 }
 
 impl Root {
@@ -53,8 +56,10 @@ impl Root {
             .unwrap_or(target.len());
         let (raw, query) = target.split_at(end);
         let known = self.cache.borrow().fresh(raw, now);
-        let Some(file) = known.unwrap_or_else(|| self.look(raw, now)) else {
-            return Found::Missing;
+        let file = match known.map_or_else(|| self.look(raw, now), Ok) {
+            Ok(Some(file)) => file,
+            Ok(None) => return Found::Missing,
+            Err(lack) => return Found::Lacking(lack),
         };
         match &*file {
             File::Directory => Found::Answer(redirect(raw, query)),
@@ -66,7 +71,8 @@ impl Root {
         }
     }
 
-    fn look(&self, raw: &[u8], now: Instant) -> Option<Rc<File>> {
+    /// Looks at the file itself. Where descriptors are missing, what was found before is taken for true a while longer.
+    fn look(&self, raw: &[u8], now: Instant) -> Result<Option<Rc<File>>, Lack> {
         let before = self.cache.borrow_mut().stale(raw);
         let opened = match Path::decode(raw) {
             Some(path) => open::open(&self.directory, &path, before.as_deref()),
@@ -76,9 +82,11 @@ impl Root {
             open::Opened::Same => before,
             open::Opened::New(file) => Some(Rc::new(file)),
             open::Opened::Missing => None,
+            open::Opened::Lacking(lack) if before.is_none() => return Err(lack),
+            open::Opened::Lacking(_) => before,
         };
         self.cache.borrow_mut().put(raw, file.clone(), now);
-        file
+        Ok(file)
     }
 }
 

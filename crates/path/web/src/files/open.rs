@@ -4,6 +4,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat};
+use rustix::io::Errno;
+use terrace_protocol::report::Lack;
+use terrace_service::lack;
 
 use super::cache::{Content, File};
 use super::kind;
@@ -18,6 +21,8 @@ pub(super) enum Opened {
     Same,
     New(File),
     Missing,
+    /// It cannot be known: something is missing here to open it with.
+    Lacking(Lack),
 }
 
 /// Opens what a path means; `before` is what it was when last looked at.
@@ -27,17 +32,16 @@ pub(super) fn open(root: &OwnedFd, path: &Path, before: Option<&File>) -> Opened
     } else {
         &path.name
     };
-    let Some((file, stat)) = beneath(root, name) else {
-        return Opened::Missing;
+    let (file, stat) = match beneath(root, name) {
+        Ok(found) => found,
+        Err(error) => return without(error),
     };
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory if !path.is_directory => match beneath(&file, "index.html") {
-            Some(_) => Opened::New(File::Directory),
-            None => Opened::Missing,
-        },
         FileType::Directory => match beneath(&file, "index.html") {
-            Some((index, stat)) if is_regular(&stat) => read(index, &stat, "index.html", before),
-            _ => Opened::Missing,
+            Ok(_) if !path.is_directory => Opened::New(File::Directory),
+            Ok((index, stat)) if is_regular(&stat) => read(index, &stat, "index.html", before),
+            Ok(_) => Opened::Missing,
+            Err(error) => without(error),
         },
         FileType::RegularFile if !path.is_directory && !kind::is_never_sent(name) => {
             read(file, &stat, name, before)
@@ -50,13 +54,18 @@ fn is_regular(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
 }
 
-fn beneath(root: &impl AsFd, name: &str) -> Option<(OwnedFd, Stat)> {
+/// What an error of opening says: that there is nothing to send, or that nobody can know.
+fn without(error: Errno) -> Opened {
+    lack::of(&error.into()).map_or(Opened::Missing, Opened::Lacking)
+}
+
+fn beneath(root: &impl AsFd, name: &str) -> Result<(OwnedFd, Stat), Errno> {
     // Without NONBLOCK opening a FIFO would wait for its writer.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    let file = rustix::fs::openat2(root, name, flags, Mode::empty(), resolve).ok()?;
-    let stat = rustix::fs::fstat(&file).ok()?;
-    Some((file, stat))
+    let file = rustix::fs::openat2(root, name, flags, Mode::empty(), resolve)?;
+    let stat = rustix::fs::fstat(&file)?;
+    Ok((file, stat))
 }
 
 fn read(file: OwnedFd, stat: &Stat, name: &str, before: Option<&File>) -> Opened {

@@ -3,7 +3,7 @@
 use std::net::Shutdown;
 
 use crate::harness::{Visitor, Web, field};
-use crate::upstream::{Reply, Upstream};
+use crate::upstream::{Reply, Seen, Upstream};
 
 fn echo() -> Upstream {
     Upstream::start(|_, request| {
@@ -293,6 +293,50 @@ fn names_that_lead_to_ours_keep_path_and_port() {
     );
     let local = web.ask("GET / HTTP/1.1\r\nHost: A.Example.localhost:8080\r\n\r\n");
     assert_eq!(local.status, 200);
+}
+
+#[test]
+fn the_front_doors_own_names_mean_the_site_and_addresses_do_not() {
+    let upstream = echo();
+    let web = Web::before(&upstream);
+    let elsewhere = Web::with(upstream.address, |plan| plan.localhost = false);
+    let status = |web: &Web, host: &str| {
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        web.ask(&request).status
+    };
+    for door in [
+        "localhost",
+        "LocalHost:8080",
+        "127.0.0.1",
+        "127.0.0.1:8080",
+        "[::1]",
+        "[::1]:8080",
+    ] {
+        assert_eq!(status(&web, door), 200, "{door}");
+        assert_eq!(
+            status(&elsewhere, door),
+            421,
+            "{door} where there is no front door"
+        );
+    }
+    for other in [
+        "8.8.8.8",
+        "10.0.0.21:80",
+        "127.0.0.2",
+        "[::2]",
+        "::1",
+        "localhost.evil.example",
+        "evil.example",
+        "evil.localhost:8080",
+        "127.0.0.1.evil.example",
+    ] {
+        assert!(matches!(status(&web, other), 400 | 421), "{other}");
+    }
+    assert_eq!(web.ask("GET / HTTP/1.0\r\n\r\n").status, 200);
+    // The app hears the name that was asked for, so that what it builds of it leads back to the door.
+    let asked = upstream.requests();
+    let named = |request: &Seen| request.head.contains("Host: 127.0.0.1:8080\r\n");
+    assert!(asked.iter().any(named));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod arrival;
 mod disks;
+mod lacks;
 mod paint;
 pub(crate) mod standing;
 mod table;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use terrace_protocol::control::{ServerStatus, Status};
 use terrace_protocol::report::{RoleReport, State, Traffic, UpstreamReport};
 
-use super::{Table, disks, latency, span};
+use super::{Table, disks, lacks, latency, span};
 
 /// A report that is older than this is marked with its age.
 const STALE: u64 = 3_000;
@@ -21,9 +21,15 @@ pub(crate) fn page(
     if let Some(open) = &status.front_door {
         text += &format!("Open  {open}\n");
     }
+    if let Some(crowd) = status.door.as_ref().and_then(lacks::crowd) {
+        text += &format!("      {crowd}\n");
+    }
     text += &format!("\n{}", table(status, now));
     for disk in disks::short(status) {
         text += &format!("\n! {disk}\n");
+    }
+    for lack in lacks::recent(status, now) {
+        text += &format!("\n! {lack}\n");
     }
     for role in troubled(status) {
         text += &format!("\n! {}  {}\n", role.id, role.reason);

@@ -95,7 +95,12 @@ impl Backend {
             | capability::MYSQL;
         let schema = answer.database.clone();
         let shape = Shape::of(&answer);
-        let mut wire = Wire::new(TcpStream::connect(target.address).await?)?;
+        let stream = TcpStream::connect(target.address).await;
+        let stream = stream.map_err(|error| match shared.lacks.of(&error) {
+            Some(lack) => login::Error::Lack(lack),
+            None => error.into(),
+        });
+        let mut wire = Wire::new(stream?)?;
         let (greeting, ok) = login::log_in(&mut wire, answer, password).await?;
         let mut backend = Self {
             wire,

@@ -6,6 +6,8 @@
 
 use std::io;
 
+use terrace_protocol::report::Lack;
+
 use super::handshake::{Answer, Greeting, NATIVE, SHA2, prove};
 use super::{Wire, capability as cap};
 
@@ -15,6 +17,9 @@ pub enum Error {
     /// The connection.
     #[error("the connection broke: {0}")]
     Io(#[from] io::Error),
+    /// Something is missing here: nobody was asked.
+    #[error("{}", .0.words())]
+    Lack(Lack),
     /// It speaks something else.
     #[error("that is not the MySQL protocol")]
     Protocol,
