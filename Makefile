@@ -39,10 +39,11 @@ test-mysql: setup-test ## the tests of databases once more, with MySQL instead o
 	TERRACE_ENGINE=mysql $(CARGO) test -p terrace-database --locked --no-fail-fast --test mariadb
 	TERRACE_ENGINE=mysql $(CARGO) test -p terrace --locked --no-fail-fast --test stories primary::
 
-acceptance: setup-bench ## the tests' rounds in full counts; writes docs/acceptance.md and docs/proof.md
+# PART: faults, changes, suites, proof, reader or trials; without one, all. What is measured already is not measured again.
+acceptance: setup-bench ## the tests' rounds in full counts; writes docs/acceptance.md and docs/proof.md (PART=proof: that part)
 	scripts/mysql
 	scripts/peers haproxy nginx
-	$(CARGO) xtask acceptance
+	$(CARGO) xtask acceptance $(PART)
 
 bench: setup-bench ## side by side with the peers; writes docs/benchmarks.md
 	scripts/peers haproxy nginx

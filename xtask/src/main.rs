@@ -18,10 +18,10 @@ fn main() -> ExitCode {
         Some("tidy") => report(&tidy::check(&root)),
         Some("bench") => ended("bench", bench(&root)),
         Some("reloads") => ended("reloads", acceptance::reloads::run(&root)),
-        Some("acceptance") => ended("acceptance", acceptance::run(&root)),
+        Some("acceptance") => ended("acceptance", acceptance(&root)),
         _ => {
             eprintln!(
-                "usage: cargo xtask tidy | bench [balancer | router | paired BINARY] | acceptance"
+                "usage: cargo xtask tidy | bench [balancer | router | paired BINARY] | acceptance [PART]"
             );
             ExitCode::from(2)
         }
@@ -39,6 +39,11 @@ fn bench(root: &Path) -> std::io::Result<()> {
         Some("router") => bench::router::measure(root).map(drop),
         _ => bench::run(root),
     }
+}
+
+/// All of it, or one part of it.
+fn acceptance(root: &Path) -> std::io::Result<()> {
+    acceptance::run(root, std::env::args().nth(2).as_deref())
 }
 
 fn ended(task: &str, result: std::io::Result<()>) -> ExitCode {

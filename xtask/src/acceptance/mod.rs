@@ -1,97 +1,101 @@
-//! `cargo xtask acceptance`: what `make test` does once, in its full counts.
+//! `cargo xtask acceptance [PART]`: what `make test` does once, in its full counts.
 //!
 //! The rounds are the tests' own, repeated; what each measured is kept as a line in target/acceptance, under the
 //! content of the tree that was measured. So a run that was interrupted goes on where it was, and a change of the
-//! code starts anew. docs/acceptance.md and docs/proof.md are written from these alone.
+//! code starts anew. Each part writes its section of docs/acceptance.md, and `proof` docs/proof.md; a part that is not run keeps
+//! the section that is there.
 
 mod changes;
+mod faults;
+mod page;
 mod proof;
+mod reader;
 pub(crate) mod reloads;
-mod report;
 mod suites;
+mod trials;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Rounds per fault.
-const ROUNDS: usize = 20;
-/// Generated documents per property of the reader.
-const DOCUMENTS: &str = "20000";
+use page::Page;
 
-/// A fault, the story that injects it, and how soon it is to be over.
-struct Fault {
+/// What can be run for itself.
+struct Part {
     name: &'static str,
-    story: &'static str,
-    /// In ms.
-    aim: f64,
+    /// Runs what is missing of it.
+    run: fn(&Path, &Records) -> io::Result<()>,
+    /// Its section of the page, if it has one there.
+    section: Option<fn(&Records) -> io::Result<String>>,
 }
 
-const FAULTS: [Fault; 5] = [
-    Fault {
-        name: "web server",
-        story: "faults::a_killed_web_server_refuses_nobody",
-        aim: 200.0,
+/// In the order of the page.
+const PARTS: [Part; 6] = [
+    Part {
+        name: "faults",
+        run: faults::run,
+        section: Some(faults::section),
     },
-    Fault {
-        name: "app copy",
-        story: "faults::files_are_served_while_a_killed_app_starts_again",
-        aim: 2_000.0,
+    Part {
+        name: "changes",
+        run: changes::run,
+        section: Some(changes::section),
     },
-    Fault {
-        name: "MariaDB",
-        story: "faults::files_are_served_while_a_killed_database_recovers",
-        aim: 1_500.0,
+    Part {
+        name: "suites",
+        run: suites::run,
+        section: Some(suites::section),
     },
-    Fault {
-        name: "node",
-        story: "faults::a_killed_node_costs_nothing",
-        aim: 0.0,
+    Part {
+        name: "proof",
+        run: proof::run,
+        section: None,
     },
-    Fault {
-        name: "keeper",
-        story: "faults::a_host_whose_keeper_is_killed_comes_back_by_itself",
-        aim: 4_000.0,
+    Part {
+        name: "reader",
+        run: reader::run,
+        section: Some(reader::section),
+    },
+    Part {
+        name: trials::NAME,
+        run: trials::run,
+        section: Some(trials::section),
     },
 ];
 
-/// Runs what is missing and writes docs/acceptance.md.
+/// Runs what is missing of one part, or of all, and writes docs/acceptance.md after each.
 ///
 /// # Errors
-/// When a test fails: what was measured until then is kept.
-pub(crate) fn run(root: &Path) -> io::Result<()> {
+/// When there is no such part, or a test fails: what was measured until then is kept.
+pub(crate) fn run(root: &Path, part: Option<&str>) -> io::Result<()> {
+    let wanted = |one: &&Part| part.is_none_or(|part| part == one.name);
+    if !PARTS.iter().any(|one| wanted(&one)) {
+        let names = PARTS.map(|part| part.name).join(", ");
+        return Err(io::Error::other(format!("there is no such part: {names}")));
+    }
     let records = Records::of_tree(root)?;
-    for fault in &FAULTS {
-        let missing = ROUNDS.saturating_sub(records.of(fault)?.len());
-        if missing > 0 {
-            println!("{}: {missing} of {ROUNDS} rounds to go", fault.name);
-            let mut command = cargo(root, "terrace");
-            command
-                .args(["--test", "stories", fault.story, "--", "--exact"])
-                .env("TERRACE_ROUNDS", missing.to_string())
-                .env("TERRACE_RECORDS", records.file());
-            finish(command)?;
-        }
+    let file = root.join("docs/acceptance.md");
+    for part in PARTS.iter().filter(wanted) {
+        (part.run)(root, &records)?;
+        let Some(section) = part.section else {
+            continue;
+        };
+        let mut page = Page::parse(&fs::read_to_string(&file)?);
+        page.put(part.name, &records.tree, section(&records)?);
+        let order = PARTS.map(|part| part.name);
+        fs::write(&file, page.text(&order, &records.tree))?;
     }
-    changes::run(root, &records)?;
-    suites::run(root, &records)?;
-    proof::run(root, &records)?;
-    let read = records.directory.join("reader");
-    if !read.exists() {
-        println!("reader: {DOCUMENTS} documents per property");
-        let mut command = cargo(root, "terrace-site");
-        command
-            .args(["--lib", "oracle"])
-            .env("PROPTEST_CASES", DOCUMENTS);
-        finish(command)?;
-        fs::write(read, "")?;
+    if part.is_none_or(|part| part == trials::NAME) {
+        trials::all_hold(&records)?;
     }
-    fs::write(root.join("docs/acceptance.md"), report::page(&records)?)
+    Ok(())
 }
 
 /// What was measured of the tree as it is.
 struct Records {
+    /// The content of the tree, in a word.
+    tree: String,
     directory: PathBuf,
 }
 
@@ -107,19 +111,14 @@ impl Records {
             .current_dir(root)
             .args(["diff", "HEAD", "--", "crates", "stacks", "Cargo.lock"]);
         let changed = command.output()?.stdout;
-        let tree = fingerprint(&[listed, changed].concat());
-        let directory = root.join(format!("target/acceptance/{tree:016x}"));
+        let tree = format!("{:016x}", fingerprint(&[listed, changed].concat()));
+        let directory = root.join("target/acceptance").join(&tree);
         fs::create_dir_all(&directory)?;
-        Ok(Self { directory })
+        Ok(Self { tree, directory })
     }
 
     fn file(&self) -> PathBuf {
-        self.directory.join("faults.jsonl")
-    }
-
-    /// The rounds of a fault, as the story wrote them.
-    fn of(&self, fault: &Fault) -> io::Result<Vec<serde_json::Value>> {
-        self.lines("fault", fault.name)
+        self.directory.join("records.jsonl")
     }
 
     /// The records with this name.
