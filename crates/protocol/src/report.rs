@@ -202,6 +202,10 @@ pub struct Traffic {
     pub p50: Option<u64>,
     /// 99th percentile, in µs.
     pub p99: Option<u64>,
+    /// Bytes of bodies that wait in files now.
+    pub spooled: u64,
+    /// Requests whose body found no room there.
+    pub unspooled: u64,
 }
 
 /// An instance of the next tier, as the one before sees it.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use terrace_http::server::Service;
+use terrace_http::spool::Spool;
 use terrace_http::upstream::{Group, check, drain};
 use terrace_http::workers::{Make, Workers};
 use terrace_protocol::report::{RoleReport, State, UpstreamReport};
@@ -66,7 +67,8 @@ pub async fn run(mut role: Role) -> Result<(), Error> {
     if listeners.is_empty() {
         return Err(Error::NoListener);
     }
-    let workers = Workers::new(listeners, role.descriptors.take("access"));
+    let spool = Spool::new(role.descriptors.take("spool"));
+    let workers = Workers::new(listeners, role.descriptors.take("access"), spool);
     let mut server = Server::new(role.id.clone(), workers);
     let mut look = tokio::time::interval(LOOK);
     loop {
@@ -111,9 +113,11 @@ pub async fn serve(
     plan: BalancerPlan,
     listeners: Vec<TcpListener>,
     access: Option<OwnedFd>,
+    spool: Arc<Spool>,
 ) -> Result<(), Error> {
     let listeners = listeners.into_iter().map(|one| vec![one]).collect();
-    let mut server = Server::new("load-balancer".to_owned(), Workers::new(listeners, access));
+    let workers = Workers::new(listeners, access, spool);
+    let mut server = Server::new("load-balancer".to_owned(), workers);
     server.serve(plan)?;
     let mut look = tokio::time::interval(LOOK);
     loop {
@@ -253,6 +257,11 @@ fn group(tier: &Arc<Tier>) -> (String, Arc<Group>) {
         // A web server's role is `web-01/web`, a copy of an app `web-01/app/1`.
         ours: tier.instances().all(|one| one.id.ends_with("/web")),
         timeouts: plan.timeouts.clone(),
+        streams: plan
+            .streams
+            .iter()
+            .map(|stream| (stream.prefix.clone(), stream.above))
+            .collect(),
         policy: Arc::clone(tier) as Arc<_>,
     };
     (plan.prefix.clone(), Arc::new(group))

@@ -7,9 +7,9 @@
 //! `time` is in µs since 1970, `took` and `waited` (for the upstream's first byte) in µs; `tries` counts
 //! upstreams; what is not there is `-`. `end` says how it ended: `ok`, `bad` (the request was refused),
 //! `gone` (the visitor left), `down` (no upstream), `full` (too many wait for one), `cut` (the upstream broke off),
-//! `silent` (it stopped answering its checks), `lack-descriptors`, `lack-machine-descriptors`, `lack-memory`, `lack-ports` (this
-//! server had none left to ask an upstream with, or to open a file; 503), and what took too long: `late` (the visitor's head or body, 408; or the
-//! visitor to take its answer),
+//! `silent` (it stopped answering its checks), `no-room` (for the visitor's body, 503), `lack-descriptors`,
+//! `lack-machine-descriptors`, `lack-memory`, `lack-ports` (this server had none left to ask an upstream with, or to open a
+//! file; 503), and what took too long: `late` (the visitor's head or body, 408; or the visitor to take its answer),
 //! `late-queue` (for room at an upstream, 503), `late-connect` (to connect to one, 503), `late-first-byte` (its answer,
 //! 504), `late-idle` (nothing moved; 504 before an answer, else it ends there), `late-total` (all of it; likewise).
 //! A connection that changed its protocol is one request of status 101 until it ends: `ok` (both sides said all), `gone`,
@@ -66,6 +66,8 @@ pub enum End {
     Silent,
     /// Something was missing here.
     Lack(Lack),
+    /// There was no room for the visitor's body.
+    NoRoom,
 }
 
 /// What took too long.
@@ -102,6 +104,7 @@ impl End {
             End::Lack(Lack::MachineDescriptors) => b"lack-machine-descriptors",
             End::Lack(Lack::Memory) => b"lack-memory",
             End::Lack(Lack::Ports) => b"lack-ports",
+            End::NoRoom => b"no-room",
             End::Gone => b"gone",
             End::Down => b"down",
             End::Cut => b"cut",

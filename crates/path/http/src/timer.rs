@@ -40,6 +40,46 @@ pub struct Slot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Late;
 
+/// What has to move, and how soon: at least so many bytes within every `limit`. Pure: time is an argument.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    limit: Duration,
+    least: u64,
+    moved: u64,
+    until: Instant,
+}
+
+impl Pace {
+    /// So many bytes a second, counted over `limit`; 0: one byte within it.
+    pub fn new(limit: Duration, rate: u64, now: Instant) -> Self {
+        let millis = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            limit,
+            least: (rate.saturating_mul(millis) / 1_000).max(1),
+            moved: 0,
+            until: now + limit,
+        }
+    }
+
+    /// So many bytes have moved.
+    pub fn moved(&mut self, bytes: usize, now: Instant) {
+        self.moved += bytes as u64;
+        if self.moved >= self.least {
+            (self.moved, self.until) = (0, now + self.limit);
+        }
+    }
+
+    /// Nothing could move until now, for a reason of its own.
+    pub fn resume(&mut self, now: Instant) {
+        self.until = now + self.limit;
+    }
+
+    /// Then it is too slow.
+    pub fn until(&self) -> Instant {
+        self.until
+    }
+}
+
 impl Default for Wheel {
     fn default() -> Self {
         Self {
@@ -150,7 +190,12 @@ impl Slot {
 
     /// So long from now, or a tick longer.
     pub fn after(&self, limit: Duration) -> Instant {
-        self.now.get() + TICK + limit
+        self.now() + limit
+    }
+
+    /// Now, or a tick later.
+    pub fn now(&self) -> Instant {
+        self.now.get() + TICK
     }
 }
 
@@ -251,6 +296,29 @@ mod tests {
         assert!(slot.has_moved());
         slot.unwatch();
         assert!(!slot.has_moved());
+    }
+
+    #[test]
+    fn what_drips_is_late_and_what_flows_never_is() {
+        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        let lives = |bytes: usize, every: Duration| {
+            let mut pace = Pace::new(second * 60, 500, start);
+            (1..2_000).all(|step| {
+                let now = start + every * step;
+                let alive = now <= pace.until();
+                pace.moved(bytes, now);
+                alive
+            })
+        };
+        assert!(!lives(10, second), "10 bytes a second");
+        assert!(!lives(30_000, second * 61), "nothing for a minute");
+        assert!(lives(600, second) && lives(120_000, second));
+        assert!(lives(30_000, second * 59));
+        let mut pace = Pace::new(second, 0, start);
+        pace.moved(1, start + second / 2);
+        assert_eq!(pace.until(), start + second * 3 / 2);
+        pace.resume(start + second * 9);
+        assert_eq!(pace.until(), start + second * 10);
     }
 
     #[test]

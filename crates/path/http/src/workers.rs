@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::counters::{Counters, Sum};
 use crate::server::{self, Order, Service};
+use crate::spool::Spool;
 
 /// Over how many reports latency is shown.
 const WINDOW: usize = 10;
@@ -29,6 +30,7 @@ pub struct Workers {
     /// Those of each worker, until the first service comes: then they are its own.
     listeners: Vec<Vec<TcpListener>>,
     access: Option<OwnedFd>,
+    spool: Arc<Spool>,
     running: Vec<Worker>,
     lacks: Arc<Lacks>,
     /// The sums at the last reports, the oldest first.
@@ -43,10 +45,15 @@ struct Worker {
 
 impl Workers {
     /// As many as there are lists of listeners; they begin with the first [`Workers::serve`].
-    pub fn new(listeners: Vec<Vec<TcpListener>>, access: Option<OwnedFd>) -> Self {
+    pub fn new(
+        listeners: Vec<Vec<TcpListener>>,
+        access: Option<OwnedFd>,
+        spool: Arc<Spool>,
+    ) -> Self {
         Self {
             listeners,
             access,
+            spool,
             running: Vec::new(),
             lacks: Arc::default(),
             past: Vec::new(),
@@ -87,10 +94,10 @@ impl Workers {
             let access = self.access.as_ref().map(OwnedFd::try_clone).transpose()?;
             let counters = Arc::new(Counters::new(Arc::clone(&self.lacks)));
             let (tell, told) = mpsc::unbounded_channel();
-            let of_worker = Arc::clone(&counters);
+            let (of_worker, spool) = (Arc::clone(&counters), Arc::clone(&self.spool));
             let thread = std::thread::Builder::new()
                 .name(format!("worker {number}"))
-                .spawn(move || server::run(listeners, access, of_worker, service, told))?;
+                .spawn(move || server::run(listeners, access, of_worker, spool, service, told))?;
             self.running.push(Worker {
                 tell,
                 counters,
@@ -156,6 +163,8 @@ impl Workers {
                 rate: (sum.requests - before.requests) as f64 / seconds,
                 p50: sum.quantile_since(before, 0.5),
                 p99: sum.quantile_since(before, 0.99),
+                spooled: self.spool.held(),
+                unspooled: self.spool.refused(),
             }
         });
         self.past.push((now, sum));

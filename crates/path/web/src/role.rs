@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use terrace_http::server::Service;
+use terrace_http::spool::Spool;
 use terrace_http::upstream::{Group, Instance, check, drain};
 use terrace_http::workers::{Make, Workers};
 use terrace_protocol::report::{RoleReport, State, UpstreamReport, server_of};
@@ -66,7 +67,8 @@ pub async fn run(mut role: Role) -> Result<(), Error> {
     if listeners.is_empty() {
         return Err(Error::NoListener);
     }
-    let workers = Workers::new(listeners, role.descriptors.take("access"));
+    let spool = Spool::new(role.descriptors.take("spool"));
+    let workers = Workers::new(listeners, role.descriptors.take("access"), spool);
     let mut server = Server::new(role.id.clone(), role.descriptors.take("files"), workers);
     let mut look = tokio::time::interval(LOOK);
     loop {
@@ -110,9 +112,10 @@ pub async fn serve(
     listeners: Vec<TcpListener>,
     files: Option<OwnedFd>,
     access: Option<OwnedFd>,
+    spool: Arc<Spool>,
 ) -> Result<(), Error> {
     let listeners = listeners.into_iter().map(|one| vec![one]).collect();
-    let workers = Workers::new(listeners, access);
+    let workers = Workers::new(listeners, access, spool);
     let mut server = Server::new("web".to_owned(), files, workers);
     server.serve(plan)?;
     std::future::pending().await

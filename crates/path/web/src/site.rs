@@ -159,6 +159,11 @@ impl Service for Site {
     fn is_check(&self, request: &Request<'_>, neighbour: IpAddr) -> bool {
         self.trusts(neighbour) && request.field(b"x-forwarded-for").is_none()
     }
+
+    fn shields(&self, neighbour: IpAddr) -> bool {
+        // Those whose word is believed here are balancers of ours.
+        !self.trusts(neighbour)
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Command, Cpu, FilePath, HostPort, HttpPath, Label, Member, Size, VariableName, part};
+use super::{
+    Command, Cpu, FilePath, HostPort, HttpPath, Label, Member, Rate, Size, VariableName, part,
+};
 
 part! {
     /// The site's own program.
@@ -43,6 +45,8 @@ part! {
         one health: Health,
         /// What a request to it may take.
         one timeouts: Timeouts,
+        /// Bodies larger than this go on to it as they come.
+        maybe stream: Size,
         /// How long it may take to start and to stop.
         copy stop_start: StopStart,
     }
@@ -189,6 +193,7 @@ pub struct Timeouts {
     pub(crate) first_byte: Option<Duration>,
     pub(crate) idle: Option<Duration>,
     pub(crate) total: Option<Duration>,
+    pub(crate) rate: Option<Rate>,
 }
 
 impl Timeouts {
@@ -210,5 +215,10 @@ impl Timeouts {
     /// For the whole request.
     pub fn total(self) -> Option<Duration> {
         self.total
+    }
+
+    /// Bytes that a visitor has to send or take, while it is waited for.
+    pub fn rate(self) -> Option<Rate> {
+        self.rate
     }
 }

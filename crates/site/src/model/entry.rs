@@ -36,7 +36,7 @@ part! {
 }
 
 part! {
-    /// What one visitor may take.
+    /// What visitors may take.
     Limit {
         /// Requests.
         maybe requests: Rate,
@@ -44,6 +44,8 @@ part! {
         maybe connections: u32,
         /// The body of a request.
         maybe body: Size,
+        /// Bodies that wait in files, of all visitors together.
+        maybe spool: Size,
     }
 }
 
@@ -70,5 +72,7 @@ part! {
         one health: Health,
         /// What a visitor's connection may take.
         one timeouts: Timeouts,
+        /// What a request may take.
+        maybe limit: Limit,
     }
 }

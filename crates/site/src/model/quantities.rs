@@ -35,6 +35,11 @@ impl Rate {
     pub fn per(self) -> Duration {
         self.per
     }
+
+    /// How many a second, from 1.
+    pub fn a_second(self) -> u64 {
+        (u64::from(self.count) / self.per.as_secs().max(1)).max(1)
+    }
 }
 
 /// Thousandths of a processor.

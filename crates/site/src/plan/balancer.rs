@@ -48,6 +48,18 @@ pub struct TierPlan {
     pub slow_start: Duration,
     /// What an instance may take.
     pub timeouts: Timeouts,
+    /// Which bodies go on as they come, by the prefix of the path, the longest first.
+    #[serde(default)]
+    pub streams: Vec<StreamPlan>,
+}
+
+/// Which bodies of requests for an app go on to it as they come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamPlan {
+    /// `/`, or the app's `path=`.
+    pub prefix: String,
+    /// Those larger than this; `None`: none.
+    pub above: Option<u64>,
 }
 
 /// How an instance is chosen.

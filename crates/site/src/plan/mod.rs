@@ -22,7 +22,9 @@ use serde::{Deserialize, Serialize};
 
 pub use agent::AgentPlan;
 pub use app::{AppPlan, CopyPlan, DatabaseAccess, HealthPlan, KeepPlan, Launch};
-pub use balancer::{Algorithm, BalancerPlan, EjectionPlan, MemberPlan, QueuePlan, TierPlan};
+pub use balancer::{
+    Algorithm, BalancerPlan, EjectionPlan, MemberPlan, QueuePlan, StreamPlan, TierPlan,
+};
 pub use database::{ClusterPlan, ControllerPlan, DatabasePlan, DatabaseUser, Engine, PeerPlan};
 pub use derive::{INTERNET, Inputs, REGISTRAR, VISITOR, plan};
 pub use difference::{Change, difference};
@@ -117,5 +119,27 @@ pub(crate) mod millis {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+
+    /// Those that may be missing.
+    pub mod maybe {
+        use super::{Deserialize, Deserializer, Duration, Serializer};
+
+        pub fn serialize<S: Serializer>(
+            value: &Option<Duration>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            match value {
+                Some(value) => super::serialize(value, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        pub fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Duration>, D::Error> {
+            let millis = Option::<u64>::deserialize(deserializer)?;
+            Ok(millis.map(Duration::from_millis))
+        }
     }
 }

@@ -52,6 +52,10 @@ pub struct RoutePlan {
     pub health: HealthPlan,
     /// What the app may take.
     pub timeouts: Timeouts,
+    /// Bodies larger than this go on to the app as they come, so that their visitor holds a place there; `None`: all are
+    /// taken whole before.
+    #[serde(default)]
+    pub stream: Option<u64>,
 }
 
 /// One instance of the next tier.
@@ -74,6 +78,14 @@ pub struct Limits {
     pub body: u64,
     /// Open connections per worker; more wait in the listener's queue.
     pub connections: usize,
+    /// Bytes of bodies that wait in files, in all; a request that finds no room is answered with 503, an answer comes as
+    /// slowly as its visitor reads.
+    #[serde(default = "spool")]
+    pub spool: u64,
+}
+
+fn spool() -> u64 {
+    1 << 30
 }
 
 impl Default for Limits {
@@ -82,11 +94,12 @@ impl Default for Limits {
             head: 64 * 1024,
             body: 64 * 1024 * 1024,
             connections: 8192,
+            spool: spool(),
         }
     }
 }
 
-/// How long each phase may take.
+/// How long each phase may take. All but `total` are for lack of progress: what moves may last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timeouts {
     /// To connect to an upstream.
@@ -98,9 +111,16 @@ pub struct Timeouts {
     /// Without any byte in either direction; on the visitor's side also between requests.
     #[serde(with = "millis")]
     pub idle: Duration,
-    /// For the whole request.
-    #[serde(with = "millis")]
-    pub total: Duration,
+    /// For the whole request; `None`: as long as something moves.
+    #[serde(default, with = "millis::maybe")]
+    pub total: Option<Duration>,
+    /// Bytes a second that a visitor has to send of a body, or take of an answer, counted over `idle`.
+    #[serde(default = "rate")]
+    pub rate: u64,
+}
+
+fn rate() -> u64 {
+    500
 }
 
 impl Default for Timeouts {
@@ -109,7 +129,8 @@ impl Default for Timeouts {
             connect: Duration::from_secs(2),
             first_byte: Duration::from_secs(30),
             idle: Duration::from_secs(60),
-            total: Duration::from_secs(300),
+            total: None,
+            rate: rate(),
         }
     }
 }

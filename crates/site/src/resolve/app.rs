@@ -56,6 +56,7 @@ impl Context<'_> {
             schedules: self.schedules(node),
             health: self.app_health(node),
             timeouts: self.timeouts(node),
+            stream: self.property(node, "stream"),
             stop_start,
             origin: self.origin(node.span),
         };

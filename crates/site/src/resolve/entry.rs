@@ -52,6 +52,7 @@ impl Context<'_> {
             requests: self.property::<Rate>(node, "requests"),
             connections: self.number(node, "connections", MANY),
             body: self.property(node, "body"),
+            spool: self.property(node, "spool"),
             origin: self.origin(node.span),
         }
     }
@@ -94,6 +95,7 @@ impl Context<'_> {
                 .map(|health| self.health(health))
                 .unwrap_or_default(),
             timeouts: self.timeouts(node),
+            limit: child(node, "limit").map(|limit| self.limit(limit)),
             origin: self.origin(node.span),
         }
     }
@@ -122,6 +124,7 @@ impl Context<'_> {
             first_byte: self.property(node, "first-byte"),
             idle: self.property(node, "idle"),
             total: self.property(node, "total"),
+            rate: self.property(node, "rate"),
         }
     }
 }

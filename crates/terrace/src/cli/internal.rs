@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde::de::DeserializeOwned;
+use terrace_http::spool::Spool;
 use terrace_lab::Location;
 use terrace_service::{Diagnostics, Role};
 
@@ -138,7 +139,10 @@ fn web_alone(plan: &Path, files: Option<PathBuf>, access_log: Option<PathBuf>) -
     let listeners = listeners(&plan.listen)?;
     let files = files.map(std::fs::File::open).transpose()?.map(Into::into);
     let access_log = access_log.map(appended).transpose()?;
-    runtime()?.block_on(terrace_web::serve(plan, listeners, files, access_log))?;
+    let spool = Spool::temporary()?;
+    runtime()?.block_on(terrace_web::serve(
+        plan, listeners, files, access_log, spool,
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -146,7 +150,8 @@ fn balancer_alone(plan: &Path, access_log: Option<PathBuf>) -> Outcome {
     let plan: terrace_site::plan::BalancerPlan = told(&std::fs::read_to_string(plan)?)?;
     let listeners = listeners(&plan.listen)?;
     let access_log = access_log.map(appended).transpose()?;
-    runtime()?.block_on(terrace_balancer::serve(plan, listeners, access_log))?;
+    let spool = Spool::temporary()?;
+    runtime()?.block_on(terrace_balancer::serve(plan, listeners, access_log, spool))?;
     Ok(ExitCode::SUCCESS)
 }
 

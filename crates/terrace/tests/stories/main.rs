@@ -26,6 +26,7 @@ mod primary;
 mod processes;
 mod reading;
 mod rootless;
+mod slow;
 mod spread;
 mod visitor;
 mod visits;

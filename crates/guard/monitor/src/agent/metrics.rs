@@ -168,6 +168,20 @@ fn of_traffic(metrics: &mut Metrics, part: &str, labels: &[(&str, &str)], traffi
         "Bytes sent to visitors.",
         traffic.bytes as f64,
     );
+    if matches!(part, "web" | "load_balancer") {
+        add(
+            "spooled_bytes",
+            Kind::Gauge,
+            "Bytes of bodies that wait in files.",
+            traffic.spooled as f64,
+        );
+        add(
+            "unspooled_total",
+            Kind::Counter,
+            "Requests whose body found no room in those files.",
+            traffic.unspooled as f64,
+        );
+    }
     for (quantile, micros) in [("0.5", traffic.p50), ("0.99", traffic.p99)] {
         let Some(micros) = micros else { continue };
         let labels = [labels, &[("quantile", quantile)]].concat();
@@ -257,6 +271,8 @@ mod tests {
                 rate: 41.2,
                 p50: Some(800),
                 p99: Some(21_000),
+                spooled: 1_048_576,
+                unspooled: 2,
             }),
             upstreams: vec![
                 upstream("web-01/app/1", true),

@@ -44,7 +44,9 @@ impl Process {
         let pid = match context.keeper.process(&plan.id).await? {
             Some(kept) => kept.pid,
             None => {
-                let descriptors = Birth::of(plan).store(context, &plan.id, &control).await?;
+                let descriptors = Birth::of(plan)
+                    .store(context, &plan.id, &control, user(plan))
+                    .await?;
                 let output = context.keep_log(&plan.id, Writer::Own).await?;
                 context
                     .keeper

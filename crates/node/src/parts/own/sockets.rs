@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use terrace_protocol::keeper::User;
 use terrace_service::socket;
 use terrace_site::plan::{Part as Kind, RolePlan};
 
@@ -17,6 +18,8 @@ use crate::node::Context;
 pub(super) struct Birth {
     listen: Vec<(String, SocketAddr, Transport)>,
     files: Option<PathBuf>,
+    /// Bodies of requests and answers wait in files of its own.
+    spools: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +57,12 @@ impl Birth {
                 listen.push((format!("udp {address} #0"), *address, Transport::Udp));
             }
         }
-        Self { listen, files }
+        let spools = matches!(plan.part, Kind::Web(_) | Kind::LoadBalancer(_));
+        Self {
+            listen,
+            files,
+            spools,
+        }
     }
 
     /// Has the keeper hold all of them for the role `id`; returns their names. A socket that it holds already
@@ -64,6 +72,7 @@ impl Birth {
         context: &Context,
         id: &str,
         control: &Path,
+        user: User,
     ) -> anyhow::Result<Vec<String>> {
         let keeper = &context.keeper;
         let full = |name: &str| format!("{id} {name}");
@@ -85,6 +94,16 @@ impl Birth {
         if let Some(files) = &self.files {
             keeper.store(&full("files"), directory(files)?).await?;
             names.push(full("files"));
+        }
+        if self.spools {
+            match spool(&context.home.state, id, user) {
+                Ok(spool) => {
+                    keeper.store(&full("spool"), spool).await?;
+                    names.push(full("spool"));
+                }
+                // All but the largest bodies pass without.
+                Err(error) => tracing::warn!(id, error = format!("{error:#}"), "it has no spool"),
+            }
         }
         for name in held
             .iter()
@@ -125,6 +144,24 @@ fn open(address: SocketAddr, transport: Transport) -> anyhow::Result<OwnedFd> {
             "cannot listen on {address}: see what does with `ss -lntup` on this server, and stop it"
         )
     })
+}
+
+/// The role's own directory for what is too large for its memory: nobody else can look into it.
+fn spool(state: &Path, id: &str, user: User) -> anyhow::Result<OwnedFd> {
+    let path = state.join("spool").join(id.replace('/', "."));
+    let made = || {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(&path)?;
+        match chown(&path, Some(user.id), Some(user.id)) {
+            // Only one user is mapped here: everything is its own.
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => Ok(()),
+            owned => owned,
+        }?;
+        File::open(&path)
+    };
+    let opened = made();
+    let opened = opened.with_context(|| format!("no body can wait in {}", path.display()))?;
+    Ok(opened.into())
 }
 
 fn directory(path: &Path) -> anyhow::Result<OwnedFd> {

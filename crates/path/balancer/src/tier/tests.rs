@@ -33,6 +33,7 @@ pub(super) fn plan(weights: &[u32]) -> TierPlan {
         ejection: EjectionPlan::default(),
         queue: QueuePlan::default(),
         slow_start: Duration::ZERO,
+        streams: Vec::new(),
         timeouts: Timeouts::default(),
     }
 }

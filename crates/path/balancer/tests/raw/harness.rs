@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use terrace_http::spool::Spool;
 use terrace_site::plan::{
     Algorithm, BalancerPlan, EjectionPlan, HealthPlan, Limits, MemberPlan, QueuePlan, TierPlan,
     Timeouts,
@@ -50,6 +51,9 @@ impl Balancer {
             .create(true)
             .open(directory.path().join("access"))
             .unwrap();
+        let spool = directory.path().join("spool");
+        std::fs::create_dir(&spool).unwrap();
+        let spool = Spool::new(Some(std::fs::File::open(&spool).unwrap().into()));
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -58,7 +62,7 @@ impl Balancer {
                 .unwrap();
             runtime.block_on(async {
                 tokio::select! {
-                    ended = terrace_balancer::serve(plan, vec![listener], Some(access.into())) => ended.unwrap(),
+                    ended = terrace_balancer::serve(plan, vec![listener], Some(access.into()), spool) => ended.unwrap(),
                     _ = stopped => {}
                 }
             });
@@ -110,7 +114,7 @@ pub fn plan(listen: SocketAddr, upstreams: &[SocketAddr]) -> BalancerPlan {
         connect: SHORT,
         first_byte: SHORT,
         idle: SHORT,
-        total: Duration::from_secs(8),
+        ..Timeouts::default()
     };
     let member = |(number, address): (usize, &SocketAddr)| MemberPlan {
         instance: format!("web-0{}/web", number + 1),
@@ -134,6 +138,7 @@ pub fn plan(listen: SocketAddr, upstreams: &[SocketAddr]) -> BalancerPlan {
         queue: QueuePlan::default(),
         slow_start: Duration::ZERO,
         timeouts: timeouts.clone(),
+        streams: Vec::new(),
     };
     BalancerPlan {
         listen: vec![listen],

@@ -185,7 +185,7 @@ fn an_answer_that_is_merely_late_is_not_asked_for_twice() {
     assert_eq!(balancer.ask(GET).status, 504);
     assert_eq!(one.requests().len() + two.requests().len(), 1);
     balancer.log_line(&[" 504 ", " 1 late-first-byte"]);
-    let balancer = Balancer::with(&[&one], |tier| tier.timeouts.total = SHORT / 2);
+    let balancer = Balancer::with(&[&one], |tier| tier.timeouts.total = Some(SHORT / 2));
     assert_eq!(balancer.ask(GET).status, 504);
     balancer.log_line(&[" 504 ", " 1 late-total"]);
 }

@@ -8,7 +8,7 @@ const DIGITS: u32 = 12;
 const LONGEST: usize = 8 * 1024;
 
 /// Reads chunks. Pure: it is given bytes and hands out content.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Decoder {
     state: State,
     content: u64,

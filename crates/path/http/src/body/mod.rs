@@ -17,7 +17,7 @@ pub enum Framing {
 }
 
 /// A body on its way through: how much of it is still to come, and how it is written on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Transfer {
     rest: Rest,
     /// The receiver wants chunks.
@@ -26,7 +26,7 @@ pub struct Transfer {
     passed: u64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Rest {
     Length(u64),
     Chunked(chunked::Decoder),

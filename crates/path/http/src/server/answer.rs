@@ -67,45 +67,53 @@ impl Answer {
     }
 }
 
-/// Sends an answer; returns how many bytes that were. `close`: it is the last on this connection;
-/// `unsent`: nobody behind us has seen the request, and who asks is told so.
+/// What the visitor is told beside the answer itself.
+pub(super) struct Manner {
+    /// It is the last on this connection.
+    pub(super) close: bool,
+    /// Nobody behind us has seen the request.
+    pub(super) unsent: bool,
+}
+
+/// Sends an answer; returns how many bytes that were. `moved` hears how much the visitor takes, when
+/// it does not take all at once.
 pub(super) async fn send(
     worker: &Worker,
     stream: &TcpStream,
     output: &mut Vec<u8>,
     answer: &Answer,
     request: &RequestHead,
-    close: bool,
-    unsent: bool,
+    manner: Manner,
+    moved: &impl Fn(usize),
 ) -> io::Result<u64> {
     output.clear();
     output.extend_from_slice(&answer.head);
-    if unsent {
+    if manner.unsent {
         output.extend_from_slice(UNSENT);
         output.extend_from_slice(b": 1\r\n");
     }
-    finish_head(worker, output, request.version, close);
+    finish_head(worker, output, request.version, manner.close);
     if request.method == Method::Head {
-        write::send(stream, output, false).await?;
+        write::send_moving(stream, output, false, moved).await?;
         return Ok(output.len() as u64);
     }
     let head = output.len() as u64;
     match &answer.body {
-        Body::Empty => write::send(stream, output, false).await?,
+        Body::Empty => write::send_moving(stream, output, false, moved).await?,
         Body::Memory(bytes) if bytes.len() <= TOGETHER => {
             output.extend_from_slice(bytes);
-            write::send(stream, output, false).await?;
+            write::send_moving(stream, output, false, moved).await?;
         }
         Body::Memory(bytes) => {
-            write::send_both(stream, output, bytes).await?;
+            write::send_both(stream, output, bytes, moved).await?;
         }
         Body::File {
             file,
             offset,
             length,
         } => {
-            write::send(stream, output, true).await?;
-            write::send_file(stream, file, *offset, *length).await?;
+            write::send_moving(stream, output, true, moved).await?;
+            write::send_file(stream, file, *offset, *length, moved).await?;
             return Ok(head + length);
         }
     }

@@ -12,6 +12,7 @@ use super::{Decision, Request, Service, Worker, answer, forward, write};
 use crate::body::{Framing, Transfer};
 use crate::head::{Bad, Parsed, RequestHead, ResponseHead};
 use crate::log::{End, Entry, Phase};
+use crate::spool::Spooled;
 use crate::timer::Slot;
 use crate::upstream::micros;
 
@@ -32,12 +33,15 @@ pub(super) struct Connection {
     pub(super) consumed: usize,
     /// How many of those are its head.
     pub(super) head_length: usize,
-    /// All of the present request is still in `input`.
+    /// All that has come of the present request is still in `input`, or in `spooled`.
     pub(super) is_kept: bool,
+    /// The present request's body, where it is too large for `input`, and what is still to come of that one.
+    pub(super) spooled: Option<Spooled>,
+    pub(super) body: Transfer,
     /// Nobody behind us has seen it, and whoever asks may know.
     pub(super) unsent: bool,
-    /// When the present request has taken too long, whatever happens.
-    pub(super) due: Instant,
+    /// When the present request has taken too long, whatever happens, where the site sets such a bound.
+    pub(super) due: Option<Instant>,
 }
 
 /// What reading a head came to.
@@ -81,8 +85,10 @@ pub(super) async fn serve(worker: &Worker, stream: TcpStream, peer: IpAddr) {
         consumed: 0,
         head_length: 0,
         is_kept: true,
+        spooled: None,
+        body: Transfer::new(Framing::None, false),
         unsent: false,
-        due: Instant::now(),
+        due: None,
     };
     while connection.request(worker).await {}
     connection.close().await;
@@ -103,6 +109,7 @@ impl Connection {
         self.visitor = self.peer;
         self.id.clear();
         self.unsent = false;
+        self.due = None;
         worker.request_id(&mut self.id);
         worker.counters.begin();
         let outcome = match read {
@@ -180,6 +187,7 @@ impl Connection {
             buffer: &self.input,
             now: begun,
         };
+        self.due = service.timeouts().total.map(|total| begun + total);
         self.visitor = self.peer;
         let trusted = service.trusts(self.peer);
         if trusted && let Some(visitor) = forwarded_for(&request) {
@@ -231,60 +239,22 @@ impl Connection {
         self.answer(worker, &**service, answer, keep, end).await
     }
 
+    /// Then, or when the request has taken as long as it may in all.
+    pub(super) fn no_later(&self, then: Instant) -> Instant {
+        self.due.map_or(then, |due| due.min(then))
+    }
+
     /// So long from now, and not longer than the request may take in all.
     pub(super) fn within(&self, limit: Duration) -> Instant {
-        self.due.min(self.slot.after(limit))
+        self.no_later(self.slot.after(limit))
     }
 
     /// What it was, when a wait ended late.
     pub(super) fn late(&self, phase: Phase) -> Phase {
-        if Instant::now() >= self.due {
-            Phase::Total
-        } else {
-            phase
+        match self.due {
+            Some(due) if Instant::now() >= due => Phase::Total,
+            _ => phase,
         }
-    }
-
-    /// Sends an answer of our own.
-    pub(super) async fn answer(
-        &mut self,
-        worker: &Worker,
-        service: &dyn Service,
-        answer: &answer::Answer,
-        keep: bool,
-        end: End,
-    ) -> Outcome {
-        let Self {
-            stream,
-            output,
-            head,
-            slot,
-            unsent,
-            ..
-        } = self;
-        let sending = answer::send(worker, stream, output, answer, head, !keep, *unsent);
-        match slot.within(service.timeouts().total, sending).await {
-            Ok(Ok(bytes)) => Outcome::answered(answer.status, bytes, end, keep),
-            Ok(Err(_)) => Outcome::answered(answer.status, 0, End::Gone, false),
-            Err(_) => Outcome::answered(answer.status, 0, End::Late(Phase::Visitor), false),
-        }
-    }
-
-    /// Answers that it cannot be served, and gives the connection up: what follows on it cannot be trusted.
-    pub(super) async fn refuse(
-        &mut self,
-        worker: &Worker,
-        service: &dyn Service,
-        status: u16,
-        why: &str,
-    ) -> Outcome {
-        let page = service.trouble(status, why, &self.id_text(), self.wants_html());
-        let end = if status == 408 {
-            End::Late(Phase::Visitor)
-        } else {
-            End::Bad
-        };
-        self.answer(worker, service, &page, false, end).await
     }
 
     pub(super) fn id_text(&self) -> String {
@@ -305,7 +275,7 @@ impl Connection {
         Request {
             head: &self.head,
             buffer: &self.input,
-            now: self.due,
+            now: self.slot.now(),
         }
     }
 
@@ -322,7 +292,7 @@ impl Connection {
             // What another protocol comes to is not for us to judge.
             _ if changed => false,
             End::Gone => false,
-            End::Cut | End::Down | End::Silent => true,
+            End::Cut | End::Down | End::Silent | End::NoRoom => true,
             End::Late(Phase::Idle | Phase::Total) if outcome.status != 408 => true,
             _ => outcome.status >= 500,
         };
@@ -353,27 +323,5 @@ impl Connection {
             tries: outcome.tries,
             end: outcome.end,
         });
-    }
-
-    /// Closes so that the last answer arrives: what still comes is read for a moment, or the kernel would answer it
-    /// with a reset that overtakes our answer.
-    async fn close(mut self) {
-        use tokio::io::AsyncWriteExt;
-        let _ = self.stream.shutdown().await;
-        let Self {
-            stream,
-            input,
-            slot,
-            ..
-        } = &mut self;
-        let linger = async {
-            loop {
-                input.clear();
-                if !matches!(write::read(stream, input).await, Ok(read) if read > 0) {
-                    return;
-                }
-            }
-        };
-        let _ = slot.within(Duration::from_millis(500), linger).await;
     }
 }

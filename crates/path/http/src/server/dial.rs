@@ -16,6 +16,11 @@ use crate::upstream::{Group, Instance, Transport};
 /// A peer that acknowledges nothing for this long, or for as long as a connection may take, is gone.
 const SHORTEST_SILENCE: Duration = Duration::from_secs(2);
 
+/// For how long an upstream's kernel may be silent.
+pub(super) fn silence(group: &Group) -> Duration {
+    group.timeouts.connect.max(SHORTEST_SILENCE)
+}
+
 /// Why there is no connection.
 pub(super) enum Unmade {
     /// It did not come about: why, and what it comes to.
@@ -54,17 +59,7 @@ async fn dial(
     let connecting = TcpStream::connect(address);
     let due = connection.within(group.timeouts.connect);
     match connection.slot.by(due, connecting).await {
-        Ok(Ok(stream)) => {
-            let _ = stream.set_nodelay(true);
-            let silence = group.timeouts.connect.max(SHORTEST_SILENCE).as_millis();
-            let silence = u32::try_from(silence).unwrap_or(u32::MAX);
-            let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, silence);
-            Ok(Upstream {
-                stream,
-                buffer: Vec::with_capacity(16 * 1024),
-                used: false,
-            })
-        }
+        Ok(Ok(stream)) => Ok(Upstream::new(stream, silence(group))),
         Ok(Err(error)) => Err((error, End::Down)),
         Err(_) => {
             let end = End::Late(connection.late(Phase::Connect));

@@ -2,15 +2,17 @@
 //! it is not known here.
 
 use std::io;
-use std::pin::pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use terrace_protocol::report::Lack;
 
 use super::connection::Connection;
-use super::heads::request_head;
+use super::dial::silence;
+use super::heads::interim_head;
+use super::upload::{Source, Upload, Waits};
 use super::{Service, write};
-use crate::body::{Framing, Transfer};
-use crate::head::{Parsed, elements};
+use crate::head::{Parsed, Version, elements};
 use crate::log::{End, Phase};
 use crate::upstream::Group;
 use crate::upstream::check::plainly;
@@ -18,8 +20,6 @@ use crate::upstream::pool::Connection as Upstream;
 
 /// The most that is held of an answer's head.
 const LONGEST_HEAD: usize = 256 * 1024;
-/// So much of a request's body is held, to be sent again.
-const HELD: usize = 64 * 1024;
 
 /// Why an upstream did not answer.
 pub(super) enum Failure {
@@ -29,12 +29,14 @@ pub(super) enum Failure {
     Lost(String),
     /// It broke off within the answer's head, or sent what is no answer.
     Broken(String),
-    /// It does not answer its checks any more.
+    /// It does not answer its checks any more, and another can be asked.
     Silent,
     /// Something took too long.
     Late(Phase),
     /// The visitor's body is no body, too large or too slow.
     Visitor(u16, Phase),
+    /// There is no room for the visitor's body.
+    NoRoom,
     /// The visitor left.
     Gone,
     /// Something is missing here: nobody was asked.
@@ -54,38 +56,36 @@ impl Failure {
             Failure::Late(phase) => (504, End::Late(*phase)),
             Failure::Visitor(408, phase) => (408, End::Late(*phase)),
             Failure::Visitor(status, _) => (*status, End::Bad),
+            Failure::NoRoom => (503, End::NoRoom),
             Failure::Gone => (0, End::Gone),
             Failure::Lack(lack) => (503, End::Lack(*lack)),
         }
     }
 }
 
-/// Sends the request and reads the head of the answer; returns whether all of the request was sent.
+/// Who answers for an exchange, and what may be done about silence.
+pub(super) struct Terms<'a> {
+    pub(super) service: &'a dyn Service,
+    pub(super) group: &'a Group,
+    /// Whether another is to be asked when the instance has fallen silent, by whether all of the request is at hand.
+    pub(super) elsewhere: &'a dyn Fn(bool) -> bool,
+}
+
+/// Sends the request and reads the head of the answer; returns what is still on its way of the request.
 pub(super) async fn exchange(
     connection: &mut Connection,
-    service: &dyn Service,
-    group: &Group,
+    terms: &Terms<'_>,
     upstream: &mut Upstream,
-) -> Result<bool, Failure> {
-    request_head(connection, service);
-    let mut body = Transfer::new(
-        connection.head.framing,
-        connection.head.framing == Framing::Chunked,
-    );
-    pass_body(connection, &mut body)?;
-    let goes_on = send_on(connection, group, upstream).await?;
-    if goes_on && !body.is_done() {
-        // Once, however often it is sent on.
-        if std::mem::take(&mut connection.head.expects_continue) {
-            let go_on =
-                write::send(&connection.stream, b"HTTP/1.1 100 Continue\r\n\r\n", false).await;
-            go_on.map_err(|_| Failure::Gone)?;
-        }
-        stream_body(connection, service, group, upstream, &mut body).await?;
+) -> Result<Upload, Failure> {
+    let mut upload = Upload::begin(connection, terms.service, &upstream.stream)?;
+    if upload.is_large {
+        upstream.be_patient(terms.group.timeouts.idle, silence(terms.group));
     }
-    let whole = goes_on && body.is_done();
-    answer_head(connection, group, upstream, whole).await?;
-    Ok(whole)
+    if upload.waits() == Waits::Visitor {
+        connection.go_on(terms.service.timeouts().idle).await?;
+    }
+    answer_head(connection, terms, upstream, &mut upload).await?;
+    Ok(upload)
 }
 
 /// Whether an upstream that changes the protocol changes to one that was asked for.
@@ -100,41 +100,6 @@ fn is_asked_for(connection: &Connection, upstream: &Upstream) -> bool {
         && changed.all(|one| elements(asked).any(|known| known.eq_ignore_ascii_case(one)))
 }
 
-/// A wait ended before what it was for.
-fn late(connection: &Connection, phase: Phase) -> Failure {
-    if connection.slot.has_moved() {
-        Failure::Silent
-    } else {
-        Failure::Late(connection.late(phase))
-    }
-}
-
-/// Sends the output on; `false`: the upstream answers before it has taken everything.
-async fn send_on(
-    connection: &Connection,
-    group: &Group,
-    upstream: &mut Upstream,
-) -> Result<bool, Failure> {
-    let due = connection.within(group.timeouts.idle);
-    let Upstream { stream, buffer, .. } = &mut *upstream;
-    let sent = {
-        let mut sending = pin!(write::send(stream, &connection.output, false));
-        let step = async {
-            tokio::select! {
-                biased;
-                sent = &mut sending => sent.map(|()| true),
-                come = write::come(stream, buffer) => come.map(|()| false),
-            }
-        };
-        connection.slot.by(due, step).await
-    };
-    match sent {
-        Ok(Ok(whole)) => Ok(whole),
-        Ok(Err(error)) => Err(lost(upstream, &error)),
-        Err(_) => Err(late(connection, Phase::Idle)),
-    }
-}
-
 fn lost(upstream: &Upstream, error: &io::Error) -> Failure {
     match (upstream.buffer.is_empty(), upstream.used) {
         (true, true) => Failure::Stale,
@@ -143,92 +108,15 @@ fn lost(upstream: &Upstream, error: &io::Error) -> Failure {
     }
 }
 
-/// Moves what has come of the body to the output.
-fn pass_body(connection: &mut Connection, body: &mut Transfer) -> Result<(), Failure> {
-    let Connection {
-        input,
-        output,
-        consumed,
-        ..
-    } = connection;
-    let taken = body
-        .pass(&input[*consumed..], output)
-        .map_err(|_| Failure::Visitor(400, Phase::Visitor))?;
-    *consumed += taken;
-    Ok(())
-}
-
-/// Sends the rest of the body as it comes, until it is whole or the upstream answers before.
-async fn stream_body(
-    connection: &mut Connection,
-    service: &dyn Service,
-    group: &Group,
-    upstream: &mut Upstream,
-    body: &mut Transfer,
-) -> Result<(), Failure> {
-    let head = connection.head_length;
-    while !body.is_done() {
-        if body.passed() > service.limits().body {
-            return Err(Failure::Visitor(413, Phase::Visitor));
-        }
-        // The head stays for the log; a body that is not too large stays to be sent again.
-        if connection.consumed - head > HELD || !connection.is_kept {
-            connection.input.drain(head..connection.consumed);
-            connection.consumed = head;
-            connection.is_kept = false;
-        }
-        connection.output.clear();
-        let due = connection.within(group.timeouts.idle);
-        let Connection {
-            stream,
-            input,
-            slot,
-            ..
-        } = &mut *connection;
-        let step = async {
-            tokio::select! {
-                biased;
-                come = write::come(&upstream.stream, &mut upstream.buffer) => Side::Upstream(come),
-                read = write::read(stream, input) => Side::Visitor(read),
-            }
-        };
-        match slot.by(due, step).await {
-            Ok(Side::Visitor(Ok(0) | Err(_))) => return Err(Failure::Gone),
-            Ok(Side::Visitor(Ok(_))) => {
-                pass_body(connection, body)?;
-                if !send_on(connection, group, upstream).await? {
-                    return Ok(());
-                }
-            }
-            // It answers before it has everything: so be it.
-            Ok(Side::Upstream(Ok(()))) => return Ok(()),
-            Ok(Side::Upstream(Err(error))) => return Err(lost(upstream, &error)),
-            Err(_) => {
-                return Err(match late(connection, Phase::Visitor) {
-                    Failure::Late(phase) => Failure::Visitor(408, phase),
-                    other => other,
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Who does something first.
-enum Side {
-    Visitor(io::Result<usize>),
-    Upstream(io::Result<()>),
-}
-
-/// Reads the head of the answer, past interim ones; it stays at the beginning of the upstream's buffer. `whole`: all of
-/// the request was sent.
+/// Reads the head of the answer, past interim ones, which go on to the visitor, while the rest of the request is sent; it
+/// stays at the beginning of the upstream's buffer.
 async fn answer_head(
     connection: &mut Connection,
-    group: &Group,
+    terms: &Terms<'_>,
     upstream: &mut Upstream,
-    whole: bool,
+    upload: &mut Upload,
 ) -> Result<(), Failure> {
-    let due = connection.within(group.timeouts.first_byte);
+    let mut due = patience(connection, terms.group, upload);
     loop {
         match connection
             .response
@@ -239,35 +127,114 @@ async fn answer_head(
                 return Ok(());
             }
             Ok(Parsed::Whole(taken)) if connection.response.status == 101 => {
-                if !whole || !is_asked_for(connection, upstream) {
+                if !upload.is_done() || !is_asked_for(connection, upstream) {
                     let why = "it changes to a protocol that was not asked for";
                     return Err(Failure::Broken(why.to_owned()));
                 }
                 connection.response.length = taken;
                 return Ok(());
             }
-            Ok(Parsed::Whole(taken)) => drop(upstream.buffer.drain(..taken)),
-            Ok(Parsed::Partial) if upstream.buffer.len() < LONGEST_HEAD => {
-                let Upstream { stream, buffer, .. } = &mut *upstream;
-                let step = async {
-                    tokio::select! {
-                        biased;
-                        read = write::read(stream, buffer) => Some(read),
-                        () = write::left(&connection.stream) => None,
-                    }
-                };
-                match connection.slot.by(due, step).await {
-                    Ok(None) => return Err(Failure::Gone),
-                    Ok(Some(Ok(0))) => {
-                        return Err(lost(upstream, &io::ErrorKind::UnexpectedEof.into()));
-                    }
-                    Ok(Some(Ok(_))) => {}
-                    Ok(Some(Err(error))) => return Err(lost(upstream, &error)),
-                    Err(_) => return Err(late(connection, Phase::FirstByte)),
-                }
+            Ok(Parsed::Whole(taken)) => {
+                interim(connection, upstream, terms.service.timeouts().idle).await?;
+                upstream.buffer.drain(..taken);
+                due = patience(connection, terms.group, upload);
+                continue;
             }
+            Ok(Parsed::Partial) if upstream.buffer.len() < LONGEST_HEAD => {}
             Ok(Parsed::Partial) => return Err(Failure::Broken("its head does not end".to_owned())),
             Err(bad) => return Err(Failure::Broken(bad.to_string())),
         }
+        let most = terms.service.limits().body;
+        match next(connection, upstream, upload, most, due).await {
+            Event::Read(Ok(0)) => {
+                let end = io::ErrorKind::UnexpectedEof.into();
+                return Err(lost(upstream, upload.broken().unwrap_or(&end)));
+            }
+            Event::Read(Ok(_)) => {}
+            Event::Read(Err(error)) => return Err(lost(upstream, &error)),
+            Event::Sent(sent) => {
+                sent?;
+                due = patience(connection, terms.group, upload);
+            }
+            Event::Gone => return Err(Failure::Gone),
+            Event::Late if !connection.slot.has_moved() => return Err(late(connection, upload)),
+            Event::Late if (terms.elsewhere)(connection.is_kept) => return Err(Failure::Silent),
+            // It may be slow or stand still: a check cannot know, and there is nobody better to ask.
+            Event::Late => connection.slot.unwatch(),
+        }
     }
+}
+
+/// What happens first.
+enum Event {
+    /// The upstream has said something.
+    Read(io::Result<usize>),
+    /// The request is a step further.
+    Sent(Result<(), Failure>),
+    /// The visitor has left.
+    Gone,
+    /// Nothing, until then.
+    Late,
+}
+
+async fn next(
+    connection: &mut Connection,
+    upstream: &mut Upstream,
+    upload: &mut Upload,
+    most: u64,
+    due: Instant,
+) -> Event {
+    let slot = Rc::clone(&connection.slot);
+    let Upstream { stream, buffer, .. } = &mut *upstream;
+    if !upload.is_going() {
+        let step = async {
+            tokio::select! {
+                biased;
+                read = write::read(stream, buffer) => Event::Read(read),
+                () = write::left(&connection.stream) => Event::Gone,
+            }
+        };
+        return slot.by(due, step).await.unwrap_or(Event::Late);
+    }
+    let (mut source, _) = Source::of(connection, most);
+    let (visitor, reads_visitor) = (source.stream, upload.waits() == Waits::Visitor);
+    let step = async {
+        tokio::select! {
+            read = write::come(stream, buffer) => Event::Read(read),
+            sent = upload.step(&mut source, stream) => Event::Sent(sent),
+            () = write::left(visitor), if !reads_visitor => Event::Gone,
+        }
+    };
+    slot.by(due, step).await.unwrap_or(Event::Late)
+}
+
+/// Until when something has to move.
+fn patience(connection: &Connection, group: &Group, upload: &Upload) -> Instant {
+    match upload.waits() {
+        Waits::Upstream => connection.within(group.timeouts.idle),
+        Waits::Visitor => connection.no_later(upload.pace().until()),
+        Waits::Nothing => connection.within(group.timeouts.first_byte),
+    }
+}
+
+/// What it was that did not move.
+fn late(connection: &Connection, upload: &Upload) -> Failure {
+    match upload.waits() {
+        Waits::Upstream => Failure::Late(connection.late(Phase::Idle)),
+        Waits::Visitor => Failure::Visitor(408, connection.late(Phase::Visitor)),
+        Waits::Nothing => Failure::Late(connection.late(Phase::FirstByte)),
+    }
+}
+
+/// Passes an interim answer on, to a visitor that knows such (RFC 9110 §15.2).
+async fn interim(
+    connection: &mut Connection,
+    upstream: &Upstream,
+    within: Duration,
+) -> Result<(), Failure> {
+    if connection.head.version == Version::Http10 {
+        return Ok(());
+    }
+    interim_head(connection, upstream);
+    connection.say(within).await
 }

@@ -8,19 +8,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use super::back::{back, is_broken};
+use super::back::{Back, is_broken};
 use super::connection::{Connection, Outcome};
 use super::dial::{Unmade, connect};
-use super::exchange::{Failure, exchange};
+use super::exchange::{Failure, Terms, exchange};
 use super::heads::is_unsent;
 use super::tunnel::tunnel;
-use super::{Service, Worker, write};
+use super::upload::Upload;
+use super::{Service, Worker, intake, write};
 use crate::body::Framing;
 use crate::head::Method;
 use crate::log::{End, Phase};
 use crate::upstream::policy::{Again, Ended, Failed, Next, Why};
 use crate::upstream::pool::Connection as Upstream;
-use crate::upstream::{Group, Instance, micros};
+use crate::upstream::{Group, micros};
 
 /// Where a request goes, and who serves it.
 struct Way<'a> {
@@ -28,6 +29,10 @@ struct Way<'a> {
     service: &'a dyn Service,
     group: &'a Group,
     begun: Instant,
+    /// Repeating it does no harm.
+    idempotent: bool,
+    /// It has no body.
+    bodiless: bool,
     /// Whom it was brought to, in vain.
     tried: Vec<usize>,
     tries: u32,
@@ -37,25 +42,39 @@ struct Way<'a> {
     last: Option<usize>,
 }
 
-/// A place at an instance, given back when it is dropped.
-struct Place<'a> {
+/// A place at an instance, given back once: at the latest when it is dropped.
+pub(super) struct Place<'a> {
     worker: &'a Worker,
     group: &'a Group,
     index: usize,
     how: Ended,
+    left: bool,
+}
+
+impl Place<'_> {
+    /// Gives it back: the instance has nothing more to do with the request.
+    pub(super) fn leave(&mut self) {
+        if !std::mem::replace(&mut self.left, true) {
+            let now = self.worker.now();
+            self.group.policy.ended(self.index, self.how, now);
+        }
+    }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let now = self.worker.now();
-        self.group.policy.ended(self.index, self.how, now);
+        self.leave();
     }
 }
 
 /// How one try came out.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is moved once, and a box would be an allocation for every request"
+)]
 enum Try {
-    /// There is an answer: the connection that it comes over, and whether all of the request was sent.
-    Answered(Upstream, bool),
+    /// There is an answer: the connection that it comes over, and what is left of the request.
+    Answered(Upstream, Upload),
     /// In vain: why, and what it comes to if that was the last.
     Failed(Why, End),
     /// In vain, and another try would be no better.
@@ -70,20 +89,40 @@ pub(super) async fn forward(
     group: &Group,
     begun: Instant,
 ) -> Outcome {
-    connection.due = begun + group.timeouts.total;
+    connection.due = group.timeouts.total.map(|total| begun + total);
     connection.head_length = connection.consumed;
     connection.is_kept = true;
+    let taken = if service.shields(connection.peer) {
+        let above = group.streams_above(&connection.head, &connection.input);
+        intake::take(connection, worker, service, above).await
+    } else {
+        Ok(false)
+    };
     let mut way = Way {
         worker,
         service,
         group,
         begun,
+        idempotent: connection.head.method != Method::Other,
+        bodiless: connection.head.framing == Framing::None,
         tried: Vec::new(),
         tries: 0,
         sent: false,
         last: None,
     };
-    let outcome = way.go(connection).await;
+    let outcome = match taken {
+        Ok(waited) => {
+            if waited {
+                way.begun = Instant::now();
+            }
+            way.go(connection).await
+        }
+        Err(failure) => {
+            let (status, end) = failure.answer();
+            way.tell(connection, status, end).await
+        }
+    };
+    connection.spooled = None;
     let last = way.last.map(|index| Arc::clone(&group.instances[index]));
     Outcome {
         tries: way.tries,
@@ -108,6 +147,7 @@ impl Way<'_> {
                 group: self.group,
                 index,
                 how: Ended::Aside,
+                left: false,
             };
             match self.at(connection, &mut place).await {
                 Ok(outcome) => return outcome,
@@ -158,15 +198,17 @@ impl Way<'_> {
         loop {
             self.tries += 1;
             connection.consumed = connection.head_length;
-            let came = self.once(connection, instance, fresh).await;
+            let came = self.once(connection, place.index, fresh).await;
             connection.slot.unwatch();
             let (why, end) = match came {
-                Try::Answered(upstream, whole) => {
+                Try::Answered(upstream, upload) => {
                     let status = connection.response.status;
                     place.how = Ended::Answered(status);
                     let unsent = is_unsent(connection, group, &upstream);
-                    if !unsent || self.again(connection, place, Why::Unsent) == Again::No {
-                        return Ok(self.answer(connection, place, upstream, whole).await);
+                    if !unsent
+                        || self.again(connection.is_kept, place.index, Why::Unsent) == Again::No
+                    {
+                        return Ok(self.answer(connection, place, upstream, upload).await);
                     }
                     (Why::Unsent, End::Down)
                 }
@@ -185,9 +227,9 @@ impl Way<'_> {
                 instance.errors.fetch_add(1, Ordering::Relaxed);
             }
             let again = match why {
-                // That was asked above.
-                Why::Unsent => Again::Elsewhere,
-                why => self.again(connection, place, why),
+                // That was asked before.
+                Why::Unsent | Why::Silent => Again::Elsewhere,
+                why => self.again(connection.is_kept, place.index, why),
             };
             match again {
                 Again::No => return Ok(self.give_up(connection, end).await),
@@ -201,13 +243,13 @@ impl Way<'_> {
         }
     }
 
-    fn again(&self, connection: &Connection, place: &Place<'_>, why: Why) -> Again {
+    fn again(&self, replayable: bool, index: usize, why: Why) -> Again {
         let failed = Failed {
-            index: place.index,
+            index,
             sent: !matches!(why, Why::Unreachable | Why::Unsent),
-            idempotent: connection.head.method != Method::Other,
-            replayable: connection.is_kept,
-            bodiless: connection.head.framing == Framing::None,
+            idempotent: self.idempotent,
+            replayable,
+            bodiless: self.bodiless,
             why,
         };
         let now = self.worker.now();
@@ -215,15 +257,16 @@ impl Way<'_> {
     }
 
     /// One connection, one request, up to the head of the answer.
-    async fn once(&self, connection: &mut Connection, instance: &Instance, fresh: bool) -> Try {
-        connection.slot.watch(instance.deaths());
-        let kept = if fresh {
-            None
-        } else {
-            self.worker
-                .pool
-                .borrow_mut()
-                .take(instance, self.worker.now())
+    async fn once(&self, connection: &mut Connection, index: usize, fresh: bool) -> Try {
+        let instance = &self.group.instances[index];
+        if self.group.ours {
+            // A server of ours answers its checks whatever becomes of the app: silence means that it stands still.
+            connection.slot.watch(instance.deaths());
+        }
+        let now = self.worker.now();
+        let kept = match fresh {
+            true => None,
+            false => self.worker.pool.borrow_mut().take(instance, now),
         };
         let mut upstream = match kept {
             Some(kept) => kept,
@@ -237,8 +280,9 @@ impl Way<'_> {
             },
         };
         instance.requests.fetch_add(1, Ordering::Relaxed);
-        match exchange(connection, self.service, self.group, &mut upstream).await {
-            Ok(whole) => Try::Answered(upstream, whole),
+        let elsewhere = |replayable| self.again(replayable, index, Why::Silent) == Again::Elsewhere;
+        match exchange(connection, &self.terms(&elsewhere), &mut upstream).await {
+            Ok(upload) => Try::Answered(upstream, upload),
             Err(Failure::Stale) => Try::Failed(Why::Stale, End::Cut),
             Err(Failure::Lost(why)) => {
                 tracing::debug!(instance = instance.id, why, "an upstream broke off");
@@ -249,28 +293,33 @@ impl Way<'_> {
         }
     }
 
+    fn terms<'t>(&'t self, elsewhere: &'t dyn Fn(bool) -> bool) -> Terms<'t> {
+        Terms {
+            service: self.service,
+            group: self.group,
+            elsewhere,
+        }
+    }
+
     async fn answer(
         &self,
         connection: &mut Connection,
         place: &mut Place<'_>,
         upstream: Upstream,
-        whole: bool,
+        upload: Upload,
     ) -> Outcome {
         let waited = micros(self.begun);
         if connection.response.status == 101 {
             let came = tunnel(connection, self.worker, self.group, upstream).await;
             return Outcome { waited, ..came };
         }
-        let instance = &self.group.instances[place.index];
-        let came = back(
-            connection,
-            self.worker,
-            self.group,
-            instance,
-            upstream,
-            whole,
-        )
-        .await;
+        let back = Back {
+            worker: self.worker,
+            terms: &self.terms(&|_| false),
+            instance: &self.group.instances[place.index],
+            place,
+        };
+        let came = back.bring(connection, upstream, upload).await;
         if is_broken(came.end) {
             place.how = Ended::Broken;
         }
@@ -336,6 +385,9 @@ impl Way<'_> {
             return format!("{}, so {name} cannot be asked", lack.words());
         }
         match status {
+            503 if end == End::NoRoom => {
+                "this site has no room for the request's body at this moment".to_owned()
+            }
             503 => format!("{name} does not take requests at this moment"),
             504 => format!("{name} did not answer in time"),
             408 => "the request's body did not come in time".to_owned(),

@@ -112,11 +112,34 @@ pub(super) fn response_head(
     rechunk: bool,
     close: bool,
 ) {
+    passed_on(connection, upstream);
     let Connection {
         response,
         output,
         head,
         ..
+    } = connection;
+    if let Some(protocol) = response.upgrade.filter(|_| response.status == 101) {
+        output.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: ");
+        output.extend_from_slice(protocol.in_(&upstream.buffer));
+        output.extend_from_slice(b"\r\n");
+    }
+    if rechunk {
+        output.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+    }
+    finish_head(worker, output, head.version, close);
+}
+
+/// The head of an interim answer: nothing is added to it.
+pub(super) fn interim_head(connection: &mut Connection, upstream: &Upstream) {
+    passed_on(connection, upstream);
+    connection.output.extend_from_slice(b"\r\n");
+}
+
+/// The status line and the fields that go on.
+fn passed_on(connection: &mut Connection, upstream: &Upstream) {
+    let Connection {
+        response, output, ..
     } = connection;
     let buffer = &upstream.buffer;
     output.clear();
@@ -133,8 +156,8 @@ pub(super) fn response_head(
         let ours = (name.len() == 4 && name.eq_ignore_ascii_case(b"date"))
             || (name.len() == 6 && name.eq_ignore_ascii_case(b"server"))
             || (name.len() == UNSENT.len() && name.eq_ignore_ascii_case(UNSENT))
-            // An answer that changes the protocol has no body (RFC 9110 §8.6).
-            || (response.status == 101 && name.eq_ignore_ascii_case(b"content-length"));
+            // An interim answer has no body (RFC 9110 §8.6).
+            || (response.status < 200 && name.eq_ignore_ascii_case(b"content-length"));
         if ours || is_hop_by_hop(name) || is_named_by_connection(name, &response.connection, buffer)
         {
             continue;
@@ -144,13 +167,4 @@ pub(super) fn response_head(
         output.extend_from_slice(value);
         output.extend_from_slice(b"\r\n");
     }
-    if let Some(protocol) = response.upgrade.filter(|_| response.status == 101) {
-        output.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: ");
-        output.extend_from_slice(protocol.in_(buffer));
-        output.extend_from_slice(b"\r\n");
-    }
-    if rechunk {
-        output.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
-    }
-    finish_head(worker, output, head.version, close);
 }

@@ -1,20 +1,28 @@
 //! A worker: one thread that accepts, reads, asks its service what to do, and does it.
 //!
 //! What is served is the [`Service`]'s to say; a connection's life is in `connection`, an answer of our own in
-//! `answer`, a request that goes on to an upstream in `forward`, the connection to it in `dial`, what follows a change of protocol in `tunnel`; [`pages`] are what a visitor sees when something is
-//! wrong.
+//! `answer`, a request that goes on to an upstream in `forward`, the connection to it in `dial`, what follows a change of
+//! protocol in `tunnel`; [`pages`] are what a visitor sees when something is wrong.
+//!
+//! Slow visitors hold nobody else: a body is taken whole before anybody is asked (`intake`), an answer is read off as
+//! fast as it comes (`back`, `relay`, `backlog`).
 
 mod answer;
 mod back;
+mod backlog;
 mod connection;
 mod dial;
 mod exchange;
 mod forward;
 mod heads;
+mod intake;
 mod network;
 mod outcome;
 pub mod pages;
+mod relay;
+mod reply;
 mod tunnel;
+mod upload;
 mod write;
 
 use std::cell::{Cell, RefCell};
@@ -36,6 +44,7 @@ use tokio::task::LocalSet;
 use crate::counters::Counters;
 use crate::head::{Method, RequestHead};
 use crate::log::Log;
+use crate::spool::Spool;
 use crate::timer::{TICK, Wheel};
 use crate::upstream::Group;
 use crate::upstream::pool::Pool;
@@ -114,6 +123,12 @@ pub trait Service {
     fn is_check(&self, _request: &Request<'_>, _neighbour: IpAddr) -> bool {
         false
     }
+
+    /// Whether slow visitors behind this neighbour are kept from whoever answers here; a server of ours has done so
+    /// before.
+    fn shields(&self, _neighbour: IpAddr) -> bool {
+        true
+    }
 }
 
 /// What a worker is told.
@@ -133,6 +148,7 @@ pub(crate) struct Worker {
     pool: RefCell<Pool>,
     log: RefCell<Log>,
     counters: Arc<Counters>,
+    spool: Arc<Spool>,
     date: RefCell<Date>,
     moment: Cell<Moment>,
     draining: Cell<bool>,
@@ -152,6 +168,7 @@ pub fn run(
     listeners: Vec<std::net::TcpListener>,
     access: Option<OwnedFd>,
     counters: Arc<Counters>,
+    spool: Arc<Spool>,
     service: Box<dyn FnOnce() -> Rc<dyn Service> + Send>,
     orders: mpsc::UnboundedReceiver<Order>,
 ) -> io::Result<()> {
@@ -167,6 +184,7 @@ pub fn run(
             pool: RefCell::default(),
             log: RefCell::new(Log::new(access)),
             counters,
+            spool,
             date: RefCell::new(Date::of(clock::unix_millis() / 1_000)),
             moment: Cell::new(Moment::now()),
             draining: Cell::new(false),

@@ -18,16 +18,16 @@ pub(super) async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Re
     stream.read_buf(buffer).await
 }
 
-/// Reads as soon as something comes unasked: an answer before the request is whole.
-pub(super) async fn come(stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<()> {
+/// The same beside something else that this stream does; may be dropped at any time.
+pub(super) async fn come(stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
     loop {
         stream.readable().await?;
-        buffer.reserve(1024);
+        if buffer.capacity() - buffer.len() < CHUNK / 4 {
+            buffer.reserve(CHUNK);
+        }
         match stream.try_read_buf(buffer) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+            read => return read,
         }
     }
 }
@@ -41,29 +41,62 @@ pub(super) async fn left(stream: &TcpStream) {
 
 /// Writes all of it; `more` follows at once, so the kernel may wait with a packet that is not full.
 pub(super) async fn send(stream: &TcpStream, bytes: &[u8], more: bool) -> io::Result<()> {
-    let flags = SendFlags::NOSIGNAL
-        | if more {
-            SendFlags::MORE
-        } else {
-            SendFlags::empty()
-        };
+    send_moving(stream, bytes, more, &|_| ()).await
+}
+
+/// The same, and tells how much has been taken whenever the other side takes no more for now.
+pub(super) async fn send_moving(
+    stream: &TcpStream,
+    bytes: &[u8],
+    more: bool,
+    moved: &impl Fn(usize),
+) -> io::Result<()> {
+    let flags = if more {
+        SendFlags::MORE
+    } else {
+        SendFlags::empty()
+    };
     let mut sent = 0;
-    while sent < bytes.len() {
-        // The common case needs no wait: tokio asks the kernel only after it has said "not now".
+    loop {
+        let before = sent;
+        let all = send_now(stream, bytes, &mut sent, flags)?;
+        if all {
+            return Ok(());
+        }
+        moved(sent - before);
+        stream.writable().await?;
+    }
+}
+
+/// Writes what the other side takes at once, from `sent` on; whether that was all. In the common case it is: tokio asks
+/// the kernel only after it has said "not now".
+pub(super) fn send_now(
+    stream: &TcpStream,
+    bytes: &[u8],
+    sent: &mut usize,
+    flags: SendFlags,
+) -> io::Result<bool> {
+    while *sent < bytes.len() {
         let tried = stream.try_io(Interest::WRITABLE, || {
-            Ok(rustix::net::send(stream.as_fd(), &bytes[sent..], flags)?)
+            let flags = flags | SendFlags::NOSIGNAL;
+            Ok(rustix::net::send(stream.as_fd(), &bytes[*sent..], flags)?)
         });
         match tried {
-            Ok(count) => sent += count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
+            Ok(count) => *sent += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Writes a head and its body at once.
-pub(super) async fn send_both(stream: &TcpStream, head: &[u8], body: &[u8]) -> io::Result<()> {
+pub(super) async fn send_both(
+    stream: &TcpStream,
+    head: &[u8],
+    body: &[u8],
+    moved: &impl Fn(usize),
+) -> io::Result<()> {
     let mut sent = 0;
     while sent < head.len() {
         let parts = [IoSlice::new(&head[sent..]), IoSlice::new(body)];
@@ -73,7 +106,7 @@ pub(super) async fn send_both(stream: &TcpStream, head: &[u8], body: &[u8]) -> i
             Err(error) => return Err(error),
         }
     }
-    send(stream, &body[sent - head.len()..], false).await
+    send_moving(stream, &body[sent - head.len()..], false, moved).await
 }
 
 /// Sends a part of a file without bringing it into our memory.
@@ -82,28 +115,41 @@ pub(super) async fn send_file(
     file: &OwnedFd,
     offset: u64,
     length: u64,
+    moved: &impl Fn(usize),
 ) -> io::Result<()> {
     let end = offset + length;
     let mut at = offset;
     while at < end {
-        let left = usize::try_from(end - at).unwrap_or(usize::MAX);
+        let before = at;
+        if !send_file_now(stream, file, &mut at, end)? {
+            moved(usize::try_from(at - before).unwrap_or(usize::MAX));
+            stream.writable().await?;
+        }
+    }
+    Ok(())
+}
+
+/// Sends what the other side takes at once of a file, from `at` to `end`; whether that was all.
+pub(super) fn send_file_now(
+    stream: &TcpStream,
+    file: impl AsFd,
+    at: &mut u64,
+    end: u64,
+) -> io::Result<bool> {
+    while *at < end {
+        let left = usize::try_from(end - *at).unwrap_or(usize::MAX);
         let tried = stream.try_io(Interest::WRITABLE, || {
-            Ok(rustix::fs::sendfile(
-                stream.as_fd(),
-                file,
-                Some(&mut at),
-                left,
-            )?)
+            Ok(rustix::fs::sendfile(stream.as_fd(), &file, Some(at), left)?)
         });
         match tried {
             // The file has become shorter than it was: what was promised cannot be kept.
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// A time as HTTP writes it (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.

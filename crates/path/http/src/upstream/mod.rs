@@ -15,6 +15,8 @@ use std::time::Instant;
 
 use terrace_site::plan::{RoutePlan, Timeouts};
 
+use crate::body::Framing;
+use crate::head::RequestHead;
 pub use instance::{Instance, Transport};
 use policy::{Near, Policy};
 
@@ -28,6 +30,8 @@ pub struct Group {
     pub ours: bool,
     /// What they may take.
     pub timeouts: Timeouts,
+    /// By the prefix of the path, the longest first: bodies larger than this go on as they come; `None`: none does.
+    pub streams: Vec<(String, Option<u64>)>,
     /// Which of them next.
     pub policy: Arc<dyn Policy>,
 }
@@ -53,10 +57,34 @@ impl Group {
             instances: members.iter().map(|(one, _)| Arc::clone(one)).collect(),
             ours: false,
             timeouts: plan.timeouts.clone(),
+            streams: vec![(plan.prefix.clone(), plan.stream)],
             policy: Arc::new(Near::new(members)),
         }
     }
+
+    /// The size above which this request's body goes on as it comes. Calls of gRPC are conversations: where bodies may
+    /// go on at all, theirs do at once.
+    pub fn streams_above(&self, head: &RequestHead, buffer: &[u8]) -> u64 {
+        if head.framing == Framing::None {
+            return u64::MAX;
+        }
+        let target = head.target.in_(buffer);
+        let mut streams = self.streams.iter();
+        let found = streams.find(|(prefix, _)| is_below(target, prefix));
+        let Some(above) = found.and_then(|(_, above)| *above) else {
+            return u64::MAX;
+        };
+        let is_call = head.fields.iter().any(|(name, value)| {
+            let begins = |kind: &[u8]| {
+                kind.len() >= GRPC.len() && kind[..GRPC.len()].eq_ignore_ascii_case(GRPC)
+            };
+            name.in_(buffer).eq_ignore_ascii_case(b"content-type") && begins(value.in_(buffer))
+        });
+        if is_call { 0 } else { above }
+    }
 }
+
+const GRPC: &[u8] = b"application/grpc";
 
 /// The instance of this id if it is known and has not moved, under its new bounds; else a new one.
 pub fn known_or_new(

@@ -26,6 +26,46 @@ pub struct Connection {
     pub buffer: Vec<u8>,
     /// It has served before: its end may have been closed meanwhile.
     pub used: bool,
+    /// How long the kernel waits usually, while it waits longer.
+    hurry: Option<Duration>,
+}
+
+/// Silence of a whole machine is told from that of a process by what its kernel leaves unanswered: after this long the
+/// kernel asks it, and again every so often.
+const ASKED_AFTER: Duration = Duration::from_secs(1);
+
+impl Connection {
+    /// A new one. A peer whose kernel answers nothing for `silence` is gone, whatever is or is not under way.
+    pub fn new(stream: TcpStream, silence: Duration) -> Self {
+        use rustix::net::sockopt;
+        let _ = stream.set_nodelay(true);
+        let local = stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback());
+        let connection = Self {
+            stream,
+            buffer: Vec::with_capacity(16 * 1024),
+            used: false,
+            hurry: None,
+        };
+        connection.set_silence(silence);
+        // This machine's own kernel is always there.
+        if !local {
+            let _ = sockopt::set_socket_keepalive(&connection.stream, true);
+            let _ = sockopt::set_tcp_keepidle(&connection.stream, ASKED_AFTER);
+            let _ = sockopt::set_tcp_keepintvl(&connection.stream, ASKED_AFTER);
+        }
+        connection
+    }
+
+    fn set_silence(&self, silence: Duration) {
+        let millis = u32::try_from(silence.as_millis()).unwrap_or(u32::MAX);
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&self.stream, millis);
+    }
+
+    /// From now on the peer may leave what it is sent unread for so long: the kernel does not tell that from silence.
+    pub fn be_patient(&mut self, silence: Duration, usual: Duration) {
+        self.set_silence(silence.max(usual));
+        self.hurry = Some(usual);
+    }
 }
 
 /// A worker's idle connections.
@@ -80,6 +120,9 @@ impl Pool {
         }
         let until = now + if ours { TO_OURS } else { TO_APPS };
         connection.used = true;
+        if let Some(usual) = connection.hurry.take() {
+            connection.set_silence(usual);
+        }
         match self.by_instance.get_mut(&instance.id) {
             Some(idle) if idle.instance.transport == instance.transport => {
                 if idle.connections.len() < MOST {

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::upstream::Upstream;
+use terrace_http::spool::Spool;
 use terrace_site::plan::{HealthPlan, Limits, RoutePlan, Timeouts, UpstreamPlan, WebPlan};
 use tokio::sync::oneshot;
 
@@ -55,6 +56,9 @@ impl Web {
             .files
             .as_ref()
             .map(|_| std::fs::File::open(&public).unwrap().into());
+        let spool = directory.path().join("spool");
+        std::fs::create_dir(&spool).unwrap();
+        let spool = Spool::new(Some(std::fs::File::open(&spool).unwrap().into()));
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
@@ -63,7 +67,7 @@ impl Web {
                 .unwrap();
             runtime.block_on(async {
                 tokio::select! {
-                    ended = terrace_web::serve(plan, listeners, files, Some(access.into())) => ended.unwrap(),
+                    ended = terrace_web::serve(plan, listeners, files, Some(access.into()), spool) => ended.unwrap(),
                     _ = stopped => {}
                 }
             });
@@ -110,7 +114,7 @@ pub fn plan(listen: SocketAddr, upstream: SocketAddr) -> WebPlan {
         connect: SHORT,
         first_byte: SHORT,
         idle: SHORT,
-        total: Duration::from_secs(8),
+        ..Timeouts::default()
     };
     let route = RoutePlan {
         prefix: "/".to_owned(),
@@ -125,6 +129,7 @@ pub fn plan(listen: SocketAddr, upstream: SocketAddr) -> WebPlan {
             ..HealthPlan::default()
         },
         timeouts: timeouts.clone(),
+        stream: None,
     };
     WebPlan {
         listen: vec![listen],

@@ -4,10 +4,12 @@
 mod connections;
 mod counts;
 mod drain;
+mod duplex;
 mod harness;
 mod passing;
 mod refused;
 mod retries;
+mod slow;
 mod times;
 mod tunnel;
 mod unsent;

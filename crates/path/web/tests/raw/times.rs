@@ -111,7 +111,7 @@ fn an_app_that_reads_nothing_cannot_hold_us() {
     let mut visitor = web.visit();
     visitor.send(format!(
         "POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: {}\r\n\r\n",
-        1 << 28
+        1 << 25
     ));
     let mut stream = visitor.stream.try_clone().unwrap();
     let sending = std::thread::spawn(move || {
@@ -181,7 +181,6 @@ fn large_bodies_pass_both_ways_in_little_memory() {
         plan.routes[0].health.every = Duration::from_secs(60);
         plan.timeouts.idle = Duration::from_secs(10);
         plan.routes[0].timeouts.idle = Duration::from_secs(10);
-        plan.routes[0].timeouts.total = Duration::from_secs(60);
     });
     let serving = std::thread::spawn(move || {
         loop {

@@ -267,8 +267,8 @@ fn much_passes_both_ways_at_once() {
 fn it_lasts_while_something_moves_and_no_longer() {
     let app = Upstream::start(|_, _| Reply::echo(""));
     let web = Web::with(app.address, |plan| {
-        plan.routes[0].timeouts.total = SHORT * 2;
-        plan.timeouts.total = SHORT * 2;
+        plan.routes[0].timeouts.total = Some(SHORT * 2);
+        plan.timeouts.total = Some(SHORT * 2);
     });
     let mut visitor = changed(&web);
     let begun = Instant::now();

@@ -56,7 +56,11 @@ fn interim_answers_are_not_the_answer() {
     let web = Web::before(&upstream);
     let mut visitor = web.visit();
     for _ in 0..2 {
-        assert_eq!(visitor.ask(GET).text(), "final");
+        let early = visitor.ask(GET);
+        assert_eq!((early.status, early.field("link")), (103, Some("</a.css>")));
+        assert_eq!(early.field("server"), None);
+        assert_eq!(visitor.answer(false).status, 100);
+        assert_eq!(visitor.answer(false).text(), "final");
     }
 }
 
@@ -114,7 +118,7 @@ fn an_answer_before_the_request_is_whole_ends_the_connection() {
     let upstream = Upstream::hasty(|_, _| {
         Reply::stall("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
     });
-    let web = Web::before(&upstream);
+    let web = Web::with(upstream.address, |plan| plan.routes[0].stream = Some(1));
     let mut visitor = web.visit();
     visitor.send("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 500000\r\n\r\nsome");
     let answer = visitor.answer(false);

@@ -7,11 +7,11 @@ use crate::model::{self, App, Balance, LoadBalancer, Member, MemberState, Server
 use crate::wiring::{HTTPS, Peer, Wiring, app_id};
 
 use super::super::{
-    Algorithm, BalancerPlan, EjectionPlan, HEALTH_PATH, HealthPlan, Limits, MemberPlan, Part,
-    QueuePlan, RolePlan, TierPlan, Timeouts,
+    Algorithm, BalancerPlan, EjectionPlan, HEALTH_PATH, HealthPlan, MemberPlan, Part, QueuePlan,
+    RolePlan, StreamPlan, TierPlan, Timeouts,
 };
 use super::Inputs;
-use super::roles::{health, timeouts};
+use super::roles::{health, limits, timeouts};
 
 /// A server that comes back gets its full share after this.
 const SLOW_START: Duration = Duration::from_secs(3);
@@ -35,10 +35,6 @@ pub(super) fn load_balancer(
         // The other two are not built yet, and refused before anything runs.
         Balance::RoundRobin | Balance::Random | Balance::Source => Algorithm::RoundRobin,
     };
-    let mut limits = Limits::default();
-    if let Some(body) = balancer.limit().and_then(|limit| limit.body()) {
-        limits.body = body.bytes();
-    }
     let plan = BalancerPlan {
         listen: listen.collect(),
         workers: inputs.workers,
@@ -49,7 +45,7 @@ pub(super) fn load_balancer(
             .iter()
             .map(|network| (network.address(), network.prefix()))
             .collect(),
-        limits,
+        limits: limits(site, balancer.limit()),
         timeouts: site
             .web()
             .map_or_else(Timeouts::default, |web| timeouts(*web.timeouts())),
@@ -91,6 +87,7 @@ fn tiers(
         queue: queue.clone(),
         slow_start: SLOW_START,
         timeouts,
+        streams: streams(site.apps()),
     };
     if let Some(web) = site.web() {
         let id = |member: &Member| format!("{}/web", member.server());
@@ -114,6 +111,17 @@ fn tiers(
         shorter.then_with(|| a.prefix.cmp(&b.prefix))
     });
     tiers
+}
+
+/// Which bodies go on as they come: whichever app they are for, through web servers too.
+fn streams(apps: &[App]) -> Vec<StreamPlan> {
+    let each = apps.iter().map(|app| StreamPlan {
+        prefix: app.path().to_string(),
+        above: app.stream().map(|size| size.bytes()),
+    });
+    let mut streams: Vec<StreamPlan> = each.collect();
+    streams.sort_by_key(|stream| std::cmp::Reverse(stream.prefix.len()));
+    streams
 }
 
 /// Where each member listens, as this balancer reaches it: a copy of an app is one of its own.
@@ -152,10 +160,16 @@ fn longest(apps: &[App]) -> Timeouts {
         let each = apps.iter().map(|app| of(&timeouts(*app.timeouts())));
         each.fold(of(&usual), Duration::max) + MARGIN
     };
+    let totals = apps.iter().map(|app| timeouts(*app.timeouts()).total);
     Timeouts {
         connect: usual.connect,
         first_byte: most(|times| times.first_byte),
         idle: most(|times| times.idle),
-        total: most(|times| times.total),
+        // One without such a bound leaves all without.
+        total: totals
+            .collect::<Option<Vec<_>>>()
+            .and_then(|totals| totals.into_iter().max())
+            .map(|longest| longest + MARGIN),
+        rate: usual.rate,
     }
 }

@@ -143,7 +143,7 @@ pub(super) fn web(
         files: web.files().map(|files| inputs.base.join(files.as_path())),
         routes,
         trust: trusted(site, wiring, &id),
-        limits: Limits::default(),
+        limits: limits(site, web.limit()),
         timeouts: timeouts(*web.timeouts()),
     };
     Some(RolePlan {
@@ -198,7 +198,26 @@ fn route(wiring: &Wiring, web: &str, app: &App) -> Option<RoutePlan> {
         upstreams,
         health: health(app.health()),
         timeouts: timeouts(*app.timeouts()),
+        stream: app.stream().map(|size| size.bytes()),
     })
+}
+
+/// What the file says for this tier; the size of a body may be said at the other one: it passes both.
+pub(super) fn limits(site: &Site, own: Option<&model::Limit>) -> Limits {
+    let usual = Limits::default();
+    let tiers = [
+        own,
+        site.load_balancer().and_then(|balancer| balancer.limit()),
+        site.web().and_then(|web| web.limit()),
+    ];
+    let body = tiers.into_iter().flatten().find_map(|limit| limit.body());
+    Limits {
+        body: body.map_or(usual.body, |size| size.bytes()),
+        spool: own
+            .and_then(|limit| limit.spool())
+            .map_or(usual.spool, |size| size.bytes()),
+        ..usual
+    }
 }
 
 pub(super) fn health(health: &model::Health) -> HealthPlan {
@@ -218,6 +237,7 @@ pub(super) fn timeouts(timeouts: model::Timeouts) -> Timeouts {
         connect: timeouts.connect().unwrap_or(usual.connect),
         first_byte: timeouts.first_byte().unwrap_or(usual.first_byte),
         idle: timeouts.idle().unwrap_or(usual.idle),
-        total: timeouts.total().unwrap_or(usual.total),
+        total: timeouts.total(),
+        rate: timeouts.rate().map_or(usual.rate, |rate| rate.a_second()),
     }
 }

@@ -71,6 +71,12 @@ const PROPERTIES: &[Setting] = &[
         Usual::Value("\"10s\""),
         "From SIGTERM to SIGKILL.",
     ),
+    Setting::new(
+        "stream",
+        Values::text::<Size>(),
+        Usual::Follows("never: each body is taken whole before the app is asked"),
+        "Bodies larger than this go on to the app as they come, and its visitor holds a place there meanwhile; calls of gRPC all do.",
+    ),
 ];
 
 /// What one server of an app may set.
@@ -251,8 +257,8 @@ const TIMEOUTS: Word = Word::new(
     Setting::new(
         "total",
         Values::text::<Duration>(),
-        Usual::Value("\"300s\""),
-        "For the whole request.",
+        Usual::Follows("as long as something moves"),
+        "For the whole request, whatever moves.",
     ),
 ])
 .stands_in(PROGRAM);

@@ -70,6 +70,19 @@ const OF_A_SERVER: &[Setting] = &[
     ),
 ];
 
+const BODY: Setting = Setting::new(
+    "body",
+    Values::text::<Size>(),
+    Usual::Value("\"64M\""),
+    "The body of a request; more is answered with 413. Load balancer and web server have one bound, whichever says it.",
+);
+const SPOOL: Setting = Setting::new(
+    "spool",
+    Values::text::<Size>(),
+    Usual::Value("\"1G\""),
+    "Bodies beyond 64 KiB that wait in files, of all visitors together. A request that finds no room is answered with 503.",
+);
+
 const BALANCER: &str = "load-balancer lb-01 { … }";
 
 pub(super) const LOAD_BALANCER: Word = Word::new(
@@ -121,7 +134,7 @@ pub(super) const LOAD_BALANCER: Word = Word::new(
         "limit",
         Takes::Nothing,
         "limit body=\"10M\"",
-        "What one visitor may take.",
+        "What visitors may take.",
     )
     .with(&[
         Setting::new(
@@ -136,12 +149,8 @@ pub(super) const LOAD_BALANCER: Word = Word::new(
             Usual::Follows("no bound for one address"),
             "Open connections of one address.",
         ),
-        Setting::new(
-            "body",
-            Values::text::<Size>(),
-            Usual::Value("\"64M\""),
-            "The body of a request; more is answered with 413.",
-        ),
+        BODY,
+        SPOOL,
     ])
     .stands_in(BALANCER),
     Word::new(
@@ -237,7 +246,7 @@ pub(super) const WEB: Word = Word::new(
         "timeouts",
         Takes::Nothing,
         "timeouts first-byte=\"30s\" idle=\"60s\"",
-        "How long a visitor may take.",
+        "How long a visitor may stand still. At the load balancer the same holds.",
     )
     .with(&[
         Setting::new(
@@ -261,10 +270,24 @@ pub(super) const WEB: Word = Word::new(
         Setting::new(
             "total",
             Values::text::<Duration>(),
-            Usual::Value("\"300s\""),
-            "For the whole request.",
+            Usual::Follows("as long as something moves"),
+            "For a whole request that the web server answers itself.",
+        ),
+        Setting::new(
+            "rate",
+            Values::text::<Rate>(),
+            Usual::Value("\"500/s\""),
+            "Bytes that a visitor has to send of a body, or to take of an answer, counted over `idle`; slower is 408, or cut.",
         ),
     ])
+    .stands_in(WEB_SERVERS),
+    Word::new(
+        "limit",
+        Takes::Nothing,
+        "limit body=\"10M\"",
+        "What visitors may take.",
+    )
+    .with(&[BODY, SPOOL])
     .stands_in(WEB_SERVERS),
 ])
 .per_server(OF_A_SERVER, &[A_BALANCER])

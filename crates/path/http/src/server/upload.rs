@@ -1,0 +1,258 @@
+//! A request on its way to an upstream: its head, what is at hand of its body, then what still comes. It goes on step by
+//! step beside whatever else is done, so that an upstream may answer, and be heard, before it has everything.
+
+use std::io;
+
+use rustix::net::SendFlags;
+use tokio::net::TcpStream;
+
+use super::connection::Connection;
+use super::exchange::Failure;
+use super::heads::request_head;
+use super::{Service, write};
+use crate::body::{Framing, Transfer};
+use crate::log::Phase;
+use crate::spool::Spooled;
+use crate::timer::{Pace, Slot};
+
+/// So much of a request's body is held in memory, to be sent, and to be sent again.
+pub(super) const HELD: usize = 64 * 1024;
+/// More than this may be more than an upstream's kernel takes while the upstream itself reads nothing.
+const WINDOW: u64 = 32 * 1024;
+
+/// A request on its way.
+pub(super) struct Upload {
+    /// What of the body is still to come from the visitor.
+    body: Transfer,
+    /// What the upstream has not taken at once, and how much of that it has by now.
+    pending: Vec<u8>,
+    sent: usize,
+    /// The part of the spooled body that is still to be sent.
+    from: u64,
+    spooled: u64,
+    state: State,
+    /// How the visitor has to send.
+    pace: Pace,
+    /// The upstream has been waited for since the visitor was.
+    stalled: bool,
+    /// It is more than the upstream's kernel takes for it.
+    pub(super) is_large: bool,
+}
+
+enum State {
+    Going,
+    Done,
+    /// The upstream takes no more: it may have answered all the same.
+    Broken(io::Error),
+}
+
+/// What a step waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waits {
+    /// The upstream, to take more.
+    Upstream,
+    /// The visitor, to send more.
+    Visitor,
+    /// Nothing: it is sent, or cannot be.
+    Nothing,
+}
+
+/// The visitor's side of it.
+pub(super) struct Source<'a> {
+    pub(super) stream: &'a TcpStream,
+    pub(super) slot: &'a Slot,
+    pub(super) spooled: Option<&'a Spooled>,
+    input: &'a mut Vec<u8>,
+    consumed: &'a mut usize,
+    is_kept: &'a mut bool,
+    head: usize,
+    most: u64,
+}
+
+impl<'a> Source<'a> {
+    /// That of this connection, for bodies of `most` bytes, beside the output, which is left to others.
+    pub(super) fn of(connection: &'a mut Connection, most: u64) -> (Self, &'a mut Vec<u8>) {
+        let source = Self {
+            stream: &connection.stream,
+            slot: &connection.slot,
+            spooled: connection.spooled.as_ref(),
+            input: &mut connection.input,
+            consumed: &mut connection.consumed,
+            is_kept: &mut connection.is_kept,
+            head: connection.head_length,
+            most,
+        };
+        (source, &mut connection.output)
+    }
+}
+
+impl Upload {
+    /// Makes the head ready, and sends what the upstream takes at once: most often that is all.
+    pub(super) fn begin(
+        connection: &mut Connection,
+        service: &dyn Service,
+        to: &TcpStream,
+    ) -> Result<Self, Failure> {
+        request_head(connection, service);
+        let timeouts = service.timeouts();
+        let mut upload = Self {
+            body: Transfer::new(
+                connection.head.framing,
+                connection.head.framing == Framing::Chunked,
+            ),
+            pending: Vec::new(),
+            sent: 0,
+            from: 0,
+            spooled: 0,
+            state: State::Going,
+            pace: Pace::new(timeouts.idle, timeouts.rate, connection.slot.now()),
+            stalled: false,
+            is_large: false,
+        };
+        if let Some(spooled) = &connection.spooled {
+            upload.body = connection.body.clone();
+            upload.spooled = spooled.length();
+        } else {
+            let taken = upload.body.pass(
+                &connection.input[connection.consumed..],
+                &mut connection.output,
+            );
+            connection.consumed += taken.map_err(|_| BAD)?;
+        }
+        upload.is_large =
+            !upload.body.is_done() || connection.output.len() as u64 + upload.spooled > WINDOW;
+        let mut sent = 0;
+        let flags = if upload.spooled > 0 {
+            SendFlags::MORE
+        } else {
+            SendFlags::empty()
+        };
+        match write::send_now(to, &connection.output, &mut sent, flags) {
+            Ok(true) => upload.settle(),
+            Ok(false) => {
+                upload.pending = std::mem::take(&mut connection.output);
+                upload.sent = sent;
+            }
+            Err(error) => upload.state = State::Broken(error),
+        }
+        Ok(upload)
+    }
+
+    /// There is something left to do.
+    pub(super) fn is_going(&self) -> bool {
+        matches!(self.state, State::Going)
+    }
+
+    /// The upstream has all of it.
+    pub(super) fn is_done(&self) -> bool {
+        matches!(self.state, State::Done)
+    }
+
+    /// The visitor has sent all of it.
+    pub(super) fn has_come(&self) -> bool {
+        self.body.is_done()
+    }
+
+    /// Why the upstream took no more.
+    pub(super) fn broken(&self) -> Option<&io::Error> {
+        match &self.state {
+            State::Broken(error) => Some(error),
+            State::Going | State::Done => None,
+        }
+    }
+
+    /// Nobody wants the rest.
+    pub(super) fn give_up(&mut self) {
+        if self.is_going() {
+            self.state = State::Broken(io::ErrorKind::ConnectionAborted.into());
+        }
+    }
+
+    /// What the next step waits for.
+    pub(super) fn waits(&self) -> Waits {
+        match self.state {
+            State::Done | State::Broken(_) => Waits::Nothing,
+            State::Going if self.sent < self.pending.len() || self.from < self.spooled => {
+                Waits::Upstream
+            }
+            State::Going => Waits::Visitor,
+        }
+    }
+
+    /// How the visitor has to send, while it is waited for.
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// One piece further. May be dropped at any time; it is called while it [`Self::is_going`].
+    pub(super) async fn step(
+        &mut self,
+        source: &mut Source<'_>,
+        to: &TcpStream,
+    ) -> Result<(), Failure> {
+        match self.waits() {
+            Waits::Upstream => match self.send(source, to) {
+                Ok(true) => self.settle(),
+                Ok(false) => {
+                    self.stalled = true;
+                    if let Err(error) = to.writable().await {
+                        self.state = State::Broken(error);
+                    }
+                }
+                Err(error) => self.state = State::Broken(error),
+            },
+            Waits::Visitor => {
+                if std::mem::take(&mut self.stalled) {
+                    self.pace.resume(source.slot.now());
+                }
+                match write::come(source.stream, source.input).await {
+                    Ok(0) | Err(_) => return Err(Failure::Gone),
+                    Ok(read) => self.pace.moved(read, source.slot.now()),
+                }
+                self.take(source)?;
+            }
+            Waits::Nothing => {}
+        }
+        Ok(())
+    }
+
+    /// Sends what is at hand; whether the upstream took all of it.
+    fn send(&mut self, source: &Source<'_>, to: &TcpStream) -> io::Result<bool> {
+        let flags = SendFlags::empty();
+        if !write::send_now(to, &self.pending, &mut self.sent, flags)? {
+            return Ok(false);
+        }
+        match source.spooled {
+            Some(spooled) => write::send_file_now(to, spooled.file(), &mut self.from, self.spooled),
+            None => Ok(true),
+        }
+    }
+
+    /// All that was at hand is sent.
+    fn settle(&mut self) {
+        self.pending.clear();
+        self.sent = 0;
+        if self.body.is_done() && self.from == self.spooled {
+            self.state = State::Done;
+        }
+    }
+
+    /// Takes what has come from the visitor.
+    fn take(&mut self, source: &mut Source<'_>) -> Result<(), Failure> {
+        // The head stays for the log; a body that is not too large stays to be sent again.
+        if *source.consumed - source.head > HELD || source.spooled.is_some() || !*source.is_kept {
+            source.input.drain(source.head..*source.consumed);
+            *source.consumed = source.head;
+            *source.is_kept = false;
+        }
+        let come = &source.input[*source.consumed..];
+        let taken = self.body.pass(come, &mut self.pending);
+        *source.consumed += taken.map_err(|_| BAD)?;
+        if self.body.passed() > source.most {
+            return Err(Failure::Visitor(413, Phase::Visitor));
+        }
+        Ok(())
+    }
+}
+
+const BAD: Failure = Failure::Visitor(400, Phase::Visitor);
