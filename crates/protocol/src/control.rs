@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::node::{Order, Step};
+use crate::node::{Order, Refused, Step};
 use crate::report::{LackReport, ServerReport};
 
 /// What a command asks. One request a connection, except after [`Request::Up`].
@@ -121,6 +121,8 @@ pub enum Reply {
     },
     /// Everything has stopped. The last message.
     Stopped,
+    /// The order is not carried out.
+    Refused(Refused),
     /// It could not be done. `remedy` says what to do next.
     Failed {
         /// What failed, and why.

@@ -91,8 +91,8 @@ pub enum FromNode {
     Ordered {
         /// Its number.
         number: u64,
-        /// What was done, or why it was not, in words for a person.
-        outcome: Result<String, String>,
+        /// What was done, in words for a person, or why it was not.
+        outcome: Result<String, Refused>,
     },
     /// What a search came to.
     Found {
@@ -106,6 +106,25 @@ pub enum FromNode {
         /// How each one ended, in the order of stopping: `app (drained 0.1 s)`.
         roles: Vec<String>,
     },
+}
+
+/// Why an order is not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// For programs: it stays while the words change. `primary-disk-full`.
+    pub code: String,
+    /// For a person.
+    pub reason: String,
+}
+
+impl Refused {
+    /// This reason, under this code.
+    pub fn new(code: &str, reason: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            reason: reason.into(),
+        }
+    }
 }
 
 /// Something that was done, and how long it took.

@@ -31,7 +31,7 @@ pub(super) fn primary_replica(design: &Design) -> Vec<Block> {
         [] => blocks.push(paragraph("This site has no database.")),
         [only] => blocks.push(paragraph(format!(
             "Here {only} is alone, so it is the primary. It writes its log from the first day, so that a replica can join later without \
-             starting over."
+             starting over. When its disk is full, writes wait until there is room, and `terrace status` says so; logs stop before that."
         ))),
         [primary, replicas @ ..] => {
             blocks.push(paragraph(format!(
@@ -89,7 +89,8 @@ fn succession(design: &Design, primary: &str, replicas: &[&str]) -> Block {
     paragraph(format!(
         "When {primary} is lost, {heir} does not take its place by itself: seen from {heir}, a dead primary and one behind a broken cable \
          look the same, and two primaries would ruin the data. An operator, who knows which it is, says `terrace failover {heir}`; that \
-         is refused where confirmed writes would be lost. For planned work, `terrace switchover {heir}` swaps the two and loses nothing. \
+         is refused where confirmed writes would be lost. The same helps when the disk of {primary} is full, where writes wait until there \
+         is room: `terrace status` says so, and what hangs is killed first. For planned work, `terrace switchover {heir}` swaps the two and loses nothing. \
          Who is primary is decided and recorded on {keeper} ({why}): while that server is away the primary serves on and cannot be changed."
     ))
 }

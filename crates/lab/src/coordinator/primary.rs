@@ -83,9 +83,8 @@ impl Coordinator {
         told.map_err(|_| away("does not listen"))?;
         let name = server.plan.server.clone();
         self.wait_for(number, reply, name, move |why| {
-            let outcome = Err(format!(
-                "{why}; whether the primary changes, `terrace status` shows"
-            ));
+            let reason = format!("{why}; whether the primary changes, `terrace status` shows");
+            let outcome = Err(node::Refused::new("unanswered", reason));
             FromNode::Ordered { number, outcome }
         });
         Ok(())
@@ -149,10 +148,10 @@ impl Coordinator {
     }
 
     /// An order came to its end.
-    pub(super) async fn ordered(&mut self, number: u64, outcome: Result<String, String>) {
+    pub(super) async fn ordered(&mut self, number: u64, outcome: Result<String, node::Refused>) {
         let answer = match outcome {
             Ok(done) => Reply::Done(done),
-            Err(why) => refused(why, None),
+            Err(refused) => Reply::Refused(refused),
         };
         self.answered(number, &answer).await;
     }

@@ -168,6 +168,7 @@ async fn lost(
     let found = match ask(location, Request::Find { text }).await? {
         Reply::Found(found) => found,
         Reply::Failed { cause, .. } => anyhow::bail!(cause),
+        Reply::Refused(refused) => anyhow::bail!(refused.reason),
         other => anyhow::bail!("the coordinator answered with something else: {other:?}"),
     };
     let of_kind = records.iter().filter(|record| record.kind == kind);
@@ -206,6 +207,7 @@ async fn broken(location: &Location, request: Request) -> anyhow::Result<u64> {
     match ask(location, request).await? {
         Reply::Broken { at } => Ok(at),
         Reply::Failed { cause, .. } => anyhow::bail!(cause),
+        Reply::Refused(refused) => anyhow::bail!(refused.reason),
         other => anyhow::bail!("the coordinator answered with something else: {other:?}"),
     }
 }

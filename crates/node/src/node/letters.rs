@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use terrace_database::failover::{Answer, Command, Epoch, Report, Token};
-use terrace_protocol::node::{FromNode, Order};
+use terrace_protocol::node::{FromNode, Order, Refused};
 use tokio::sync::{broadcast, mpsc};
 
 /// How many letters may wait for a part that is busy; older ones are lost first.
@@ -108,7 +108,7 @@ impl Post {
     }
 
     /// Answers an operator's order.
-    pub(crate) fn answer(&self, number: u64, outcome: Result<String, String>) {
+    pub(crate) fn answer(&self, number: u64, outcome: Result<String, Refused>) {
         self.carry(FromNode::Ordered { number, outcome });
     }
 
@@ -153,8 +153,8 @@ impl Post {
     /// An operator wants something.
     pub(super) fn ordered(&self, number: u64, order: Order) {
         if self.orders.send((number, order)).is_err() {
-            let why = "no controller runs on this server".to_owned();
-            self.answer(number, Err(why));
+            let why = "no controller runs on this server";
+            self.answer(number, Err(Refused::new("no-controller", why)));
         }
     }
 }

@@ -28,6 +28,10 @@ pub(crate) fn unexpected(out: &mut Output, reply: Reply) -> Outcome {
             }
             Ok(ExitCode::from(FELL_SHORT))
         }
+        Reply::Refused(refused) => {
+            note!(out, "terrace: {} ({})", refused.reason, refused.code);
+            Ok(ExitCode::from(FELL_SHORT))
+        }
         other => bail!("the coordinator answered with something else: {other:?}"),
     }
 }

@@ -227,3 +227,87 @@ fn a_site_begins_on_a_full_disk_as_far_as_it_can_and_is_whole_with_room() {
     assert!(took < Duration::from_secs(5), "it took {took:?}");
     visit(&site, "/style.css");
 }
+
+/// What its controller says of the databases.
+fn controller(site: &Site) -> String {
+    let role = site
+        .roles()
+        .into_iter()
+        .find(|role| role["role"] == "controller");
+    role.map_or_else(String::new, |role| {
+        role["reason"].as_str().unwrap_or_default().to_owned()
+    })
+}
+
+/// A message that a visitor leaves; true: it was taken within two seconds.
+fn leaves(site: &Site, message: &str) -> bool {
+    let field = format!("name=visitor&message={message}");
+    let url = "http://www.foobar.com/";
+    let posted = [
+        "curl",
+        "-sf",
+        "--max-time",
+        "2",
+        "-o",
+        "/dev/null",
+        "-d",
+        &field,
+        url,
+    ];
+    let asked = [&["exec", "internet", "--"][..], &posted].concat();
+    site.terrace(&asked).status.success()
+}
+
+#[test]
+fn a_primary_whose_disk_is_full_is_told_as_that_and_replaced_without_loss() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = Site::stage1();
+    let disk = SmallDisk::at(&site.state().join("servers/web-01"), 384, None);
+    let site = site;
+    site.up();
+    wait_until("the replica vouches", || {
+        controller(&site).contains("is on web-02 too")
+    });
+    wait_until("a message is taken", || leaves(&site, "acknowledged"));
+    disk.fill();
+    wait_until("status names the disk", || {
+        let said = both(&site.terrace(&["status"]));
+        said.starts_with("www.foobar.com  no room on the disk of web-01")
+            && said.contains("its disk is full: make room")
+    });
+    wait_until("the controller knows what helps", || {
+        let said = controller(&site);
+        said.contains("the disk of web-01 is full") && said.contains("`terrace failover web-02`")
+    });
+    let refused = both(&site.terrace(&["switchover", "web-02"]));
+    assert!(
+        refused.contains("the disk of web-01 is full") && refused.contains("(primary-disk-full)"),
+        "{refused}"
+    );
+
+    let begun = Instant::now();
+    site.does(&["failover", "web-02"]);
+    eprintln!(
+        "a primary with a full disk was replaced after {:?}",
+        begun.elapsed()
+    );
+    wait_until("a message is taken by the new primary", || {
+        leaves(&site, "afterwards")
+    });
+    let page = site.on("internet", &["curl", "-sf", "http://www.foobar.com/"]);
+    assert!(
+        page.contains("acknowledged") && page.contains("afterwards"),
+        "{page}"
+    );
+
+    disk.make_room();
+    wait_until("the old primary follows, and vouches", || {
+        controller(&site).contains("web-02 takes writes")
+            && controller(&site).contains("is on web-01 too")
+    });
+    wait_until("everything is well", || {
+        site.terrace(&["status"]).status.success()
+    });
+}

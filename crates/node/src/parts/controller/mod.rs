@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use terrace_database::failover::{self, Action, Epoch, Event, Machine, Phase, Record, Report};
-use terrace_protocol::node::Order;
+use terrace_protocol::node::{Order, Refused};
 use terrace_protocol::report::{RoleReport, State};
 use terrace_service::clock;
 use terrace_site::model::Ack;
@@ -172,8 +172,9 @@ impl Controller {
 
     fn ordered(&mut self, number: u64, order: Order) {
         if self.machine.is_none() {
-            let why = format!("who is primary is not known: {}", self.report.reason);
-            return self.part.context.post.answer(number, Err(why));
+            let reason = format!("who is primary is not known: {}", self.report.reason);
+            let refused = Refused::new("unknown-primary", reason);
+            return self.part.context.post.answer(number, Err(refused));
         }
         self.happened(Event::Order(number, order));
     }
@@ -232,7 +233,7 @@ impl Controller {
                 let primary = primary.unwrap_or_default();
                 let outcome = outcome
                     .map(|epoch| format!("{primary} is the primary (epoch {epoch})"))
-                    .map_err(|refusal| refusal.to_string());
+                    .map_err(|refusal| Refused::new(refusal.code(), refusal.to_string()));
                 post.answer(number, outcome);
             }
             Action::StandDown => {

@@ -17,6 +17,21 @@ pub(super) fn standing(machine: &Machine, ack: Ack) -> (State, String) {
             let text = format!("replaces {primary}: its replicas are asked what they hold");
             (State::Starting, text)
         }
+        _ if machine.is_full() => {
+            let heirs: Vec<&str> = record.sync_set.keys().map(String::as_str).collect();
+            let instead = if record.is_safe() {
+                format!(
+                    ", or replace it: `terrace failover {}` loses nothing that was acknowledged",
+                    heirs.join("` or `terrace failover ")
+                )
+            } else {
+                String::new()
+            };
+            let text = format!(
+                "nothing is written: the disk of {primary} is full; make room on it{instead}"
+            );
+            (State::Failing, text)
+        }
         _ if !machine.is_open() => {
             let text = format!("opens {primary} as soon as it answers (epoch {epoch})");
             (State::Starting, text)

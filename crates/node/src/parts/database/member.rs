@@ -10,6 +10,7 @@ use terrace_database::replication::{self, Passwords, Peer};
 use terrace_database::{Error, Instance, Processes, Updated};
 use terrace_service::SecretStore;
 use terrace_site::plan::ClusterPlan;
+use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::{Database, Life, PROBE, STOP_WITHIN, Start, ended, words};
@@ -256,31 +257,55 @@ impl Database {
     }
 
     /// Its run and position now.
-    async fn at(&self, instance: &Instance) -> Answer {
-        match (self.standing(instance).await, instance.run()) {
-            (Ok(standing), Some(run)) => Answer::At {
-                run,
+    async fn at(&mut self, instance: &Instance) -> Answer {
+        match self.standing(instance).await {
+            Ok(Report::Up(standing)) => Answer::At {
+                run: standing.run,
                 position: standing.position,
             },
-            (Err(why), _) => Answer::Failed(why),
-            (Ok(_), None) => Answer::Failed("it has ended".to_owned()),
+            Ok(_) => Answer::Failed(replication::FULL.to_owned()),
+            Err(why) => Answer::Failed(why),
         }
     }
 
-    /// How it stands, or why it does not say.
-    async fn standing(&self, instance: &Instance) -> Result<Standing, String> {
+    /// How it stands, or why it does not say. One that was full is asked again only when it has answered: whoever asks hangs
+    /// until it goes on, which is later than there is room.
+    async fn standing(&mut self, instance: &Instance) -> Result<Report, String> {
         let silent = || "it does not say how it stands".to_owned();
-        let (run, member) = (instance.run(), self.member(instance));
-        let (run, member) = run.zip(member).ok_or_else(silent)?;
-        let standing = tokio::time::timeout(ANSWERS_WITHIN, member.standing(&run)).await;
-        standing
-            .map_err(|_| silent())?
-            .map_err(|error| error.to_string())
+        let run = instance.run().ok_or_else(silent)?;
+        let was_full = self.full.as_ref() == Some(&run);
+        let mut asked = match self.asked.take().filter(|_| was_full) {
+            Some(asked) => asked,
+            None => {
+                let member = self.member(instance).ok_or_else(silent)?;
+                AbortOnDrop(tokio::spawn(ask(member, run.clone(), was_full)))
+            }
+        };
+        let answer = match tokio::time::timeout(ANSWERS_WITHIN, &mut asked.0).await {
+            Err(_) if was_full => {
+                self.asked = Some(asked);
+                return Ok(Report::Full(run));
+            }
+            Err(_) => return Err(silent()),
+            Ok(answer) => answer.map_err(|error| error.to_string())?,
+        };
+        match answer {
+            Ok(standing) => {
+                self.full = None;
+                Ok(Report::Up(standing))
+            }
+            Err(replication::Error::DiskFull(_)) => {
+                self.full = Some(run.clone());
+                Ok(Report::Full(run))
+            }
+            Err(replication::Error::Slow) if was_full => Ok(Report::Full(run)),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     async fn look(&mut self, instance: &Instance) {
         let (report, why) = match self.standing(instance).await {
-            Ok(standing) => (Report::Up(standing), String::new()),
+            Ok(report) => (report, String::new()),
             Err(why) => (Report::Silent, why),
         };
         self.show_member(&report, why);
@@ -311,6 +336,27 @@ impl Database {
     /// The run that began as a replica, for one that was cloned just now.
     pub(super) fn was_reborn(&mut self, run: Option<Run>) {
         self.reborn = run;
+    }
+}
+
+/// How it stands; of one that was full first whether it goes on.
+async fn ask(
+    member: replication::Member,
+    run: Run,
+    was_full: bool,
+) -> Result<Standing, replication::Error> {
+    if was_full {
+        member.commits().await?;
+    }
+    member.standing(&run).await
+}
+
+/// A question that ends with whoever asked it.
+pub(super) struct AbortOnDrop(JoinHandle<Result<Standing, replication::Error>>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

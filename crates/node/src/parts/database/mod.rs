@@ -12,11 +12,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use terrace_database::failover::{Report, Run, Token};
+use terrace_database::replication;
 use terrace_database::{
     Directories, Error, Health, Instance, Processes, Settings, Stopped, Updated,
 };
 use terrace_protocol::keeper::Exit;
-use terrace_protocol::report::{DatabaseReport, RoleReport, State};
+use terrace_protocol::report::{DatabaseReport, Level, RoleReport, State};
 use terrace_service::{Backoff, SecretStore, clock, users};
 use terrace_site::plan::{ClusterPlan, DatabasePlan, Part as Kind};
 use tokio::sync::broadcast;
@@ -59,6 +60,8 @@ pub(crate) async fn run(part: Part) -> String {
         reborn: None,
         not_done: None,
         unwell_since: None,
+        full: None,
+        asked: None,
     };
     let mut stopped = database.part.stopped.clone();
     let mut wanted = None;
@@ -69,6 +72,7 @@ pub(crate) async fn run(part: Part) -> String {
             Ok(Life::Exited(exit)) => {
                 database.tell(Report::Down, false);
                 database.failed(exit.to_string(), begun);
+                wanted = None;
             }
             Ok(Life::NeedsRestart) => continue,
             Ok(Life::Fenced) => match database.stay_down().await {
@@ -78,9 +82,12 @@ pub(crate) async fn run(part: Part) -> String {
                 }
                 None => return "database (kept down)".to_owned(),
             },
-            Err(error) => database.failed(words(&error), begun),
+            Err(error) => {
+                database.failed(words(&error), begun);
+                // Until it is up once as a replica, nobody may read what it committed and nobody acknowledged.
+                wanted = wanted.filter(|start| start.replica);
+            }
         }
-        wanted = None;
         let room = super::room_made(&database.part.context);
         tokio::select! {
             () = tokio::time::sleep(database.backoff.pause(begun.elapsed())) => {}
@@ -141,6 +148,10 @@ struct Database {
     not_done: Option<String>,
     /// Since when it does not serve, though it runs.
     unwell_since: Option<Instant>,
+    /// The run whose disk was full, until it goes on.
+    full: Option<Run>,
+    /// What that run was asked last and has not answered.
+    asked: Option<member::AbortOnDrop>,
 }
 
 impl Database {
@@ -271,6 +282,9 @@ impl Database {
 
     fn judge(&mut self, health: &Health) {
         let state = match health {
+            Health::Answers { .. } if *self.part.context.room.borrow() == Level::Full => {
+                return self.show(State::Failing, replication::FULL.to_owned());
+            }
             Health::Answers { writes, .. } => {
                 self.failures = 0;
                 self.report.database = Some(Box::new(DatabaseReport {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use terrace_database::failover::{Link, Report, Standing};
+use terrace_database::replication;
 use terrace_protocol::report::{DatabaseReport, State};
 
 use super::Database;
@@ -22,6 +23,11 @@ impl Database {
                     Some(why) if state != State::Serving => (state, format!("{reason}: {why}")),
                     _ => (state, reason),
                 }
+            }
+            Report::Full(_) => {
+                // That is no moment between two runs.
+                self.unwell_since.get_or_insert_with(Instant::now);
+                return self.show(State::Failing, replication::FULL.to_owned());
             }
             Report::Down | Report::Silent => (State::Failing, silent),
         };

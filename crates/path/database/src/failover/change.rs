@@ -117,15 +117,22 @@ impl Machine {
         match order {
             Order::Switchover { to } => self.may_switch(to, now),
             Order::Failover {
-                accept_data_loss, ..
-            } => self.may_fail_over(*accept_data_loss),
+                to,
+                accept_data_loss,
+            } => self.may_fail_over(to, *accept_data_loss),
         }
     }
 
     fn may_switch(&self, target: &str, now: Instant) -> Result<(), Refusal> {
         let primary = &self.record.primary;
+        if self.is_full() {
+            return Err(Refusal::PrimaryFull(primary.clone()));
+        }
         if self.opened.is_none() || self.standing(primary).is_none() {
             return Err(Refusal::PrimaryAway(primary.clone()));
+        }
+        if self.is_full_on(target) {
+            return Err(Refusal::TargetFull(target.to_owned()));
         }
         let member = self.members.get(target);
         let attached = member.and_then(|one| one.attached.as_ref());
@@ -143,16 +150,26 @@ impl Machine {
         Ok(())
     }
 
-    fn may_fail_over(&self, accept_data_loss: bool) -> Result<(), Refusal> {
+    fn may_fail_over(&self, to: &str, accept_data_loss: bool) -> Result<(), Refusal> {
         let primary = &self.record.primary;
         let works = self.opened.is_some() && self.standing(primary).is_some();
         if works {
             return Err(Refusal::PrimaryWorks(primary.clone()));
         }
-        if accept_data_loss || self.mark().is_some() {
+        if self.is_full_on(to) {
+            return Err(Refusal::TargetFull(to.to_owned()));
+        }
+        if accept_data_loss {
             return Ok(());
         }
-        Err(Refusal::Alone(primary.clone()))
+        if self.mark().is_none() {
+            return Err(Refusal::Alone(primary.clone()));
+        }
+        let mut vouchers = self.record.sync_set.keys();
+        match vouchers.find(|name| self.is_full_on(name)) {
+            Some(full) => Err(Refusal::VoucherFull(full.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Goes back to the old primary.
@@ -208,7 +225,7 @@ impl Machine {
         let waited = now - self.change.since;
         let answers = matches!(
             self.members.get(&old).map(|one| &one.report),
-            Some(Report::Up(_))
+            Some(Report::Up(_) | Report::Full(_))
         );
         let fenced = self.change.killed || !answers || waited >= GRACE;
         let missing = asked

@@ -74,6 +74,11 @@ impl Machine {
                     self.command(&primary, command, now);
                 }
             }
+            Report::Full(_) => {
+                // What is not sent there yet need not wait for room: another one may take it.
+                self.hold();
+                self.suspect(silent_for.unwrap_or_default());
+            }
             Report::Down => {
                 self.hold();
                 self.command(&primary, Command::Start { replica: false }, now);
@@ -128,7 +133,7 @@ impl Machine {
             return;
         };
         let standing = match &member.report {
-            Report::Silent => return,
+            Report::Silent | Report::Full(_) => return,
             Report::Down => {
                 return self.command(name, Command::Start { replica: true }, now);
             }

@@ -90,6 +90,15 @@ impl Machine {
         self.opened.is_some()
     }
 
+    /// Nothing is written, because the disk of the primary is full.
+    pub fn is_full(&self) -> bool {
+        self.is_full_on(&self.record.primary)
+    }
+
+    pub(super) fn is_full_on(&self, name: &str) -> bool {
+        self.members.get(name).is_some_and(Member::is_full)
+    }
+
     /// It comes to its end: whoever waits for an order is answered. What is recorded goes on without.
     pub fn end(&mut self) -> Vec<Action> {
         self.retired = true;
@@ -168,8 +177,7 @@ impl Machine {
         };
         member.reported(report, now);
         if name == self.record.primary {
-            let run = member.standing().map(|standing| standing.run.clone());
-            if run.is_none() || run != self.opened {
+            if member.run().is_none() || member.run() != self.opened.as_ref() {
                 self.opened = None;
             }
             let waits = member.standing().filter(|standing| standing.waits);
@@ -319,7 +327,13 @@ impl Machine {
             return;
         };
         let rests = member.rest_until.is_some_and(|until| until > now);
-        if member.inflight.is_some() || rests || member.report == Report::Silent {
+        // On a full disk all waits for room; only the end does not.
+        let hears = match member.report {
+            Report::Up(_) | Report::Down => true,
+            Report::Full(_) => command == Command::Fence,
+            Report::Silent => false,
+        };
+        if member.inflight.is_some() || rests || !hears {
             return;
         }
         if !matches!(

@@ -58,8 +58,22 @@ impl Member {
     pub fn standing(&self) -> Option<&Standing> {
         match &self.report {
             Report::Up(standing) => Some(standing),
+            Report::Full(_) | Report::Down | Report::Silent => None,
+        }
+    }
+
+    /// The run of its process, as far as it answers.
+    pub fn run(&self) -> Option<&Run> {
+        match &self.report {
+            Report::Up(standing) => Some(&standing.run),
+            Report::Full(run) => Some(run),
             Report::Down | Report::Silent => None,
         }
+    }
+
+    /// Its disk is full.
+    pub fn is_full(&self) -> bool {
+        matches!(self.report, Report::Full(_))
     }
 
     pub fn link(&self) -> Option<&Link> {

@@ -176,6 +176,9 @@ pub struct Standing {
 pub enum Report {
     /// It answers.
     Up(Standing),
+    /// It answers in this run, and has no room on its disk: what is written waits, and so does whoever asks how far it has
+    /// received, so only that is known of it.
+    Full(Run),
     /// Its process has ended and is kept down, or is not back yet.
     Down,
     /// No answer.
@@ -244,6 +247,21 @@ pub enum Refusal {
     /// A switchover needs both.
     #[error("{0} does not answer: `failover` replaces a primary that is gone")]
     PrimaryAway(String),
+    /// It can be neither closed nor asked for its position.
+    #[error(
+        "the disk of {0} is full, and what was begun there cannot end: make room on it, or replace it with `failover`, which loses \
+         nothing that a replica has acknowledged"
+    )]
+    PrimaryFull(String),
+    /// It could not take a write.
+    #[error("the disk of {0} is full, so it cannot become the primary: make room on it first")]
+    TargetFull(String),
+    /// A member of the sync set does not say what it has received.
+    #[error(
+        "the disk of {0} is full, and it may be the only one that holds an acknowledged write: make room on it first, or accept the loss \
+         with --accept-data-loss"
+    )]
+    VoucherFull(String),
     /// Not a working replica.
     #[error("{0} does not replicate from the primary now: `status` says why; wait until it does")]
     NotAttached(String),
@@ -292,4 +310,28 @@ pub enum Refusal {
     /// It took too long, and was undone.
     #[error("undone: {0}; nothing has changed")]
     Undone(String),
+}
+
+impl Refusal {
+    /// The same for programs: a word that stays while the sentence changes.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Refusal::NoMember(_) => "no-member",
+            Refusal::Already(_) => "already-primary",
+            Refusal::Busy => "busy",
+            Refusal::PrimaryWorks(_) => "primary-works",
+            Refusal::PrimaryAway(_) => "primary-away",
+            Refusal::PrimaryFull(_) => "primary-disk-full",
+            Refusal::TargetFull(_) | Refusal::VoucherFull(_) => "replica-disk-full",
+            Refusal::NotAttached(_) => "not-replicating",
+            Refusal::Lagging(_) => "lagging",
+            Refusal::Alone(_) => "alone",
+            Refusal::Unreached(_) => "unreached",
+            Refusal::Restarted(..) => "restarted",
+            Refusal::NoAnswer(_) => "no-answer",
+            Refusal::Behind(_) => "behind",
+            Refusal::NotFurthest { .. } => "not-furthest",
+            Refusal::Undone(_) => "undone",
+        }
+    }
 }

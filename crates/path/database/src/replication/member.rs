@@ -110,6 +110,21 @@ impl Member {
         .await
     }
 
+    /// Waits until a commit gets through to the binary log: after a full disk a server goes on up to a minute late, and holds
+    /// up whoever asks how far it is meanwhile.
+    ///
+    /// # Errors
+    /// When it does not answer in time.
+    pub async fn commits(&self) -> Result<(), Error> {
+        bounded(async {
+            let mut conn = self.connect().await?;
+            conn.query_drop(statements::log_status(self.engine)).await?;
+            bye(conn).await;
+            Ok(())
+        })
+        .await
+    }
+
     /// Makes the replication accounts that are missing. On a primary before it is opened and semi-sync is on:
     /// the first write after that waits for a replica.
     ///

@@ -16,6 +16,7 @@ mod standing;
 pub mod statements;
 
 pub use member::{Error, Member, Passwords, Peer};
+pub use standing::FULL;
 pub use statements::ROUTER_USER;
 
 /// The password of [`ROUTER_USER`] among the site's secrets.

@@ -1,10 +1,13 @@
 //! How a server stands, read from what it says of itself.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
+use terrace_protocol::report::Level;
+use terrace_service::disk;
 use terrace_site::plan::Engine;
 
 use super::member::{Error, Member};
@@ -122,7 +125,7 @@ pub(super) async fn read(member: &Member, conn: &mut Conn, run: Run) -> Result<S
     let flags: Option<(String, u8, u8, u8)> = conn.query_first(question).await?;
     let (data, read_only, semi_sync, acks) =
         flags.ok_or_else(|| Error::State("it says nothing of itself".into()))?;
-    if read_only == 1 && is_full(&data) {
+    if is_full(&data) {
         return Err(Error::DiskFull(data));
     }
     let waiting: Option<(String, u64)> = conn.query_first(statements::waiting(engine)).await?;
@@ -158,14 +161,11 @@ pub(super) async fn read(member: &Member, conn: &mut Conn, run: Run) -> Result<S
     })
 }
 
-/// Less than this is nothing: whoever waits for room has filled what there was.
-const NOTHING: u64 = 1 << 20;
-
 /// A server whose disk is full holds up whoever asks how far it has received, for as long as that lasts: so
 /// it is not asked.
 fn is_full(data: &str) -> bool {
     // A disk that says nothing of itself may have room.
-    rustix::fs::statvfs(data).is_ok_and(|disk| disk.f_bavail * disk.f_frsize < NOTHING)
+    disk::of(Path::new(data)).is_ok_and(|disk| disk.level == Level::Full)
 }
 
 /// What an applier says that met a transaction which cannot follow on what it has.
@@ -206,8 +206,7 @@ fn trouble(link: &Link) -> Option<String> {
 }
 
 /// What helps where a disk is full.
-pub(super) const FULL: &str =
-    "its disk is full: make room, and it goes on by itself within a minute";
+pub const FULL: &str = "its disk is full: make room, and it goes on by itself within a minute";
 
 #[cfg(test)]
 mod tests {

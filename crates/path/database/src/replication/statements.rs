@@ -186,6 +186,14 @@ pub fn status(engine: Engine) -> &'static str {
     }
 }
 
+/// Where the binary log ends: it is told between two commits.
+pub fn log_status(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Mariadb => "SHOW MASTER STATUS",
+        Engine::Mysql => "SHOW BINARY LOG STATUS",
+    }
+}
+
 /// Who is connected as a replica.
 pub fn replicas(engine: Engine) -> &'static str {
     match engine {

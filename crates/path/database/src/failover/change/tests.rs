@@ -18,6 +18,8 @@ struct Pair {
     replies: Vec<Result<u64, Refusal>>,
     /// Who says nothing.
     silent: BTreeSet<&'static str>,
+    /// Whose disk is full.
+    full: BTreeSet<&'static str>,
     /// What it was last told to do that `Debug` shows.
     commands: Vec<String>,
 }
@@ -54,6 +56,7 @@ impl Pair {
             answers: Vec::new(),
             replies: Vec::new(),
             silent: BTreeSet::new(),
+            full: BTreeSet::new(),
             commands: Vec::new(),
         };
         pair.pass(Duration::from_secs(2));
@@ -118,9 +121,12 @@ impl Pair {
                 self.hears(answer);
             }
             for name in ["a", "b"] {
-                let report = match self.silent.contains(name) {
-                    true => Report::Silent,
-                    false => self.report(name),
+                let report = if self.silent.contains(name) {
+                    Report::Silent
+                } else if self.full.contains(name) {
+                    Report::Full(run_of(name))
+                } else {
+                    self.report(name)
                 };
                 self.hears(Event::Report(name.to_owned(), report));
             }
@@ -233,4 +239,68 @@ fn what_was_acknowledged_to_nobody_is_vouched_for_by_nobody() {
     assert!(!pair.machine.record().is_safe());
     let promoted = "a: Promote { epoch: Epoch(1), semi_sync: false }";
     assert_eq!(pair.commands, [promoted]);
+}
+
+#[test]
+fn a_primary_whose_disk_is_full_is_replaced_without_loss_and_said_to_be_full() {
+    let mut pair = Pair::well();
+    pair.full.insert("a");
+    pair.pass(Duration::from_secs(5));
+    assert!(pair.machine.is_full() && pair.machine.record().is_safe());
+    pair.asked_to_switch();
+    assert_eq!(
+        pair.replies,
+        [Err(Refusal::PrimaryFull("a".to_owned()))],
+        "what hangs cannot be closed"
+    );
+    pair.commands.clear();
+    let order = Order::Failover {
+        to: "b".to_owned(),
+        accept_data_loss: false,
+    };
+    pair.hears(Event::Order(2, order));
+    pair.pass(Duration::from_secs(5));
+    assert_eq!(pair.replies.last(), Some(&Ok(2)));
+    assert_eq!(
+        pair.commands.first().map(String::as_str),
+        Some("a: Fence"),
+        "it is killed first"
+    );
+}
+
+#[test]
+fn a_primary_that_has_room_again_goes_on_as_it_was() {
+    let mut pair = Pair::well();
+    pair.full.insert("a");
+    pair.pass(Duration::from_secs(20));
+    pair.full.clear();
+    pair.commands.clear();
+    pair.pass(Duration::from_secs(1));
+    assert!(pair.machine.is_open() && !pair.machine.is_full());
+    assert_eq!(pair.machine.record().epoch.0, 1);
+}
+
+#[test]
+fn a_replica_whose_disk_is_full_is_no_heir() {
+    let mut pair = Pair::well();
+    pair.full.insert("b");
+    pair.pass(Duration::from_secs(1));
+    pair.asked_to_switch();
+    assert_eq!(pair.replies, [Err(Refusal::TargetFull("b".to_owned()))]);
+    pair.silent.insert("a");
+    pair.pass(Duration::from_secs(1));
+    for accept_data_loss in [false, true] {
+        let to = "b".to_owned();
+        pair.hears(Event::Order(
+            2,
+            Order::Failover {
+                to,
+                accept_data_loss,
+            },
+        ));
+        assert_eq!(
+            pair.replies.last(),
+            Some(&Err(Refusal::TargetFull("b".to_owned())))
+        );
+    }
 }

@@ -35,6 +35,8 @@ pub(super) struct Server {
     pub barred: BTreeSet<String>,
     /// Its applier met an error, and does nothing until it is started again.
     pub stopped: bool,
+    /// Until then its disk is full.
+    pub full_until: u64,
     /// Applies so many a step.
     pub speed: u64,
     highest: Option<Token>,
@@ -63,6 +65,7 @@ impl Server {
             diverged: false,
             barred: BTreeSet::new(),
             stopped: false,
+            full_until: 0,
             speed: 20,
             highest: None,
             busy: None,
@@ -132,9 +135,17 @@ impl Server {
         self.run += 1;
     }
 
-    pub fn report(&self, connected: BTreeSet<String>, source: Option<&Server>) -> Report {
+    /// Its disk is full: all that is written waits, and so does whoever asks how far it is.
+    pub fn is_full(&self, now: u64) -> bool {
+        self.up && now < self.full_until
+    }
+
+    pub fn report(&self, now: u64, connected: BTreeSet<String>, source: Option<&Server>) -> Report {
         if !self.up {
             return Report::Down;
+        }
+        if self.is_full(now) {
+            return Report::Full(self.run());
         }
         let behind = source.map_or(0, |one| one.log.len().saturating_sub(self.log.len()));
         let running = source.is_some() && self.receives && !self.stopped;

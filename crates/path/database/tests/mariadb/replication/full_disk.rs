@@ -1,4 +1,4 @@
-//! A replica on a disk with an end.
+//! A replica, and a primary, on a disk with an end.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
-use terrace_database::failover::Command;
+use terrace_database::failover::{Answer, Command};
+use terrace_database::replication::Error;
 
-use crate::pair::{attached, pair_on, stop};
+use super::cloning::clone_of;
+use crate::pair::{Writers, attached, pair_on, stop, written};
 use crate::support::Bench;
 
 /// As large as a small server's own files and some rows.
@@ -93,5 +95,50 @@ async fn a_replica_whose_disk_is_full_says_so_and_goes_on_where_there_is_room() 
     let pages: Option<u64> = app.query_first("SELECT COUNT(*) FROM pages").await.unwrap();
     assert_eq!(pages, Some(PAGES));
     drop(app);
+    stop([one, two]).await;
+}
+
+#[tokio::test]
+async fn a_primary_whose_disk_is_full_says_so_and_is_replaced_with_all_that_was_acknowledged() {
+    let (Some(first), Some(second)) = (Bench::warm().await, Bench::warm().await) else {
+        return;
+    };
+    let Some(disk) = SmallDisk::mount(&first.settings.directories.home) else {
+        return;
+    };
+    let (mut one, mut two) = pair_on(first, second).await;
+    one.until(|one| one.semi_sync && one.replicas.contains("db-2"))
+        .await;
+    let writers = Writers::on(&one).await;
+    written(&two, 50).await;
+    let ballast = disk.fill();
+    let run = one.instance.run().unwrap();
+    let said = loop {
+        match one.member().standing(&run).await {
+            Err(error) => break error,
+            Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    };
+    assert!(matches!(said, Error::DiskFull(_)), "{said}");
+    // What hangs is killed; then nothing more is acknowledged, and the replica has all that was.
+    one.kill().await;
+    let acknowledged = writers.acknowledged().await;
+    let received = two.done(Command::Collect).await;
+    two.done(Command::Apply(received)).await;
+    two.promote(2, false).await;
+    let rows = two.rows().await;
+    assert!(acknowledged.len() >= 50 && acknowledged.is_subset(&rows));
+
+    fs::remove_file(ballast).unwrap();
+    one.instance.demoted().unwrap();
+    one.instance.start_as_replica().await.unwrap();
+    if one.attach("db-2", true).await == Answer::Diverged {
+        // MySQL rolls nothing back: what nobody acknowledged is there again.
+        clone_of(&two, &mut one).await;
+    }
+    attached(one.attach("db-2", true).await);
+    let position = two.standing().await.position;
+    one.done(Command::Apply(position)).await;
+    assert_eq!(one.rows().await, rows);
     stop([one, two]).await;
 }

@@ -19,7 +19,7 @@ impl World {
                     self.names.iter().filter(connected).cloned().collect();
                 let source = server.source.as_ref().map(|(source, _)| source.clone());
                 let source = source.filter(|source| self.connects(&name, source));
-                server.report(connected, source.map(|one| &self.servers[&one]))
+                server.report(self.now, connected, source.map(|one| &self.servers[&one]))
             } else {
                 Report::Silent
             };
@@ -163,6 +163,10 @@ impl World {
         }
         let server = self.servers.get_mut(name).unwrap();
         if server.is_stale(token) {
+            return;
+        }
+        if server.is_full(self.now) && command != Command::Fence {
+            // It hangs, and is given up.
             return;
         }
         server.busy = None;

@@ -11,7 +11,7 @@ impl World {
             if !server.up && !server.fenced && server.starts_at <= now {
                 server.start(false);
             }
-            if server.up && !server.frozen && !server.stopped {
+            if server.up && !server.frozen && !server.stopped && !server.is_full(now) {
                 let count = server
                     .relay
                     .len()
@@ -35,7 +35,7 @@ impl World {
                 self.server(&name).asked_from = None;
                 continue;
             }
-            if self.random.chance(100) {
+            if self.random.chance(100) || self.servers[&name].is_full(self.now) {
                 continue;
             }
             let (replica, source) = (&self.servers[&name], &self.servers[&source_name]);
@@ -84,7 +84,7 @@ impl World {
     /// Clients write to everything that takes writes: whom they should write to is not their knowledge.
     pub(super) fn write(&mut self) {
         for server in self.servers.values_mut() {
-            let takes = server.up && !server.frozen && server.writable;
+            let takes = server.up && !server.frozen && server.writable && !server.is_full(self.now);
             let closing = matches!(server.busy, Some((_, _, Command::Close)));
             if !takes || closing || server.waiting.len() > 8 || !self.random.chance(700) {
                 continue;
@@ -102,7 +102,7 @@ impl World {
     pub(super) fn finish_busy(&mut self, name: &str) {
         let server = self.servers.get_mut(name).unwrap();
         let ready = |busy: &mut (u64, Token, Command)| busy.0 <= self.now;
-        if server.frozen {
+        if server.frozen || server.is_full(self.now) {
             return;
         }
         let Some((since, token, command)) = server.busy.take_if(ready) else {

@@ -19,7 +19,7 @@ impl World {
         let name = self.random.pick(&self.names.clone()).clone();
         let other = self.random.pick(&self.names.clone()).clone();
         let long = self.now + 300 + self.random.below(8000);
-        let kind = self.random.below(9);
+        let kind = self.random.below(10);
         self.say(|| format!("trouble {kind} {name} {other} until {long}"));
         match kind {
             0 => {
@@ -57,6 +57,7 @@ impl World {
                 self.machine = None;
                 self.controller_back = self.now;
             }
+            8 => self.server(&name).full_until = long,
             _ => {
                 for other in self.names.clone() {
                     self.cut.insert((name.clone(), other), long);
@@ -70,7 +71,7 @@ impl World {
     fn operate(&mut self) {
         let to = self.random.pick(&self.names.clone()).clone();
         let primary = &self.servers[&self.stored.primary];
-        let works = primary.up && !primary.frozen;
+        let works = primary.up && !primary.frozen && !primary.is_full(self.now);
         let order = if works == self.random.chance(900) {
             Order::Switchover { to }
         } else {
@@ -105,6 +106,7 @@ impl World {
         self.cut.clear();
         for server in self.servers.values_mut() {
             server.frozen = false;
+            server.full_until = server.full_until.min(self.now);
             server.speed = 20;
             server.starts_at = server.starts_at.min(self.now + 500);
             server.off_until = server.off_until.min(self.now);
