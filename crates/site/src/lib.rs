@@ -13,6 +13,7 @@ pub mod read;
 pub mod reference;
 mod resolve;
 mod summary;
+pub mod times;
 pub mod wiring;
 
 pub use resolve::{Loaded, load, not_yet};

@@ -26,13 +26,17 @@ const ABOUT: &str = "# Proof
 <!-- Written by `make acceptance`: do not edit. -->
 
 What `terrace prove` printed: every single fault, injected under load (40 requests a second for a file, 20 for a page without data, 20 for
-one that reads, 10 that write), beside what `insight` had predicted. A crash boots again by itself; power-off (the cable first, then
-the kill), partition and freeze last six seconds and are mended then. Failed: no whole answer within four seconds, or one with 5xx. Back
-after: from the fault until somebody who came later, and after whom nobody failed, had an answer.
+one that reads, 10 that write), beside what `insight` had predicted. A crash boots again by itself; in a crash-loop a database is killed
+ten times a second. That, power-off (the cable first, then the kill), partition and freeze last a minute where something is promised to
+stay up meanwhile, else eight seconds, and are mended then. Failed: no whole answer within six seconds, or one with 5xx. Back
+after: from the fault until somebody who came later, and after whom nobody failed, had an answer. Longest wait: for an answer, of those
+who came later.
 
-The measured word says what visitors had: `kept`, `a pause` that ended by itself, or `lost` until it was mended. A prediction of a
-pause agrees with `kept`: a pause may be too short for anybody to fail. Lost counts writes that were acknowledged and are not in the
-database afterwards, each looked for by its number.
+The measured word says what visitors had: `kept`, `a pause` that ended by itself, or `lost` until it was mended. A prediction
+carries its bound: `delayed: others, 3 s` says that nobody fails, and nobody waits for longer; `fails: return, 4.2 s` that nobody fails
+later. What is `unaffected` keeps nobody waiting for longer than a second. A failure that is predicted, and a wait of more than a second,
+must show, in one of three rounds: else the prediction is wrong. Of several rounds the worst is printed. Lost counts writes that were
+acknowledged and are not in the database afterwards, each looked for by its number.
 ";
 
 /// Runs what is missing and writes docs/proof.md.

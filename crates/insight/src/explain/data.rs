@@ -64,8 +64,8 @@ fn acknowledged(design: &Design) -> &'static str {
         }
         _ => {
             "A write is confirmed to the app only when a replica has received it, too (`ack=replica`), so a confirmed write outlives the \
-             loss of either server. While no replica answers, the primary waits 3 s, then goes on alone, and `terrace status` says that \
-             it must not be lost now."
+             loss of either server. While no replica answers, the primary waits for a few seconds, then goes on alone, and `terrace \
+             status` says that it must not be lost now."
         }
     }
 }
@@ -131,12 +131,14 @@ fn split(design: &Design, primary: &str, replicas: &[&str]) -> String {
         ),
         Some(Reads::Any) => format!(
             "Writes, and everything inside a transaction, go to the primary on {primary}. Reads go to the replica on {replicas}, whatever it \
-             has so far (`reads=any`): right after a write, the page may not show it yet."
+             has so far (`reads=any`): right after a write, the page may not show it yet. Reading goes on without a primary."
         ),
         _ => format!(
             "Writes, transactions, and every statement that is not surely a read go to the primary on {primary}; plain reads go to the \
              replica on {replicas}. Everyone reads what they wrote (`reads=own-writes`): where the replica has not made those changes yet, \
-             the primary is asked instead."
+             the primary is asked instead. Reading goes on without a primary: then the replica is asked that has received everything \
+             that was confirmed, as soon as it has made those changes. A write waits for a primary, and is given up when the one who \
+             asked for it has gone."
         ),
     }
 }

@@ -57,8 +57,9 @@ fn failing(design: &Design) -> Vec<Block> {
     vec![
         Block::Rows(rows),
         paragraph(
-            "Files need no program; pages are made by the app; reading and writing are pages that ask the database, or change it. Crash: \
-             every process of the server dies at once, and its service manager starts them again. Partition: it is cut from the network. \
+            "Files need no program; pages are made by the app; reading and writing are pages that ask the database, or change it. Again \
+             and again: the database dies whenever it is started. Crash: every process of the server dies at once, and its service \
+             manager starts them again. Partition: it is cut from the network. \
              Freeze: it stands still, neither dead nor answering. This is about the requests that come after the fault; those under way \
              in the very part that fails may break with it.",
         ),
@@ -67,21 +68,30 @@ fn failing(design: &Design) -> Vec<Block> {
 
 /// What is lost with a role; servers on which it does the same share a row.
 fn role_fates(design: &Design) -> Vec<(String, String)> {
-    let mut found: Vec<(Tier, Vec<&str>, String)> = Vec::new();
+    let mut found: Vec<(&str, Tier, Vec<&str>, String)> = Vec::new();
     for fault in Fault::all(design) {
-        let Fault::Kill(id) = &fault else { continue };
+        let (Fault::Kill(id) | Fault::Loop(id)) = &fault else {
+            continue;
+        };
+        let how = match fault {
+            Fault::Loop(_) => ", again and again",
+            _ => "",
+        };
         let Some(element) = design.element(id) else {
             continue;
         };
         let lost = lose(design, &predict(design, fault));
-        let same = |row: &&mut (Tier, Vec<&str>, String)| row.0 == element.tier && row.2 == lost;
+        let same = |row: &&mut (&str, Tier, Vec<&str>, String)| {
+            (row.0, row.1) == (how, element.tier) && row.3 == lost
+        };
         match found.iter_mut().find(same) {
-            Some((_, servers, _)) => servers.push(&element.server),
-            None => found.push((element.tier, vec![&element.server], lost)),
+            Some((_, _, servers, _)) => servers.push(&element.server),
+            None => found.push((how, element.tier, vec![&element.server], lost)),
         }
     }
-    let row = |(tier, servers, lost): (Tier, Vec<&str>, String)| {
-        (format!("{} on {}", tier.title(), prose::or(&servers)), lost)
+    let row = |(how, tier, servers, lost): (&str, Tier, Vec<&str>, String)| {
+        let servers = prose::or(&servers);
+        (format!("{} on {servers}{how}", tier.title()), lost)
     };
     found.into_iter().map(row).collect()
 }

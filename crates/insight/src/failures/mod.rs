@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use terrace_site::times;
+
 use crate::design::{Design, Tier};
 
 pub use predict::predict;
@@ -67,6 +69,8 @@ impl Function {
 pub enum Fault {
     /// The processes of a role die; its id.
     Kill(String),
+    /// A database dies again whenever it is started; its id.
+    Loop(String),
     /// Every process of a server dies at once; the machine and its service manager go on.
     Crash(String),
     /// A server is without power: it says nothing any more, not even that it is gone.
@@ -78,13 +82,15 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Every single fault of a design: each role, then each server four times.
+    /// Every single fault of a design: each role, each database that does not stay up, then each server four times.
     pub fn all(design: &Design) -> Vec<Self> {
         let roles = design
             .elements
             .iter()
             .filter(|element| element.tier != Tier::Collector);
         let roles = roles.map(|element| Fault::Kill(element.id.clone()));
+        let databases = design.tier(Tier::Database);
+        let loops = databases.map(|element| Fault::Loop(element.id.clone()));
         let kinds = [
             Fault::Crash,
             Fault::PowerOff,
@@ -93,13 +99,13 @@ impl Fault {
         ];
         let servers = design.servers.iter();
         let servers = servers.flat_map(|server| kinds.map(|kind| kind(server.name.clone())));
-        roles.chain(servers).collect()
+        roles.chain(loops).chain(servers).collect()
     }
 
     /// The server that fails as a whole.
     pub fn server(&self) -> Option<&str> {
         match self {
-            Fault::Kill(_) => None,
+            Fault::Kill(_) | Fault::Loop(_) => None,
             Fault::Crash(name)
             | Fault::PowerOff(name)
             | Fault::Partition(name)
@@ -111,6 +117,7 @@ impl Fault {
     pub fn word(&self) -> &'static str {
         match self {
             Fault::Kill(_) => "kill",
+            Fault::Loop(_) => "crash-loop",
             Fault::Crash(_) => "crash",
             Fault::PowerOff(_) => "power-off",
             Fault::Partition(_) => "partition",
@@ -123,6 +130,7 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Fault::Kill(what)
+        | Fault::Loop(what)
         | Fault::Crash(what)
         | Fault::PowerOff(what)
         | Fault::Partition(what)
@@ -149,8 +157,12 @@ pub enum Fate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Recovery {
-    /// Its node has started the process again.
+    /// Its node has started the process of a role of our own again.
     Restart,
+    /// Its node has started the app again.
+    AppRestart,
+    /// Its node has started the database again, and where there are several it is what it was before.
+    DatabaseRestart,
     /// The server's service manager has started it again.
     Return,
     /// The one that is silent is found out, and the others of its tier are asked instead.
@@ -186,6 +198,38 @@ impl Fate {
     }
 }
 
+impl Outlook {
+    /// A fate for as long as it takes.
+    pub fn of(design: &Design, function: Function, fate: Fate) -> Self {
+        let within = fate.within(design);
+        Self {
+            function,
+            fate,
+            within,
+        }
+    }
+}
+
+impl Fate {
+    /// How long it takes at most.
+    pub fn within(&self, design: &Design) -> Option<Duration> {
+        match self {
+            Fate::Unaffected => Some(NOTICED),
+            Fate::Delayed(recovery) | Fate::FailsUntilRecovered(recovery) => {
+                recovery.within(design)
+            }
+            Fate::FailsUntilOperator(_) => None,
+        }
+    }
+}
+
+/// With its bound: `delayed: restart, 1 s`.
+impl fmt::Display for Outlook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&words::bounded(self))
+    }
+}
+
 /// As short as it can be said: `delayed: restart`.
 impl fmt::Display for Fate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -194,18 +238,29 @@ impl fmt::Display for Fate {
 }
 
 impl Recovery {
-    /// What it takes at most, where the design says so.
+    /// What it takes at most: a bound that the parts act by. `None`: no version runs what would do it.
     pub fn within(self, design: &Design) -> Option<Duration> {
-        match self {
-            Recovery::Others => Some(design.notice),
-            Recovery::Alone => Some(ALONE_AFTER),
-            _ => None,
-        }
+        let app = times::APP_PAUSE + times::APP_EAGER;
+        // What has died says nothing for so long, and what follows from that is done at the next look.
+        let heard = times::SILENT + times::TELL;
+        Some(match self {
+            Recovery::Restart => times::ROLE_BACK,
+            Recovery::AppRestart => app,
+            Recovery::DatabaseRestart if design.tier(Tier::Database).count() > 1 => {
+                times::DATABASE_AWAY + heard
+            }
+            Recovery::DatabaseRestart => times::DATABASE_AWAY,
+            Recovery::Return => times::REVIVED_AFTER + times::ROLE_BACK + app,
+            Recovery::Others => design.notice,
+            // A report is due, and two looks: one finds it gone, one lets it go.
+            Recovery::Alone => heard + times::ALONE_AFTER + 3 * times::TELL,
+            Recovery::Takeover | Recovery::Failover => return None,
+        })
     }
 }
 
-/// A primary that waits for the acknowledgement of its last replica goes on without after this.
-const ALONE_AFTER: Duration = Duration::from_secs(3);
+/// Nobody notices what takes no longer.
+pub const NOTICED: Duration = Duration::from_secs(1);
 
 /// What a person has to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -215,6 +270,19 @@ pub enum Act {
     BringBack(String),
     /// Make this server the primary: `terrace failover`.
     Failover(String),
+    /// See to it that this role stays up.
+    Mend(String),
+}
+
+/// How a function fares, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Outlook {
+    /// The function.
+    pub function: Function,
+    /// How it fares.
+    pub fate: Fate,
+    /// It takes no longer until nobody fails and nobody waits; `None`: a person ends it, or nothing that is bounded.
+    pub within: Option<Duration>,
 }
 
 /// A row of the table: a fault, and how each function fares.
@@ -222,22 +290,24 @@ pub enum Act {
 pub struct Prediction {
     /// What fails.
     pub fault: Fault,
-    /// Every function that the site has, and how it fares.
-    pub fates: Vec<(Function, Fate)>,
+    /// Every function that the site has.
+    pub outlooks: Vec<Outlook>,
 }
 
 impl Prediction {
     /// How a function fares; `None`: the site does not have it.
     pub fn fate(&self, function: Function) -> Option<&Fate> {
-        let mut fates = self.fates.iter();
-        fates.find(|(of, _)| *of == function).map(|(_, fate)| fate)
+        let mut outlooks = self.outlooks.iter();
+        outlooks
+            .find(|one| one.function == function)
+            .map(|one| &one.fate)
     }
 
     /// The functions that need a person.
     pub fn lost(&self) -> Vec<Function> {
         let lost = |fate: &Fate| matches!(fate, Fate::FailsUntilOperator(_));
-        let of = self.fates.iter().filter(|(_, fate)| lost(fate));
-        of.map(|(function, _)| *function).collect()
+        let of = self.outlooks.iter().filter(|one| lost(&one.fate));
+        of.map(|one| one.function).collect()
     }
 }
 

@@ -6,9 +6,11 @@
 //! fails, and repeat what is idempotent when nothing came back.
 //! Where two outcomes are possible the worse is predicted: a wrong "safe" is worse than a wrong alarm.
 
+use std::time::Duration;
+
 use terrace_site::model::{Ack, Reads};
 
-use super::{Act, Fate, Fault, Function, Prediction, Recovery};
+use super::{Act, Fate, Fault, Function, Outlook, Prediction, Recovery};
 use crate::design::{Design, Element, Tier};
 
 /// What becomes of each function of the site.
@@ -17,11 +19,11 @@ pub fn predict(design: &Design, fault: Fault) -> Prediction {
         design,
         fault: &fault,
     };
-    let fates = Function::of(design)
+    let outlooks = Function::of(design)
         .into_iter()
-        .map(|function| (function, case.fate(function)))
+        .map(|function| case.outlook(function))
         .collect();
-    Prediction { fault, fates }
+    Prediction { fault, outlooks }
 }
 
 struct Case<'a> {
@@ -30,14 +32,23 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    fn fate(&self, function: Function) -> Fate {
-        tiers(function)
-            .iter()
-            .map(|tier| match self.fault {
-                Fault::Kill(id) => self.killed(id, *tier, function),
-                _ => self.server_lost(*tier, function),
-            })
-            .fold(Fate::Unaffected, worse)
+    /// The worst of what happens on the way; what takes longest bounds it.
+    fn outlook(&self, function: Function) -> Outlook {
+        let fates = tiers(function).iter().map(|tier| match self.fault {
+            Fault::Kill(id) | Fault::Loop(id) => self.killed(id, *tier, function),
+            _ => self.server_lost(*tier, function),
+        });
+        let outlook = |fate| Outlook::of(self.design, function, fate);
+        fates.fold(outlook(Fate::Unaffected), |one, fate| {
+            let other = outlook(fate);
+            let longest = |one: Duration, other: Duration| one.max(other);
+            let within = one.within.zip(other.within);
+            Outlook {
+                within: within.map(|(one, other)| longest(one, other)),
+                fate: worse(one.fate, other.fate),
+                function,
+            }
+        })
     }
 
     /// A role's processes die; its node starts them again at once.
@@ -53,7 +64,7 @@ impl Case<'_> {
             }
             // A refused connection is tried elsewhere at once.
             Tier::App if self.has_stand_in(element) => Fate::Unaffected,
-            Tier::App => Fate::FailsUntilRecovered(Recovery::Restart),
+            Tier::App => Fate::FailsUntilRecovered(Recovery::AppRestart),
             Tier::Database => self.database(function, &|one| one.id == id),
             Tier::Quorum | Tier::Collector => Fate::Unaffected,
         }
@@ -86,6 +97,7 @@ impl Case<'_> {
     fn away(&self) -> Fate {
         match self.fault {
             Fault::Kill(_) => Fate::FailsUntilRecovered(Recovery::Restart),
+            Fault::Loop(id) => Fate::FailsUntilOperator(Act::Mend(id.clone())),
             Fault::Crash(_) => Fate::FailsUntilRecovered(Recovery::Return),
             Fault::PowerOff(server) | Fault::Partition(server) | Fault::Freeze(server) => {
                 Fate::FailsUntilOperator(Act::BringBack(server.clone()))
@@ -100,6 +112,8 @@ impl Case<'_> {
             (Fault::PowerOff(_) | Fault::Partition(_) | Fault::Freeze(_), Function::Writes) => {
                 Fate::FailsUntilRecovered(Recovery::Others)
             }
+            // Its kernel refuses connections, and those are tried elsewhere at once.
+            (Fault::Crash(_), _) => Fate::Unaffected,
             _ => Fate::Delayed(Recovery::Others),
         }
     }
@@ -133,7 +147,7 @@ impl Case<'_> {
             (Function::Reads, true) => Fate::Unaffected,
             (Function::Reads, false) if reads_of_primary => Fate::Unaffected,
             // A refused connection is tried elsewhere at once; a silent one has to be found out.
-            (Function::Reads, false) if matches!(self.fault, Fault::Kill(_)) => Fate::Unaffected,
+            (Function::Reads, false) if !self.is_silent() => Fate::Unaffected,
             (Function::Reads, false) => Fate::Delayed(Recovery::Others),
             (Function::Writes, true) => self.without_primary(&left),
             (Function::Writes, false) if left.is_empty() => self.without_replica(),
@@ -143,9 +157,11 @@ impl Case<'_> {
 
     /// Writes need the primary. `left`: the replicas that live.
     fn without_primary(&self, left: &[&Element]) -> Fate {
-        // The SQL router may hold what it has not sent for as long as that takes; nobody must count on it.
-        if matches!(self.fault, Fault::Kill(_) | Fault::Crash(_)) {
-            return self.away();
+        match self.fault {
+            // The SQL router holds what it has not sent for as long as that takes.
+            Fault::Kill(_) => return Fate::Delayed(Recovery::DatabaseRestart),
+            Fault::Crash(_) => return Fate::Delayed(Recovery::Return),
+            _ => {}
         }
         let Some(heir) = left.first() else {
             return self.away();
@@ -171,7 +187,7 @@ impl Case<'_> {
         match (self.design.ack, self.fault) {
             (None | Some(Ack::None), _) => Fate::Unaffected,
             (Some(Ack::Always), _) => self.away(),
-            (Some(Ack::Replica), Fault::Kill(_)) => Fate::Delayed(Recovery::Restart),
+            (Some(Ack::Replica), Fault::Kill(_)) => Fate::Delayed(Recovery::DatabaseRestart),
             (Some(Ack::Replica), Fault::Crash(_)) => Fate::Delayed(Recovery::Return),
             (Some(Ack::Replica), _) => Fate::Delayed(Recovery::Alone),
         }
@@ -204,9 +220,17 @@ impl Case<'_> {
             .or(databases.first().copied())
     }
 
+    /// What fails says nothing any more, not even that it is gone.
+    fn is_silent(&self) -> bool {
+        matches!(
+            self.fault,
+            Fault::PowerOff(_) | Fault::Partition(_) | Fault::Freeze(_)
+        )
+    }
+
     fn is_down(&self, element: &Element) -> bool {
         match self.fault {
-            Fault::Kill(id) => element.id == *id,
+            Fault::Kill(id) | Fault::Loop(id) => element.id == *id,
             _ => self.fault.server() == Some(element.server.as_str()),
         }
     }
@@ -263,9 +287,11 @@ fn rank(fate: &Fate) -> (u8, u8) {
         Recovery::Others => 0,
         Recovery::Alone => 1,
         Recovery::Restart => 2,
-        Recovery::Takeover => 3,
-        Recovery::Return => 4,
-        Recovery::Failover => 5,
+        Recovery::AppRestart => 3,
+        Recovery::DatabaseRestart => 4,
+        Recovery::Takeover => 5,
+        Recovery::Return => 6,
+        Recovery::Failover => 7,
     };
     match fate {
         Fate::Unaffected => (0, 0),
@@ -273,6 +299,6 @@ fn rank(fate: &Fate) -> (u8, u8) {
         Fate::FailsUntilRecovered(recovery) => (2, time(recovery)),
         // Bringing the server back mends everything; a failover only the writing.
         Fate::FailsUntilOperator(Act::Failover(_)) => (3, 0),
-        Fate::FailsUntilOperator(Act::BringBack(_)) => (3, 1),
+        Fate::FailsUntilOperator(Act::Mend(_) | Act::BringBack(_)) => (3, 1),
     }
 }

@@ -144,10 +144,47 @@ fn every_fault_of_a_server_is_at_least_as_bad_as_its_crash() {
             let crash = predict(&design, Fault::Crash(server.into()));
             for kind in [Fault::PowerOff, Fault::Partition, Fault::Freeze] {
                 let other = predict(&design, kind(server.into()));
-                for ((_, one), (function, two)) in crash.fates.iter().zip(&other.fates) {
-                    assert!(rank(one) <= rank(two), "{} {function:?}", other.fault);
+                for (one, two) in crash.outlooks.iter().zip(&other.outlooks) {
+                    let holds = rank(&one.fate) <= rank(&two.fate);
+                    assert!(holds, "{} {:?}", other.fault, two.function);
                 }
             }
         }
     }
+}
+
+#[test]
+fn a_database_that_dies_is_waited_for_as_long_as_its_router_waits() {
+    let alone = design(
+        "server a \"10.0.0.2\"\nweb a static=\"p\"\napp a code=\"x\" { run \"x\"; }\ndatabase a",
+    );
+    let killed = Fault::Kill("a/database".into());
+    for function in [Function::Reads, Function::Writes] {
+        let prediction = predict(&alone, killed.clone());
+        let of = |one: &&Outlook| one.function == function;
+        let outlook = prediction.outlooks.iter().find(of).unwrap();
+        assert_eq!(outlook.fate, Fate::Delayed(Recovery::DatabaseRestart));
+        assert_eq!(outlook.within, Some(times::DATABASE_AWAY));
+    }
+    let again = Fault::Loop("a/database".into());
+    let mended = Fate::FailsUntilOperator(Act::Mend("a/database".into()));
+    assert_eq!(fate(&alone, again.clone(), Function::Reads), mended);
+    assert_eq!(
+        fate(&alone, again.clone(), Function::Pages),
+        Fate::Unaffected
+    );
+    let two = pair("database a b");
+    assert_eq!(fate(&two, again, Function::Reads), Fate::Unaffected);
+}
+
+#[test]
+fn what_takes_longest_on_the_way_bounds_it() {
+    // Whoever writes waits for its server to be found silent, and for the primary to go on without its replica.
+    let prediction = predict(&pair("database a b"), Fault::PowerOff("b".into()));
+    let writes = prediction.outlooks.last().unwrap();
+    assert_eq!(writes.fate, Fate::FailsUntilRecovered(Recovery::Others));
+    assert!(writes.within > Some(times::SILENT + times::ALONE_AFTER));
+    // Nobody knows how long a person takes.
+    let prediction = predict(&pair("database a b"), Fault::PowerOff("a".into()));
+    assert_eq!(prediction.outlooks.last().unwrap().within, None);
 }

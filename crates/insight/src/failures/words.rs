@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Act, Fate, Fault, Function, Prediction, Recovery, predictions};
+use super::{Act, Fate, Fault, Function, Outlook, Prediction, Recovery, predictions};
 use crate::design::{Design, Tier};
 use crate::explain::and;
 
@@ -12,8 +12,8 @@ pub fn table(design: &Design) -> String {
     let functions = Function::of(design);
     let titles = functions.iter().map(|function| function.title().to_owned());
     rows.push(std::iter::once("fault".to_owned()).chain(titles).collect());
-    for Prediction { fault, fates } in predictions(design) {
-        let cells = fates.iter().map(|(_, fate)| fate.to_string());
+    for Prediction { fault, outlooks } in predictions(design) {
+        let cells = outlooks.iter().map(ToString::to_string);
         rows.push(std::iter::once(fault.to_string()).chain(cells).collect());
     }
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
@@ -29,7 +29,7 @@ pub fn table(design: &Design) -> String {
 /// As short as it can be said: `delayed: restart`.
 pub(super) fn cell(fate: &Fate) -> String {
     let by = |recovery: &Recovery| match recovery {
-        Recovery::Restart => "restart",
+        Recovery::Restart | Recovery::AppRestart | Recovery::DatabaseRestart => "restart",
         Recovery::Return => "return",
         Recovery::Others => "others",
         Recovery::Takeover => "takeover",
@@ -40,36 +40,54 @@ pub(super) fn cell(fate: &Fate) -> String {
         Fate::Unaffected => "unaffected".to_owned(),
         Fate::Delayed(recovery) => format!("delayed: {}", by(recovery)),
         Fate::FailsUntilRecovered(recovery) => format!("fails: {}", by(recovery)),
-        Fate::FailsUntilOperator(Act::BringBack(server)) => format!("operator: {server}"),
+        Fate::FailsUntilOperator(Act::BringBack(what) | Act::Mend(what)) => {
+            format!("operator: {what}")
+        }
         Fate::FailsUntilOperator(Act::Failover(to)) => format!("operator: failover {to}"),
+    }
+}
+
+/// The same with its bound, where there is one to tell: `delayed: restart, 1 s`.
+pub(super) fn bounded(outlook: &Outlook) -> String {
+    let cell = cell(&outlook.fate);
+    match (&outlook.fate, outlook.within) {
+        (Fate::Delayed(_) | Fate::FailsUntilRecovered(_), Some(time)) => {
+            format!("{cell}, {}", seconds(time))
+        }
+        _ => cell,
     }
 }
 
 /// What is lost, in a sentence without its full stop: `writing fails until …; the rest is unaffected`.
 pub fn lose(design: &Design, prediction: &Prediction) -> String {
-    let mut fates: Vec<&Fate> = Vec::new();
-    for (_, fate) in &prediction.fates {
-        if !fates.contains(&fate) {
-            fates.push(fate);
+    let mut kinds: Vec<&Outlook> = Vec::new();
+    for outlook in &prediction.outlooks {
+        if !kinds.iter().any(|one| alike(one, outlook)) {
+            kinds.push(outlook);
         }
     }
-    fates.sort_by_key(|fate| match fate {
+    kinds.sort_by_key(|one| match one.fate {
         Fate::FailsUntilOperator(_) => 0,
         Fate::FailsUntilRecovered(_) => 1,
         Fate::Delayed(_) => 2,
         Fate::Unaffected => 3,
     });
-    if fates == [&Fate::Unaffected] {
+    if kinds.iter().all(|one| one.fate == Fate::Unaffected) {
         return "nobody notices".to_owned();
     }
-    let part = |fate: &&Fate| {
-        let having = prediction.fates.iter().filter(|(_, other)| other == *fate);
-        let having: Vec<&str> = having.map(|(function, _)| function.title()).collect();
-        let some = concerns_some(design, &prediction.fault, fate);
-        let who = Who::of(&having, prediction.fates.len(), some);
-        clause(design, fate, &who)
+    let part = |kind: &&Outlook| {
+        let having = prediction.outlooks.iter().filter(|one| alike(one, kind));
+        let having: Vec<&str> = having.map(|one| one.function.title()).collect();
+        let some = concerns_some(design, &prediction.fault, &kind.fate);
+        let who = Who::of(&having, prediction.outlooks.len(), some);
+        clause(kind, &who)
     };
-    fates.iter().map(part).collect::<Vec<_>>().join("; ")
+    kinds.iter().map(part).collect::<Vec<_>>().join("; ")
+}
+
+/// They fare the same.
+fn alike(one: &Outlook, other: &Outlook) -> bool {
+    one.fate == other.fate && one.within == other.within
 }
 
 /// Only the requests whose turn it was meet it; the others go elsewhere.
@@ -114,37 +132,25 @@ impl Who {
     }
 }
 
-fn clause(design: &Design, fate: &Fate, who: &Who) -> String {
-    let up_to = |recovery: &Recovery| match recovery.within(design) {
-        Some(time) => format!("up to {}", seconds(time)),
-        None => "a moment".to_owned(),
-    };
-    match fate {
-        Fate::Unaffected => who.does("stays up", "stay up"),
-        Fate::Delayed(recovery @ (Recovery::Others | Recovery::Alone)) => format!(
-            "{} {}, then {}",
-            who.does("waits", "wait"),
-            up_to(recovery),
-            then(*recovery)
-        ),
-        Fate::Delayed(Recovery::Restart) => {
-            format!("{} a moment, for its restart", who.does("waits", "wait"))
+fn clause(outlook: &Outlook, who: &Who) -> String {
+    let waits = || who.does("waits", "wait");
+    let fails = || who.does("fails", "fail");
+    match (&outlook.fate, outlook.within.map(seconds)) {
+        (Fate::Unaffected, _) => who.does("stays up", "stay up"),
+        (Fate::Delayed(recovery @ (Recovery::Others | Recovery::Alone)), Some(time)) => {
+            format!("{} up to {time}, then {}", waits(), then(*recovery))
         }
-        Fate::Delayed(recovery) => {
-            format!("{} until {}", who.does("waits", "wait"), until(*recovery))
+        (Fate::Delayed(recovery), Some(time)) => {
+            format!("{} up to {time}, until {}", waits(), until(*recovery))
         }
-        Fate::FailsUntilRecovered(recovery @ Recovery::Others) => format!(
-            "{} for {}, until {}",
-            who.does("fails", "fail"),
-            up_to(recovery),
-            until(*recovery)
-        ),
-        Fate::FailsUntilRecovered(recovery) => {
-            format!("{} until {}", who.does("fails", "fail"), until(*recovery))
+        (Fate::Delayed(recovery), None) => format!("{} until {}", waits(), until(*recovery)),
+        (Fate::FailsUntilRecovered(recovery), Some(time)) => {
+            format!("{} for up to {time}, until {}", fails(), until(*recovery))
         }
-        Fate::FailsUntilOperator(act) => {
-            format!("{} until {}", who.does("fails", "fail"), done(act))
+        (Fate::FailsUntilRecovered(recovery), None) => {
+            format!("{} until {}", fails(), until(*recovery))
         }
+        (Fate::FailsUntilOperator(act), _) => format!("{} until {}", fails(), done(act)),
     }
 }
 
@@ -157,7 +163,9 @@ fn then(recovery: Recovery) -> &'static str {
 
 fn until(recovery: Recovery) -> &'static str {
     match recovery {
-        Recovery::Restart => "it is started again, at once and by itself",
+        Recovery::Restart | Recovery::AppRestart | Recovery::DatabaseRestart => {
+            "it is started again, at once and by itself"
+        }
         Recovery::Return => "the server has come back by itself",
         Recovery::Others => "its silence is noticed and the others get everything",
         Recovery::Takeover => "another balancer has taken the address over, by itself",
@@ -170,6 +178,7 @@ fn done(act: &Act) -> String {
     match act {
         Act::BringBack(server) => format!("somebody brings {server} back"),
         Act::Failover(to) => format!("somebody says `terrace failover {to}`"),
+        Act::Mend(role) => format!("somebody sees to it that {role} stays up"),
     }
 }
 

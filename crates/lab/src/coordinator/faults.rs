@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use terrace_protocol::control::{Fault, Reply};
 use terrace_service::clock;
 
@@ -11,11 +11,17 @@ use super::Coordinator;
 use super::bring_up::refused;
 use crate::fault::{self, Lasting};
 
+/// A process that was killed is gone by then.
+const GONE_WITHIN: Timespec = Timespec {
+    tv_sec: 1,
+    tv_nsec: 0,
+};
+
 impl Coordinator {
     /// Injects a fault; the answer says when it was there.
     pub(super) async fn break_down(&mut self, wanted: &Fault) -> Reply {
         let broken = match wanted {
-            Fault::Kill { role } => self.kill_role(role),
+            Fault::Kill { role } => self.kill_role(role).await,
             Fault::Crash { server } => self.crash(server),
             Fault::PowerOff { server } => self.last(server, Lasting::Off).await,
             Fault::Partition { server } => self.last(server, Lasting::Cut).await,
@@ -29,7 +35,8 @@ impl Coordinator {
         }
     }
 
-    fn kill_role(&self, id: &str) -> anyhow::Result<()> {
+    /// Kills it, and waits until it is gone: what it still takes meanwhile dies with it.
+    async fn kill_role(&self, id: &str) -> anyhow::Result<()> {
         let name = id.split('/').next().unwrap_or_default();
         let server = self
             .servers
@@ -44,7 +51,19 @@ impl Coordinator {
         let pid = keeper.zip(number).filter(|(_, number)| *number != 0);
         let pid = pid.and_then(|(keeper, number)| fault::named(keeper, number));
         let pid = pid.ok_or_else(|| anyhow::anyhow!("{id} does not run"))?;
-        Ok(kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL)?)
+        let pid = Pid::from_raw(pid.cast_signed());
+        let pid = pid.ok_or_else(|| anyhow::anyhow!("{id} does not run"))?;
+        let process = pidfd_open(pid, PidfdFlags::NONBLOCK)?;
+        pidfd_send_signal(&process, Signal::KILL)?;
+        let gone = move || {
+            poll(
+                &mut [PollFd::new(&process, PollFlags::IN)],
+                Some(&GONE_WITHIN),
+            )
+        };
+        // One that hangs in the kernel is as good as gone.
+        tokio::task::spawn_blocking(gone).await??;
+        Ok(())
     }
 
     fn crash(&mut self, name: &str) -> anyhow::Result<()> {

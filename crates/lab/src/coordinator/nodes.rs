@@ -10,6 +10,7 @@ use terrace_protocol::Channel;
 use terrace_protocol::keeper::Exit;
 use terrace_protocol::node::{FromNode, SOCKET, ToNode};
 use terrace_protocol::report::ServerReport;
+use terrace_site::times::REVIVED_AFTER;
 use tokio::net::UnixStream;
 
 use super::{Coordinator, Event, Events, Server};
@@ -17,8 +18,6 @@ use crate::hosts::keeper::Keeper;
 
 /// Between two attempts to reach a node.
 const AGAIN: Duration = Duration::from_millis(10);
-/// A host that ended comes back after this.
-const REVIVE: Duration = Duration::from_millis(100);
 
 /// Dials the node of a server for as long as anybody listens to what it says.
 pub(super) async fn converse(server: String, run: PathBuf, events: Events) {
@@ -173,7 +172,7 @@ impl Coordinator {
         server.ended();
         let (events, name) = (self.events.clone(), name.to_owned());
         tokio::spawn(async move {
-            tokio::time::sleep(REVIVE).await;
+            tokio::time::sleep(REVIVED_AFTER).await;
             let _ = events.send(Event::HostDue { server: name });
         });
     }

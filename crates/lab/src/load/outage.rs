@@ -20,6 +20,8 @@ pub struct Outage {
     /// From the fault until a visitor who came after it, and after whom none failed, had an answer; in µs.
     /// `None`: that did not come about.
     pub back: Option<u64>,
+    /// From the fault to the last of those who came after it and failed; in µs.
+    pub failing: u64,
     /// The longest wait for a fine answer of whoever came after the fault, in µs.
     pub longest: u64,
 }
@@ -47,6 +49,7 @@ pub fn since(records: &[Record], fault: u64, kind: Option<usize>) -> Outage {
             last_failure = last_failure.max(record.due + 1);
         }
     }
+    outage.failing = last_failure - fault;
     outage.back = records
         .iter()
         .filter(ended_after)

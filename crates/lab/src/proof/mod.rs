@@ -5,31 +5,37 @@
 //! break something, and counts what the load says.
 
 pub mod round;
+mod verdict;
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 use terrace_insight::Design;
 use terrace_insight::failures::{
-    Effect, Fate, Fault as Predicted, Function, Prediction, predictions,
+    Effect, Fate, Fault as Predicted, Function, Outlook, Prediction, predictions,
 };
 use terrace_protocol::control::{Fault, Status};
 
 use crate::load::outage::Outage;
+
+pub use verdict::{Verdict, row, settle, summary, unseen};
 
 /// A fault to inject, and what it should do.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// What is injected.
     pub fault: Fault,
+    /// It is injected again and again, for as long as it lasts.
+    pub again: bool,
     /// Every function of the site, and how it should fare.
-    pub expected: Vec<(Function, Fate)>,
+    pub expected: Vec<Outlook>,
 }
 
 impl Case {
     /// `kill web-01/web`.
     pub fn title(&self) -> String {
         match &self.fault {
+            Fault::Kill { role } if self.again => format!("crash-loop {role}"),
             Fault::Kill { role } => format!("kill {role}"),
             Fault::Crash { server } => format!("crash {server}"),
             Fault::PowerOff { server } => format!("power-off {server}"),
@@ -38,9 +44,25 @@ impl Case {
         }
     }
 
+    /// What predicts it: the same is said of all ways in which a server becomes silent.
+    fn rule(&self) -> String {
+        match &self.fault {
+            Fault::PowerOff { server } | Fault::Partition { server } | Fault::Freeze { server } => {
+                format!("silent {server}")
+            }
+            _ => self.title(),
+        }
+    }
+
     /// It stays broken until it is mended.
     pub fn lasts(&self) -> bool {
-        !matches!(self.fault, Fault::Kill { .. } | Fault::Crash { .. })
+        self.again || !matches!(self.fault, Fault::Kill { .. } | Fault::Crash { .. })
+    }
+
+    /// Something stays up meanwhile, or comes back by itself.
+    pub fn promises(&self) -> bool {
+        let lost = |one: &Outlook| one.fate.effect() == Effect::Lost;
+        !self.expected.iter().all(lost)
     }
 }
 
@@ -50,9 +72,10 @@ pub fn cases(design: &Design, status: &Status) -> Vec<Case> {
     for prediction in predictions(design) {
         let fault = match &prediction.fault {
             Predicted::Kill(id) => {
-                found.extend(of_role(&prediction, id, status));
+                found.extend(of_role(design, &prediction, id, status));
                 continue;
             }
+            Predicted::Loop(id) => Fault::Kill { role: id.clone() },
             Predicted::Crash(server) => Fault::Crash {
                 server: server.clone(),
             },
@@ -66,14 +89,17 @@ pub fn cases(design: &Design, status: &Status) -> Vec<Case> {
                 server: server.clone(),
             },
         };
-        let expected = prediction.fates;
-        found.push(Case { fault, expected });
+        found.push(Case {
+            fault,
+            again: matches!(prediction.fault, Predicted::Loop(_)),
+            expected: prediction.outlooks,
+        });
     }
     found
 }
 
 /// A kill of each process of a role: an app has one for each copy, and the others stand in for it.
-fn of_role(prediction: &Prediction, id: &str, status: &Status) -> Vec<Case> {
+fn of_role(design: &Design, prediction: &Prediction, id: &str, status: &Status) -> Vec<Case> {
     let reports = status
         .servers
         .iter()
@@ -89,22 +115,16 @@ fn of_role(prediction: &Prediction, id: &str, status: &Status) -> Vec<Case> {
         .map(|role| role.id.as_str())
         .filter(|role| copy_of(role))
         .collect();
-    let fate = |fate: &Fate| {
-        if processes.len() > 1 {
-            Fate::Unaffected
-        } else {
-            fate.clone()
-        }
+    let outlook = |predicted: &Outlook| match processes.len() {
+        ..=1 => predicted.clone(),
+        _ => Outlook::of(design, predicted.function, Fate::Unaffected),
     };
-    let expected: Vec<_> = prediction
-        .fates
-        .iter()
-        .map(|(function, predicted)| (*function, fate(predicted)))
-        .collect();
+    let expected: Vec<_> = prediction.outlooks.iter().map(outlook).collect();
     let case = |process: &&str| Case {
         fault: Fault::Kill {
             role: (*process).to_owned(),
         },
+        again: false,
         expected: expected.clone(),
     };
     processes.iter().map(case).collect()
@@ -115,18 +135,25 @@ fn of_role(prediction: &Prediction, id: &str, status: &Status) -> Vec<Case> {
 pub struct Row {
     /// The case's title.
     pub fault: String,
+    /// What it is predicted by.
+    #[serde(skip)]
+    pub rule: String,
+    /// What was predicted has shown, in one round at least.
+    pub shown: bool,
+    /// So many rounds there were.
+    pub rounds: usize,
     /// The function.
     pub function: Function,
     /// What was predicted.
-    pub predicted: Fate,
+    pub predicted: Outlook,
     /// What was seen.
     pub seen: Effect,
     /// In numbers.
     pub outage: Outage,
     /// Of writes: what became of those that were acknowledged.
     pub written: Option<Written>,
-    /// The two agree, and nothing that was acknowledged is lost.
-    pub agree: bool,
+    /// What becomes of the prediction.
+    pub verdict: Verdict,
 }
 
 /// Writes that were acknowledged during a fault, compared with what the database holds afterwards.
@@ -156,81 +183,9 @@ pub fn written(acknowledged: impl Iterator<Item = u64>, found: &[String]) -> Wri
     written
 }
 
-/// Judges one function. `mended`: when the fault was mended, in µs after it.
-pub fn row(
-    case: &Case,
-    function: Function,
-    predicted: Fate,
-    outage: Outage,
-    mended: Option<u64>,
-    written: Option<Written>,
-) -> Row {
-    let seen = seen(function, &outage, mended);
-    Row {
-        fault: case.title(),
-        function,
-        agree: agree(predicted.effect(), seen) && written.is_none_or(|written| written.lost == 0),
-        predicted,
-        seen,
-        outage,
-        written,
-    }
-}
-
-/// How a function fared. Answers that had begun are no failure here: nobody could take them over. Nor is a write
-/// that was under way: it may have been done, so nobody may repeat it.
-fn seen(function: Function, outage: &Outage, mended: Option<u64>) -> Effect {
-    let under_way = if function == Function::Writes {
-        outage.in_flight
-    } else {
-        0
-    };
-    let failed = outage.failed.saturating_sub(outage.broken.max(under_way));
-    match (failed, outage.back, mended) {
-        (0, Some(_), _) => Effect::Kept,
-        (_, None, _) => Effect::Lost,
-        (_, Some(back), Some(mended)) if back >= mended => Effect::Lost,
-        (_, Some(_), _) => Effect::Pause,
-    }
-}
-
-/// What is said to be kept must be kept, and what is said to be lost must be seen to be. A pause may be too short
-/// for any visitor to fail.
-fn agree(predicted: Effect, seen: Effect) -> bool {
-    predicted == seen || (predicted == Effect::Pause && seen == Effect::Kept)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn outage(failed: u64, in_flight: u64, back: Option<u64>) -> Outage {
-        Outage {
-            requests: 100,
-            failed,
-            in_flight,
-            back,
-            ..Outage::default()
-        }
-    }
-
-    #[test]
-    fn what_comes_back_by_itself_has_paused_and_what_must_be_mended_was_lost() {
-        let mended = Some(5_000_000);
-        let files = |outage: &Outage, mended| seen(Function::Files, outage, mended);
-        assert_eq!(files(&outage(0, 0, Some(900)), mended), Effect::Kept);
-        assert_eq!(files(&outage(9, 1, Some(900)), mended), Effect::Pause);
-        assert_eq!(files(&outage(9, 1, Some(5_100_000)), mended), Effect::Lost);
-        assert_eq!(files(&outage(9, 1, None), None), Effect::Lost);
-        assert_eq!(files(&outage(0, 0, None), None), Effect::Lost);
-    }
-
-    #[test]
-    fn a_write_that_was_under_way_is_not_counted_but_a_read_is() {
-        let cut = outage(1, 1, Some(900));
-        assert_eq!(seen(Function::Writes, &cut, None), Effect::Kept);
-        assert_eq!(seen(Function::Reads, &cut, None), Effect::Pause);
-    }
 
     #[test]
     fn what_was_acknowledged_and_is_not_there_is_lost() {
@@ -238,13 +193,5 @@ mod tests {
         let acknowledged = [17_000_001, 17_000_002, 17_000_003];
         let written = written(acknowledged.into_iter(), &found);
         assert_eq!((written.acknowledged, written.lost), (3, 1));
-    }
-
-    #[test]
-    fn a_wrong_safe_is_never_agreed_to() {
-        assert!(!agree(Effect::Kept, Effect::Pause));
-        assert!(!agree(Effect::Pause, Effect::Lost));
-        assert!(!agree(Effect::Lost, Effect::Kept));
-        assert!(agree(Effect::Pause, Effect::Kept));
     }
 }

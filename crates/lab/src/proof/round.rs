@@ -18,11 +18,13 @@ use crate::client::ask;
 use crate::load::{Kind, Load, Record, outage};
 
 /// What takes longer has failed: visitors do not wait for ever.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(6);
 /// From the start of the load to the fault: connections are warm then.
 const BEFORE: Duration = Duration::from_millis(1_500);
-/// How long a fault lasts that must be mended.
-const HELD: Duration = Duration::from_secs(6);
+/// How long a fault lasts that takes everything away until it is mended: it has nothing more to show.
+pub const SHORT: Duration = Duration::from_secs(8);
+/// Between two kills of a process that is not to stay up.
+const AGAIN: Duration = Duration::from_millis(100);
 /// From a fault, or its end, to the end of the load.
 const AFTER: Duration = Duration::from_secs(6);
 /// So many numbers belong to a round.
@@ -91,7 +93,8 @@ fn file(site: &Site, base: &Path) -> Option<String> {
     Some(format!("/{}", name.file_name()?.to_str()?))
 }
 
-/// Carries a case out. `program`: this binary; `jitter`: how much later than usual the fault comes.
+/// Carries a case out. `program`: this binary; `jitter`: how much later than usual the fault comes; `held`: how long it
+/// lasts where it must be mended.
 ///
 /// # Errors
 /// When the load or the fault cannot be started, or the site is not well before or after it.
@@ -100,13 +103,14 @@ pub async fn round(
     program: &Path,
     load: &(Load, Vec<Function>),
     case: &Case,
-    jitter: Duration,
+    (jitter, held): (Duration, Duration),
 ) -> anyhow::Result<Vec<Row>> {
     well(location).await?;
     // No two rounds post the same, and what belongs to one is found by how its numbers begin.
     let prefix = clock::unix_millis();
     let first = prefix * NUMBERS;
-    let lasts = BEFORE + jitter + AFTER + if case.lasts() { HELD } else { Duration::ZERO };
+    let held = if case.lasts() { held } else { Duration::ZERO };
+    let lasts = BEFORE + jitter + held + AFTER;
     let (mut child, functions) = (
         start(
             location,
@@ -121,29 +125,37 @@ pub async fn round(
     );
     tokio::time::sleep(BEFORE + jitter).await;
     let at = broken(location, Request::Break(case.fault.clone())).await?;
-    let mended = if case.lasts() {
-        tokio::time::sleep(HELD).await;
-        Some(broken(location, Request::Mend).await?.saturating_sub(at))
-    } else {
-        None
-    };
+    let mended = hold(location, case, held).await?;
+    let mended = mended.map(|mended| mended.saturating_sub(at));
     let records = tokio::task::spawn_blocking(move || records(&mut child)).await??;
     well(location).await?;
     let lost = lost(location, load, &records, prefix).await?;
     let judged = functions.iter().enumerate().filter_map(|(kind, function)| {
-        let (_, predicted) = case.expected.iter().find(|(known, _)| known == function)?;
+        let mut expected = case.expected.iter();
+        let predicted = expected.find(|one| one.function == *function)?;
         let outage = outage::since(&records, at, Some(kind));
         let written = lost.filter(|_| *function == Function::Writes);
-        Some(row(
-            case,
-            *function,
-            predicted.clone(),
-            outage,
-            mended,
-            written,
-        ))
+        Some(row(case, predicted.clone(), outage, mended, written))
     });
     Ok(judged.collect())
+}
+
+/// Keeps it broken for as long as it is to last, and mends it: when that was.
+async fn hold(location: &Location, case: &Case, held: Duration) -> anyhow::Result<Option<u64>> {
+    if !case.lasts() {
+        return Ok(None);
+    }
+    let until = tokio::time::Instant::now() + held;
+    if !case.again {
+        tokio::time::sleep_until(until).await;
+        return Ok(Some(broken(location, Request::Mend).await?));
+    }
+    while tokio::time::Instant::now() < until {
+        tokio::time::sleep(AGAIN).await;
+        // It may be down already.
+        ask(location, Request::Break(case.fault.clone())).await?;
+    }
+    Ok(Some(clock::unix_micros()))
 }
 
 /// What became of the writes that were acknowledged. `None`: nothing is written that could be told apart.

@@ -18,15 +18,16 @@ use terrace_protocol::report::{RoleReport, State};
 use terrace_service::clock;
 use terrace_site::model::Ack;
 use terrace_site::plan::{ControllerPlan, Part as Kind};
+use terrace_site::times;
 
 use super::{Part, ended};
 use crate::node::letters::{self, Letter, Member, Received, Routing};
 use record::Store;
 
 /// How often silence is noticed and routers are told again.
-const TICK: Duration = Duration::from_millis(250);
+const TICK: Duration = times::TELL;
 /// A database that has said nothing for this long is silent.
-const SILENT: Duration = Duration::from_millis(1_000);
+const SILENT: Duration = times::SILENT;
 
 /// Runs the controller until it is to end.
 pub(crate) async fn run(part: Part) -> String {

@@ -17,7 +17,7 @@ use super::{Database, Life, PROBE, STOP_WITHIN, Start, ended, words};
 use crate::node::letters::{self, Letter, Member, Received};
 
 /// How often it says how it stands.
-const TELL: Duration = Duration::from_millis(250);
+const TELL: Duration = terrace_site::times::TELL;
 /// A server that has not said by then how it stands is silent.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 /// The password of the accounts that replicas log in with.

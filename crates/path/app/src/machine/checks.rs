@@ -8,7 +8,7 @@ use crate::health::Verdict;
 const EAGER: Duration = Duration::from_millis(20);
 const PATIENT: Duration = Duration::from_millis(200);
 /// For how long checks are eager.
-const EAGER_FOR: Duration = Duration::from_secs(3);
+const EAGER_FOR: Duration = terrace_site::times::APP_EAGER;
 
 /// How a process that runs does its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,7 +26,7 @@ use crate::health::Verdict;
 use checks::{Checks, Fitness};
 pub use words::{Action, Event, Settings, Wanted};
 
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const FIRST_PAUSE: Duration = terrace_site::times::APP_PAUSE;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A copy that has served for this long is sound: what happened before is forgotten.
 const CALM: Duration = Duration::from_secs(30);

@@ -40,7 +40,7 @@ impl Settings {
             members,
             ack,
             automatic,
-            alone_after: Duration::from_secs(3),
+            alone_after: terrace_site::times::ALONE_AFTER,
             command_within: Duration::from_secs(5),
             rebuild_within: Duration::from_secs(600),
             change_within: Duration::from_secs(10),

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use super::backend::Backend;
 use super::exchange::Answered;
 use super::lost::{self, Sent};
+use super::replica::Found;
 use super::{End, HOLD, Session, Side};
 use crate::router::classify::{Reason, Route, classify, of_server};
 use crate::router::lexer::{Lexer, Token};
@@ -193,15 +194,7 @@ impl Session {
         command.kept = again || self.may_wait(code, length);
         let since = Instant::now();
         loop {
-            if side == Side::Replica
-                && !self.stays_on_replica(route)
-                && !self.find_replica(&command, since).await?
-            {
-                side = Side::Primary;
-            }
-            if side == Side::Primary
-                && let Some(error) = self.ready(&command).await?
-            {
+            if let Some(error) = self.reach(&command, &mut side, since).await? {
                 self.answer_error(&error).await?;
                 return Ok(true);
             }
@@ -219,10 +212,34 @@ impl Session {
                     if !self.broke(broken, sent).await? {
                         return Ok(true);
                     }
-                    again &= self.is_primary_away() && since.elapsed() < HOLD;
-                    side = if again { Side::Replica } else { Side::Primary };
+                    again &= since.elapsed() < HOLD;
+                    side = self.next_side(side, again).await?;
                 }
             }
+        }
+    }
+
+    /// Sees to a connection for this command: on its side, or to the primary where no replica may answer. `Some`: an error
+    /// that says why there is none.
+    async fn reach(
+        &mut self,
+        command: &Command,
+        side: &mut Side,
+        since: Instant,
+    ) -> Result<Option<Vec<u8>>, End> {
+        while *side == Side::Replica && !self.stays_on_replica(command.route) {
+            match self.find_replica(command, since).await? {
+                Found::Here => break,
+                Found::AtPrimary => {}
+                Found::Nowhere => return Ok(Some(lost::nowhere(since.elapsed()))),
+            }
+            if self.may_reach_primary().await? {
+                *side = Side::Primary;
+            }
+        }
+        match side {
+            Side::Primary => self.ready(command).await,
+            Side::Replica => Ok(None),
         }
     }
 

@@ -3,6 +3,8 @@
 //! A statement that may have happened is never sent again: its client learns that nobody knows. What was not carried
 //! out for certain is asked again, or waits, or is to be run again by the client.
 
+use std::time::Duration;
+
 use tokio::time::{Instant, sleep};
 
 use super::relay::Broken;
@@ -41,6 +43,13 @@ pub fn transaction(text: &str) -> Vec<u8> {
 pub fn unknown_statement() -> Vec<u8> {
     let message = "Unknown prepared statement handler: it was not prepared here, or was closed";
     error_packet(1243, "HY000", message)
+}
+
+/// Neither a primary nor a replica could be asked that has everything that was acknowledged.
+pub fn nowhere(waited: Duration) -> Vec<u8> {
+    let message =
+        format!("no database that has everything that was written can be asked within {waited:?}");
+    error_packet(1053, "08S01", &message)
 }
 
 /// Somebody has ended the session.

@@ -40,7 +40,7 @@ use super::wire::{Ok as OkPacket, Wire, capability, status};
 /// How long a statement waits for a primary.
 const HOLD: Duration = Duration::from_secs(15);
 /// How long it tries a primary that is named but does not answer.
-const AWAY: Duration = Duration::from_secs(2);
+const AWAY: Duration = terrace_site::times::DATABASE_AWAY;
 /// A replica that is not ready to answer within this, connection and all, is passed over.
 const READY: Duration = Duration::from_millis(300);
 /// Between two attempts.

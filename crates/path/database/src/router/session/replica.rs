@@ -7,7 +7,7 @@ use terrace_site::plan::TargetPlan;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::command::Command;
-use super::{AGAIN, Backend, End, HOLD, READY, Session, Side};
+use super::{AGAIN, AWAY, Backend, End, HOLD, READY, Session, Side};
 use crate::router::classify::Route;
 use crate::router::shared::{Known, Shared};
 
@@ -26,6 +26,16 @@ pub(super) fn reader<'a>(shared: &Shared, known: &'a Known) -> Option<&'a Target
     plan.replica().or_else(any)
 }
 
+/// Where a read is answered.
+pub(super) enum Found {
+    /// By the replica.
+    Here,
+    /// By the primary: no replica may.
+    AtPrimary,
+    /// There is no primary, and no replica has come so far in time.
+    Nowhere,
+}
+
 impl Session {
     /// A replica that may answer now. Without a primary it is waited for: until it has applied what it has received, or
     /// the primary is there.
@@ -33,17 +43,21 @@ impl Session {
         &mut self,
         command: &Command,
         since: Instant,
-    ) -> Result<bool, End> {
+    ) -> Result<Found, End> {
         // What only prepares for reading shows nobody's writes.
         let reads = matches!(command.code, 0x03 | 0x17) && command.route != Route::Remember;
         loop {
             if self.reach_replica(reads).await {
-                return Ok(true);
+                return Ok(Found::Here);
             }
-            let readable = self.shared.known().plan.replicas().next().is_some();
-            let waits = readable && self.is_primary_away() && !self.no_replica;
-            if !waits || since.elapsed() >= HOLD {
-                return Ok(false);
+            let known = self.shared.known();
+            let readable = known.plan.replicas().next().is_some() && !self.no_replica;
+            if !readable || !self.is_primary_away() {
+                return Ok(Found::AtPrimary);
+            }
+            let hopes = known.plan.hold || self.shared.newest.furthest().is_some();
+            if since.elapsed() >= if hopes { HOLD } else { AWAY } {
+                return Ok(Found::Nowhere);
             }
             self.waited = true;
             self.client.while_open(sleep(AGAIN)).await?;

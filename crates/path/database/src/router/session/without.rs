@@ -1,9 +1,12 @@
 //! Going on without a primary: what a session that only reads asks for is answered by a replica, or by the router itself.
 
+use tokio::time::sleep;
+
 use super::command::Command;
-use super::{End, Session};
+use super::{AGAIN, Backend, End, Session, Side};
 use crate::router::classify::{Route, classify, one};
 use crate::router::lexer::{Lexer, Token};
+use crate::router::wire::login;
 
 impl Session {
     /// A session that has nothing at a primary that is away goes on without it.
@@ -39,6 +42,34 @@ impl Session {
             }
             _ => false,
         }
+    }
+
+    /// A read that no replica may answer goes to the primary, unless that turns out to be away: then a replica may.
+    pub(super) async fn may_reach_primary(&mut self) -> Result<bool, End> {
+        let known = self.shared.known();
+        let usable = |one: &Backend| one.epoch == known.plan.epoch && !one.wire.is_stale();
+        let connected = self.primary.as_ref().is_some_and(usable);
+        if connected || self.is_bound() || known.plan.replicas().next().is_none() {
+            return Ok(true);
+        }
+        match self.connect_primary(&known).await? {
+            Ok(()) | Err(login::Error::Refused(_)) => Ok(true),
+            Err(_) => {
+                self.shared.newest.set_away(true);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Where a read is asked again whose database is lost: at a replica, if there is no primary or it is the one that is
+    /// lost.
+    pub(super) async fn next_side(&mut self, lost: Side, again: bool) -> Result<Side, End> {
+        if !again || (lost == Side::Replica && !self.is_primary_away()) {
+            return Ok(Side::Primary);
+        }
+        self.waited = true;
+        self.client.while_open(sleep(AGAIN)).await?;
+        Ok(Side::Replica)
     }
 
     /// It needs no database: there is no primary, and no transaction to end.

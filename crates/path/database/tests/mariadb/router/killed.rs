@@ -10,7 +10,7 @@ use super::support::Routed;
 use crate::pair::Half;
 
 /// Waits until this runs there.
-async fn runs(on: &Half, sql: &str) {
+pub async fn runs(on: &Half, sql: &str) {
     let mut control = on.control().await;
     let deadline = Instant::now() + Duration::from_secs(10);
     let question = format!(

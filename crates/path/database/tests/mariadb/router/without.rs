@@ -9,6 +9,7 @@ use terrace_site::plan::Engine;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::killed::runs;
 use super::support::Routed;
 use crate::pair::Half;
 use crate::support::flavour;
@@ -219,5 +220,25 @@ async fn a_read_that_the_primary_takes_along_is_asked_again() {
     let reading = reads(app);
     cut(&routed);
     replicates(routed.replica(), "START", "SQL_THREAD").await;
+    assert_eq!(told(reading).await, 1);
+}
+
+#[tokio::test]
+async fn a_read_that_is_lost_with_the_primary_waits_for_no_other_one() {
+    let Some(routed) = Routed::with_replica().await else {
+        return;
+    };
+    let mut app = opened(&routed).await;
+    app.query_drop("INSERT INTO t VALUES (1)").await.unwrap();
+    routed.caught_up().await;
+    // The primary answers for itself as long as it is there.
+    cut(&routed);
+    let reading = tokio::spawn(async move {
+        let slow: Option<(u32, u32)> = app.query_first("SELECT a, SLEEP(1) FROM t").await.unwrap();
+        slow.unwrap().0
+    });
+    runs(&routed.primary, "SELECT a, SLEEP(1)").await;
+    routed.change(|plan| plan.hold = true);
+    routed.primary.kill().await;
     assert_eq!(told(reading).await, 1);
 }
