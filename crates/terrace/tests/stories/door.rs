@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::Duration;
 
@@ -65,6 +67,28 @@ fn the_door_answers_to_the_names_that_a_newcomer_types() {
         let old = ask(address, port, "GET /style.css HTTP/1.0\r\n\r\n");
         assert!(old.contains(" 200 "), "{old}");
     }
+}
+
+/// More than are heard at once.
+const SILENT: usize = 200;
+
+#[test]
+fn commands_that_never_ask_keep_no_other_from_its_answer() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = Site::with_file("door", FILE);
+    site.up();
+    let socket = site.state().join("control.sock");
+    // By way of the directory: a socket's path has at most 107 bytes.
+    let directory = std::fs::File::open(socket.parent().unwrap()).unwrap();
+    let path = format!("/proc/self/fd/{}/control.sock", directory.as_raw_fd());
+    let silent: Vec<UnixStream> = (0..SILENT)
+        .map(|_| UnixStream::connect(&path).unwrap())
+        .collect();
+    let answered = site.terrace(&["status"]);
+    assert!(answered.status.success(), "{}", both(&answered));
+    drop(silent);
 }
 
 /// Descriptors that the coordinator may have in this story.

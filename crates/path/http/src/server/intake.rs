@@ -74,7 +74,11 @@ fn spool(connection: &mut Connection, worker: &Worker, most: u64) -> Result<(), 
     put(&mut connection.spooled, &connection.output).map_err(|why: NoRoom| {
         worker.spool.refuse();
         tracing::debug!(%why, "a body is refused");
-        Failure::NoRoom
+        let lack = match &why {
+            NoRoom::Disk(error) => worker.counters.lacks.of(error),
+            NoRoom::Bound => None,
+        };
+        lack.map_or(Failure::NoRoom, Failure::Lack)
     })?;
     connection.output.clear();
     let body = connection.head_length..connection.consumed;

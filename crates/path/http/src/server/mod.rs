@@ -268,8 +268,13 @@ async fn accept(worker: Rc<Worker>, listener: TcpListener) {
                     worker.open.set(worker.open.get() - 1);
                 });
             }
-            // Out of descriptors: those that end make room.
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            // Out of descriptors, most likely: those that wait for nothing make room, and those that end.
+            Err(error) => {
+                if worker.counters.lacks.of(&error).is_some() {
+                    worker.pool.borrow_mut().shed();
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
         }
     }
 }
