@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use terrace_protocol::report::Level;
 use terrace_service::disk;
 use tokio::net::UnixStream;
 
-use crate::{Location, LocationError};
+use crate::{Location, LocationError, registry};
 
 /// How long a coordinator may take to listen.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -43,6 +43,12 @@ pub enum Error {
     /// The socket, or what is said on it.
     #[error(transparent)]
     Channel(#[from] terrace_protocol::Error),
+    /// It ended before it had answered.
+    #[error("the coordinator has ended: its log is {}{}", .0.display(), last_words(.0))]
+    Gone(PathBuf),
+    /// It listens, and says nothing.
+    #[error("the coordinator does not answer: it is very busy, or stopped; its log is {}", .0.display())]
+    Silent(PathBuf),
     /// None runs.
     #[error("{0} is not up: start it with `terrace up`")]
     Down(String),
@@ -59,15 +65,22 @@ pub enum Error {
 /// # Errors
 /// When one runs and cannot be spoken to.
 pub async fn connect(location: &Location) -> Result<Option<Connection>, Error> {
-    // By way of the directory's descriptor: a socket's path has at most 107 bytes.
-    let Ok(directory) = File::open(location.state()) else {
-        return Ok(None);
-    };
-    let path = format!("/proc/self/fd/{}/control.sock", directory.as_raw_fd());
-    match UnixStream::connect(path).await {
-        Ok(stream) => Ok(Some(Channel::open_own(stream).await?)),
-        Err(_) => Ok(None),
+    // The state directory may be gone; the run directory may be another one than the coordinator's.
+    for socket in [location.socket(), registry::socket_of(location)?] {
+        if let Ok(stream) = dial(&socket).await {
+            let greeted = tokio::time::timeout(PATIENCE, Channel::open_own(stream)).await;
+            let greeted = greeted.map_err(|_| Error::Silent(location.log()))?;
+            return Ok(Some(greeted?));
+        }
     }
+    Ok(None)
+}
+
+async fn dial(socket: &Path) -> io::Result<UnixStream> {
+    // By way of the directory's descriptor: a socket's path has at most 107 bytes.
+    let directory = File::open(socket.parent().unwrap_or(Path::new("/")))?;
+    let name = socket.file_name().unwrap_or_default().display();
+    UnixStream::connect(format!("/proc/self/fd/{}/{name}", directory.as_raw_fd())).await
 }
 
 /// One request, one answer.
@@ -77,8 +90,22 @@ pub async fn connect(location: &Location) -> Result<Option<Connection>, Error> {
 pub async fn ask(location: &Location, request: Request) -> Result<Reply, Error> {
     let connection = connect(location).await?;
     let mut connection = connection.ok_or_else(|| Error::Down(location.name().to_owned()))?;
-    connection.sender.send(&request).await?;
-    Ok(connection.receiver.receive().await?.message)
+    let gone = |error| match error {
+        terrace_protocol::Error::Closed => Error::Gone(location.log()),
+        error => Error::Channel(error),
+    };
+    connection.sender.send(&request).await.map_err(gone)?;
+    let answer = connection.receiver.receive().await;
+    Ok(answer.map_err(gone)?.message)
+}
+
+/// What a log ends with, on lines of their own.
+fn last_words(log: &Path) -> String {
+    const MOST: usize = 3;
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    let last = lines[lines.len().saturating_sub(MOST)..].iter();
+    last.map(|line| format!("\n    {line}")).collect()
 }
 
 /// Starts a coordinator, in a session of its own, or finds the one that runs, and dials it.

@@ -15,6 +15,7 @@ pub mod hosts;
 pub mod load;
 mod location;
 pub mod proof;
+pub mod registry;
 mod state;
 
-pub use location::{Error as LocationError, Location, RUN, find};
+pub use location::{Error as LocationError, Location, RUN};

@@ -1,16 +1,22 @@
-//! Where a site's state is, and which site a command means.
+//! Where a site's state is, and where the run directory.
 //!
 //! `.terrace/<site>/` beside the file holds everything that stays. What runs is listed in the user's run
-//! directory, so a command without a file finds the one site that runs. `TERRACE_RUN` names another run directory:
-//! sites that are listed in one are not seen from another.
+//! directory (see [`registry`](crate::registry)). `TERRACE_RUN` names another run directory: sites that are listed in one are
+//! not seen from another.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+
+use crate::registry::Entry;
+
+/// How long a coordinator that has closed its connections may take to be gone.
+const ENDS_WITHIN: Duration = Duration::from_secs(1);
 
 /// The variable that names another run directory.
 pub const RUN: &str = "TERRACE_RUN";
@@ -40,7 +46,7 @@ pub enum Error {
     },
 }
 
-fn state(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
+pub(crate) fn state(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
     move |source| Error::State {
         path: path.to_owned(),
         source,
@@ -98,6 +104,11 @@ impl Location {
         self.state().join("coordinator.log")
     }
 
+    /// What the latest build of an app wrote.
+    pub fn build_log(&self, app: &str) -> PathBuf {
+        self.state().join("builds").join(format!("{app}.log"))
+    }
+
     /// Makes the state directory. What is in it is nobody's to commit.
     pub(crate) fn make(&self) -> Result<(), Error> {
         let path = self.state();
@@ -128,17 +139,29 @@ impl Location {
         }
     }
 
-    /// Clears what a coordinator that was killed could not.
+    /// Clears what a coordinator that was killed could not. One that is just ending is waited for.
     ///
     /// # Errors
     /// [`Error::Locked`] while one runs.
     pub fn clear(&self) -> Result<(), Error> {
+        let begun = Instant::now();
+        loop {
+            match self.try_clear() {
+                Err(Error::Locked) if begun.elapsed() < ENDS_WITHIN => {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                cleared => return cleared,
+            }
+        }
+    }
+
+    fn try_clear(&self) -> Result<(), Error> {
         if self.state().is_dir() {
             let _lock = self.lock()?;
             let _ = fs::remove_file(self.socket());
         }
-        let _ = fs::remove_file(self.entry()?);
-        Ok(())
+        // Taken, and given back.
+        Entry::take(self).map(drop)
     }
 
     /// Removes everything that stays.
@@ -158,62 +181,10 @@ impl Location {
     pub(crate) fn socket(&self) -> PathBuf {
         self.state().join("control.sock")
     }
-
-    /// Lists this site as running, in its own [`entry`](Self::entry).
-    pub(crate) fn register(&self, entry: &Path) -> Result<(), Error> {
-        let text = serde_json::to_vec(self).map_err(|error| state(entry)(error.into()))?;
-        let written = fs::write(entry, text);
-        if written.is_err() {
-            // Half of it names no site.
-            let _ = fs::remove_file(entry);
-        }
-        written.map_err(state(entry))
-    }
-
-    /// This site's entry in the list: one for each file, so that two checkouts do not disturb each other.
-    /// To be asked for while this process is still the user's own: in a user namespace everybody is root.
-    pub(crate) fn entry(&self) -> Result<PathBuf, Error> {
-        use std::hash::{DefaultHasher, Hash, Hasher};
-        let mut hasher = DefaultHasher::new();
-        (&self.file, &self.site).hash(&mut hasher);
-        Ok(run_directory()?.join(format!("{}-{:016x}.json", self.site, hasher.finish())))
-    }
-}
-
-/// The one site that runs; `file` is what was asked for, where something was.
-///
-/// # Errors
-/// When none or several run.
-pub fn find() -> Result<Location, Error> {
-    let mut running = Vec::new();
-    for entry in fs::read_dir(run_directory()?)
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
-        let location: Option<Location> = fs::read(entry.path())
-            .ok()
-            .and_then(|text| serde_json::from_slice(&text).ok());
-        if let Some(location) = location
-            && matches!(location.lock(), Err(Error::Locked))
-        {
-            running.push(location);
-        }
-    }
-    match running.len() {
-        0 => Err(Error::NothingRuns),
-        1 => Ok(running.remove(0)),
-        _ => Err(Error::Several(
-            running
-                .iter()
-                .map(|one| one.file.display().to_string())
-                .collect(),
-        )),
-    }
 }
 
 /// Where running sites are listed; made where it is not there.
-fn run_directory() -> Result<PathBuf, Error> {
+pub(crate) fn run_directory() -> Result<PathBuf, Error> {
     let user = rustix::process::getuid().as_raw();
     let path = place(user, |variable| std::env::var_os(variable))?.join("sites");
     fs::DirBuilder::new()

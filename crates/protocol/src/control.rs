@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::build::Failure;
 use crate::node::{Order, Refused, Step};
 use crate::report::{LackReport, ServerReport};
 
@@ -11,13 +12,18 @@ use crate::report::{LackReport, ServerReport};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Request {
-    /// Bring the site up; the events of it follow until [`Reply::Ready`] or [`Reply::Failed`].
+    /// Bring the site up; where it is up, try again what has failed, with what the file says now. The events of it follow until
+    /// [`Reply::Ready`], [`Reply::Incomplete`] or [`Reply::Failed`].
     Up {
+        /// The file, absolute: it lies beside the site's state.
+        file: PathBuf,
         /// The site keeps running when this connection ends.
         detach: bool,
     },
     /// How everything stands.
     Status,
+    /// What the site runs: the text of the last good file.
+    File,
     /// What must be known to enter a server.
     Enter {
         /// `web-01`, `internet`.
@@ -96,8 +102,15 @@ pub enum Reply {
     Step(Step),
     /// Every tier is healthy.
     Ready(Status),
+    /// Parts of the site do not come up, each for its own reason. The rest runs on, and whoever waits in the foreground may wait on.
+    Incomplete(Vec<Trouble>),
     /// How everything stands.
     Status(Status),
+    /// The text of the file that the site runs.
+    File {
+        /// It.
+        source: String,
+    },
     /// Where a server can be entered.
     Enter(Enter),
     /// The file was taken over. Each change in a line; none: nothing had changed.
@@ -132,6 +145,15 @@ pub enum Reply {
     },
 }
 
+/// Why a part of a site does not come up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// What failed, and why. More lines may follow the first.
+    pub cause: String,
+    /// What to do next.
+    pub remedy: String,
+}
+
 /// How a site stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -152,6 +174,39 @@ pub struct Status {
     pub since: u64,
     /// Every server of the file, and `internet`.
     pub servers: Vec<ServerStatus>,
+    /// Directories of the site's state that were removed or moved while it runs: what is written there is lost.
+    #[serde(default)]
+    pub lost: Vec<PathBuf>,
+    /// The latest build of each app.
+    #[serde(default)]
+    pub builds: Vec<BuildStatus>,
+}
+
+/// How the latest build of an app stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildStatus {
+    /// The app's name.
+    pub app: String,
+    /// Whether there is a release.
+    pub state: BuildState,
+    /// Since when: milliseconds since 1970.
+    pub since: u64,
+    /// Why there is none.
+    pub failure: Option<Failure>,
+    /// Everything that its commands wrote; `None`: nothing yet.
+    pub log: Option<PathBuf>,
+}
+
+/// Whether a build has come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BuildState {
+    /// Its commands run.
+    Building,
+    /// The release is there.
+    Built,
+    /// There is no release; `terrace up` tries again.
+    Failed,
 }
 
 /// How the front door stands.

@@ -68,6 +68,9 @@ pub struct RoleReport {
     pub traffic: Option<Traffic>,
     /// The instances of the next tier, as this role sees them.
     pub upstreams: Vec<UpstreamReport>,
+    /// Which log says more; `None`: its own.
+    #[serde(default)]
+    pub log: Option<Box<LogOf>>,
     /// Its place among the databases, if it is one.
     #[serde(default)]
     pub database: Option<Box<DatabaseReport>>,
@@ -93,6 +96,27 @@ impl RoleReport {
         };
         let upstreams = self.upstreams.iter().filter(move |_| obeys);
         upstreams.filter(move |upstream| server_of(&upstream.instance) == server)
+    }
+}
+
+/// Which log says more of a role than its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogOf {
+    /// That of another process, by its id: `web-01/app/migrate`.
+    Process(String),
+    /// That of the build of this app.
+    Build(String),
+}
+
+impl RoleReport {
+    /// What to ask `terrace logs` for: `web-01/app/1`, `--build foobar`.
+    pub fn log_words(&self) -> String {
+        match self.log.as_deref() {
+            None => self.id.clone(),
+            Some(LogOf::Process(id)) => id.clone(),
+            Some(LogOf::Build(app)) => format!("--build {app}"),
+        }
     }
 }
 

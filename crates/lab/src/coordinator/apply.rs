@@ -11,35 +11,68 @@ use super::Coordinator;
 use super::bring_up::refused;
 use crate::Location;
 
+/// What a file says now.
+pub(super) struct New {
+    location: Location,
+    site: Site,
+    source: String,
+    /// What that changes for the servers.
+    pub(super) changes: Vec<Change>,
+}
+
 impl Coordinator {
     /// Takes over what a file says. A file that cannot be taken over changes nothing.
     pub(super) async fn apply(&mut self, file: &Path) -> Reply {
         match self.changes(file) {
-            Ok((_, _, changes)) if changes.is_empty() => Reply::Applied {
-                changes: Vec::new(),
-            },
-            Ok((location, site, changes)) => {
-                self.location = location;
-                self.site = Some(site);
-                self.replan();
-                for server in self.order.clone() {
-                    self.send_plan(&server).await;
-                }
+            Ok(new) if new.changes.is_empty() => {
+                self.source = new.source;
                 Reply::Applied {
-                    changes: changes.iter().map(Change::to_string).collect(),
+                    changes: Vec::new(),
                 }
+            }
+            Ok(new) => {
+                let changes = new.changes.iter().map(Change::to_string).collect();
+                self.take_over(new).await;
+                // What an app without a release is made of may be what has changed.
+                let unborn: Vec<String> = self.unborn().map(str::to_owned).collect();
+                self.start_builds(|app| unborn.iter().any(|one| one == app));
+                Reply::Applied { changes }
             }
             Err(refusal) => *refusal,
         }
     }
 
-    fn changes(&self, file: &Path) -> Result<(Location, Site, Vec<Change>), Box<Reply>> {
+    /// Has the nodes run what the file says.
+    pub(super) async fn take_over(&mut self, new: New) {
+        self.location = new.location;
+        self.site = Some(new.site);
+        self.source = new.source;
+        self.replan();
+        for server in self.order.clone() {
+            self.send_plan(&server).await;
+        }
+    }
+
+    /// The apps that have no release, because their build failed.
+    fn unborn(&self) -> impl Iterator<Item = &str> {
+        let failed = self.builds.failed().map(|(app, _)| app);
+        failed.filter(|app| !self.releases.contains_key(*app))
+    }
+
+    /// This role is a copy of an app that has no release.
+    fn is_unborn(&self, role: &str) -> bool {
+        let app = self.app_of(role);
+        app.is_some_and(|app| self.unborn().any(|unborn| unborn == app))
+    }
+
+    /// What the file says now, and what that changes; or why a running site cannot take it over.
+    pub(super) fn changes(&self, file: &Path) -> Result<New, Box<Reply>> {
         let Some(inputs) = self.inputs() else {
             return Err(no("the site is not up yet", Some("terrace up")));
         };
-        if self.building > 0 {
-            let wait = "wait until `terrace status` shows it serving";
-            return Err(no("a release is being built", Some(wait)));
+        if let Some((app, _)) = self.builds.underway() {
+            let wait = "`terrace status` shows how far it is; `terrace down` ends it";
+            return Err(no(format!("a release of {app} is being built"), Some(wait)));
         }
         let source = std::fs::read_to_string(file)
             .map_err(|error| no(format!("{}: {error}", file.display()), None))?;
@@ -53,9 +86,17 @@ impl Coordinator {
             .map(|name| self.servers[name].plan.clone())
             .collect();
         let changes = difference(&before, &plan(&site, &inputs));
-        let fixed: Vec<String> = changes.iter().filter_map(cannot).collect();
+        let fixed: Vec<String> = changes
+            .iter()
+            .filter_map(|change| cannot(change, &|role| self.is_unborn(role)))
+            .collect();
         if fixed.is_empty() {
-            return Ok((location, site, changes));
+            return Ok(New {
+                location,
+                site,
+                source,
+                changes,
+            });
         }
         Err(no(
             format!("a running site cannot take this over: {}", fixed.join("; ")),
@@ -68,8 +109,8 @@ fn no(cause: impl std::fmt::Display, remedy: Option<&str>) -> Box<Reply> {
     Box::new(refused(cause, remedy))
 }
 
-/// What no running role can take over, by name.
-fn cannot(change: &Change) -> Option<String> {
+/// What no running role can take over, by name. An app without a release runs nothing yet, and can take over what one is made of.
+fn cannot(change: &Change, is_unborn: &dyn Fn(&str) -> bool) -> Option<String> {
     match change {
         Change::NewServer(name) => Some(format!("a new server, {name}")),
         Change::LostServer(name) => Some(format!("{name} would go")),
@@ -81,6 +122,7 @@ fn cannot(change: &Change) -> Option<String> {
             let outermost = setting.split('.').next().unwrap_or_default();
             let fixed = match word {
                 "database" => true,
+                "app" if is_unborn(role) => outermost == "index",
                 "app" => ["code", "build", "keep", "index"].contains(&outermost),
                 // The process that serves has the directory open from its birth.
                 "web" => ["listen", "files"].contains(&outermost),
@@ -112,7 +154,11 @@ mod tests {
             ("web-01/app", "health.path"),
             ("web-01/app", "env.0.1"),
         ] {
-            assert_eq!(cannot(&setting(role, name)), None, "{role} {name}");
+            assert_eq!(
+                cannot(&setting(role, name), &|_| false),
+                None,
+                "{role} {name}"
+            );
         }
     }
 
@@ -125,7 +171,7 @@ mod tests {
             setting("web-01/app", "code"),
             setting("web-01/web", "listen.0"),
         ] {
-            let said = cannot(&change).unwrap_or_default();
+            let said = cannot(&change, &|_| false).unwrap_or_default();
             assert!(said.contains("web-0"), "{change}: {said}");
         }
     }

@@ -49,11 +49,18 @@ impl Coordinator {
         memory.allot(&site);
         self.memory = Some(memory);
         self.site = Some(site);
+        self.source = source;
         self.say_where().await;
         self.make_hosts()
             .await
             .map_err(|error| refused(format!("the hosts cannot be made: {error:#}"), None))?;
-        self.start_builds();
+        let states = self
+            .servers
+            .values()
+            .map(|server| server.host.state.clone());
+        let all = states.chain([self.location.state(), self.location.secrets()]);
+        self.ground.remember(all);
+        self.start_builds(|_| true);
         Ok(())
     }
 

@@ -1,38 +1,156 @@
 //! Releases: made by a process of their own, in the machine's network and with the caller's environment.
+//!
+//! What becomes of each is kept until the next attempt: whether it is underway, done or failed, since when, and why. Everything
+//! that its commands write goes to a log of its own.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use terrace_protocol::build::{Built, Failure, Link, Order, Progress, short};
-use terrace_site::plan::{AppPlan, Launch};
+use terrace_protocol::control::{BuildState, BuildStatus};
+use terrace_protocol::report::{LogOf, RoleReport, State};
+use terrace_service::clock;
+use terrace_site::plan::{AppPlan, Launch, Part};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
-use super::{Coordinator, Event, Events};
+use super::{Coordinator, Event, Events, build_log::BuildLog};
 use crate::hosts::user::Mode;
 
+/// The latest attempt to make a release of an app.
+pub(super) struct Build {
+    /// Which attempt: what is heard of one before is of the past.
+    number: u64,
+    /// Since when it is in its state: milliseconds since 1970.
+    since: u64,
+    stage: Stage,
+    task: JoinHandle<()>,
+}
+
+enum Stage {
+    Underway,
+    Done,
+    Failed(Failure),
+}
+
+/// The latest attempts, by the app's name.
+#[derive(Default)]
+pub(super) struct Builds {
+    by_app: BTreeMap<String, Build>,
+    attempts: u64,
+}
+
+impl Builds {
+    /// Some have not come to their end.
+    pub(super) fn are_underway(&self) -> bool {
+        let mut all = self.by_app.values();
+        all.any(|build| matches!(build.stage, Stage::Underway))
+    }
+
+    /// Since when the first of those that have not come to their end is underway, and whose it is.
+    pub(super) fn underway(&self) -> Option<(&str, u64)> {
+        let all = self.by_app.iter();
+        let underway = all.filter(|(_, build)| matches!(build.stage, Stage::Underway));
+        let first = underway.min_by_key(|(_, build)| build.since);
+        first.map(|(app, build)| (app.as_str(), build.since))
+    }
+
+    /// The apps that have no release because their build failed.
+    pub(super) fn failed(&self) -> impl Iterator<Item = (&str, &Failure)> {
+        self.by_app
+            .iter()
+            .filter_map(|(app, build)| match &build.stage {
+                Stage::Failed(failure) => Some((app.as_str(), failure)),
+                _ => None,
+            })
+    }
+
+    /// How each stands.
+    pub(super) fn status(&self, log: impl Fn(&str) -> PathBuf) -> Vec<BuildStatus> {
+        let one = |(app, build): (&String, &Build)| {
+            let (state, failure) = match &build.stage {
+                Stage::Underway => (BuildState::Building, None),
+                Stage::Done => (BuildState::Built, None),
+                Stage::Failed(failure) => (BuildState::Failed, Some(failure.clone())),
+            };
+            let log = Some(log(app)).filter(|log| log.is_file());
+            BuildStatus {
+                app: app.clone(),
+                state,
+                since: build.since,
+                failure,
+                log,
+            }
+        };
+        self.by_app.iter().map(one).collect()
+    }
+
+    /// What a copy says that waits for a release: how that release stands.
+    pub(super) fn tell(&self, app: &str, report: &mut RoleReport) {
+        let Some(build) = self.by_app.get(app) else {
+            return;
+        };
+        let (state, reason) = match &build.stage {
+            Stage::Underway => (State::Waiting, "its release is being built".to_owned()),
+            Stage::Failed(failure) => (
+                State::Failing,
+                format!("its build failed: {}", failure.cause),
+            ),
+            Stage::Done => return,
+        };
+        report.state = state;
+        report.reason = reason;
+        report.since = build.since;
+        report.log = Some(Box::new(LogOf::Build(app.to_owned())));
+    }
+
+    /// Ends all that are underway, and waits until nothing of them runs.
+    pub(super) async fn end(&mut self) {
+        for (_, build) in std::mem::take(&mut self.by_app) {
+            build.task.abort();
+            let _ = build.task.await;
+        }
+    }
+}
+
 impl Coordinator {
-    /// Begins a build for each app of the site.
-    pub(super) fn start_builds(&mut self) {
+    /// Begins a build for each of these apps of the site.
+    pub(super) fn start_builds(&mut self, wanted: impl Fn(&str) -> bool) {
         let mut apps: Vec<AppPlan> = Vec::new();
         for plan in self.servers.values().flat_map(|server| &server.plan.roles) {
-            if let terrace_site::plan::Part::App(app) = &plan.part
+            if let Part::App(app) = &plan.part
+                && wanted(&app.name)
                 && !apps.iter().any(|known| known.name == app.name)
             {
                 apps.push(app.clone());
             }
         }
-        self.building = apps.len();
         for app in apps {
-            let order = order(&app, self.mode);
+            let order = order(&app, self.mode, self.releases.get(&app.name));
             let (releases, events) = (self.location.state().join("releases"), self.events.clone());
-            self.builds.push(tokio::spawn(async move {
-                let result = build(&order, releases, &events).await;
+            let log = BuildLog::new(self.location.build_log(&app.name));
+            self.builds.attempts += 1;
+            let number = self.builds.attempts;
+            let task = tokio::spawn(async move {
+                let result = build(&order, releases, log, &events).await;
+                let app = order.app;
                 let _ = events.send(Event::Built {
-                    app: order.app,
+                    app,
+                    number,
                     result,
                 });
-            }));
+            });
+            let build = Build {
+                number,
+                since: clock::unix_millis(),
+                stage: Stage::Underway,
+                task,
+            };
+            self.builds.by_app.insert(app.name, build);
         }
     }
 
@@ -40,16 +158,21 @@ impl Coordinator {
     pub(super) async fn built(
         &mut self,
         app: String,
+        number: u64,
         result: Result<Built, Failure>,
     ) -> anyhow::Result<()> {
-        self.building -= 1;
+        let known = self.builds.by_app.get_mut(&app);
+        let Some(build) = known.filter(|build| build.number == number) else {
+            return Ok(());
+        };
+        build.since = clock::unix_millis();
         match result {
             Ok(built) => {
+                build.stage = Stage::Done;
                 let took = std::time::Duration::from_millis(built.took);
-                let how = if built.fresh {
-                    "build (once)"
-                } else {
-                    "built before"
+                let how = match built.fresh {
+                    true => "build (once)",
+                    false => "built before",
                 };
                 // Where there are several, each is named.
                 let several = self.site.as_ref().is_some_and(|site| site.apps().len() > 1);
@@ -58,22 +181,18 @@ impl Coordinator {
                 } else {
                     String::new()
                 };
-                self.step(
-                    "app",
-                    format!("{name}release {}: {how}", short(&built.release)),
-                    Some(took),
-                    true,
-                )
-                .await;
+                let text = format!("{name}release {}: {how}", short(&built.release));
                 self.releases.insert(app, built.release);
+                self.step("app", text, Some(took), true).await;
             }
             Err(failure) => {
-                self.step("app", format!("{app}: {}", failure.cause), None, false)
-                    .await;
-                self.failures.insert(app, failure);
+                let text = format!("{app}: {}", failure.cause);
+                build.stage = Stage::Failed(failure);
+                self.step("app", text, None, false).await;
             }
         }
-        if self.building == 0 && !self.releases.is_empty() {
+        self.settled = std::time::Instant::now();
+        if !self.builds.are_underway() && !self.releases.is_empty() {
             self.replan();
             for server in self.order.clone() {
                 self.send_plan(&server).await;
@@ -83,7 +202,8 @@ impl Coordinator {
     }
 }
 
-fn order(app: &AppPlan, mode: Mode) -> Order {
+/// `in_use`: the release that runs, if one does.
+fn order(app: &AppPlan, mode: Mode, in_use: Option<&String>) -> Order {
     let Launch::Run(run) = &app.launch;
     let keep = app.keep.iter().map(|keep| Link {
         at: keep.at.clone(),
@@ -99,11 +219,28 @@ fn order(app: &AppPlan, mode: Mode) -> Order {
         run: Some(run.clone()),
         other_user: mode == Mode::Root,
         keep: keep.collect(),
-        in_use: Vec::new(),
+        in_use: in_use.into_iter().cloned().collect(),
     }
 }
 
-async fn build(order: &Order, releases: PathBuf, events: &Events) -> Result<Built, Failure> {
+/// A builder, which ends with all that it has started when this is dropped.
+struct Builder(Child);
+
+impl Drop for Builder {
+    fn drop(&mut self) {
+        // It leads a group of its own. Its number is not another's before it has been waited for, and then there is none.
+        if let Some(pid) = self.0.id() {
+            let _ = killpg(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
+        }
+    }
+}
+
+async fn build(
+    order: &Order,
+    releases: PathBuf,
+    mut log: BuildLog,
+    events: &Events,
+) -> Result<Built, Failure> {
     let broken = |what: &str, error: &dyn std::fmt::Display| Failure {
         cause: format!("the builder {what}: {error}"),
         ..Failure::default()
@@ -116,11 +253,13 @@ async fn build(order: &Order, releases: PathBuf, events: &Events) -> Result<Buil
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .process_group(0)
         .kill_on_drop(true);
-    let mut child = command
+    let child = command
         .spawn()
         .map_err(|error| broken("cannot be started", &error))?;
-    let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+    let mut child = Builder(child);
+    let (Some(mut input), Some(output)) = (child.0.stdin.take(), child.0.stdout.take()) else {
         return Err(broken("cannot be spoken to", &"it has no pipes"));
     };
     let line =
@@ -135,17 +274,21 @@ async fn build(order: &Order, releases: PathBuf, events: &Events) -> Result<Buil
     while let Ok(Some(line)) = lines.next_line().await {
         match serde_json::from_str(&line) {
             Ok(Progress::Done(built)) => result = Ok(built),
-            Ok(Progress::Failed(failure)) => result = Err(failure),
+            Ok(Progress::Failed(failure)) => {
+                log.line(&failure.cause);
+                result = Err(failure);
+            }
             Ok(Progress::Building { .. }) => drop(events.send(Event::Building {
                 app: order.app.clone(),
             })),
-            Ok(Progress::Command(command)) => tracing::info!(app = order.app, command, "builds"),
-            Ok(Progress::Line(line)) => tracing::info!(app = order.app, line, "build"),
+            Ok(Progress::Command(command)) => log.line(&format!("$ {command}")),
+            Ok(Progress::Line(line)) => log.line(&line),
             Err(error) => tracing::warn!(%error, "the builder said something else"),
         }
     }
     drop(input);
     child
+        .0
         .wait()
         .await
         .map_err(|error| broken("cannot be waited for", &error))?;

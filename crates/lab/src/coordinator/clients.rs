@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -13,7 +15,6 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
 use super::{Event, Events};
-use crate::Location;
 
 /// Commands that are heard at once; more wait until one of them has its answer. Their descriptors are among those that the front
 /// door leaves.
@@ -21,35 +22,51 @@ const MOST: usize = 128;
 /// Who connects asks within this, or is no command of ours.
 const ASKS_WITHIN: Duration = Duration::from_secs(5);
 
-/// Listens beside the site's state.
-pub(super) fn listen(location: &Location, events: Events) -> anyhow::Result<()> {
-    let _ = std::fs::remove_file(location.socket());
+/// Listens beside the site's state, and in the run directory.
+pub(super) fn listen(sockets: &[PathBuf], events: &Events) -> anyhow::Result<()> {
+    let (clients, places) = (Arc::new(AtomicU64::new(0)), Arc::new(Semaphore::new(MOST)));
+    for socket in sockets {
+        let listener = bind(socket)
+            .with_context(|| format!("the control socket {} cannot be made", socket.display()))?;
+        let (clients, places) = (Arc::clone(&clients), Arc::clone(&places));
+        tokio::spawn(accept(listener, clients, places, events.clone()));
+    }
+    Ok(())
+}
+
+fn bind(socket: &Path) -> std::io::Result<UnixListener> {
+    let _ = std::fs::remove_file(socket);
     // By way of the directory's descriptor: a socket's path has at most 107 bytes.
-    let directory = File::open(location.state()).context("the state directory cannot be opened")?;
-    let path = format!("/proc/self/fd/{}/control.sock", directory.as_raw_fd());
-    let listener = UnixListener::bind(path).context("the control socket cannot be made")?;
-    std::fs::set_permissions(location.socket(), std::fs::Permissions::from_mode(0o600))?;
-    let places = Arc::new(Semaphore::new(MOST));
-    tokio::spawn(async move {
-        let mut client = 0;
-        while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    client += 1;
-                    let hearing = hear(client, stream, events.clone());
-                    tokio::spawn(async move {
-                        hearing.await;
-                        drop(place);
-                    });
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "a command cannot be heard");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
+    let directory = File::open(socket.parent().unwrap_or(Path::new("/")))?;
+    let name = socket.file_name().unwrap_or_default().display();
+    let path = format!("/proc/self/fd/{}/{name}", directory.as_raw_fd());
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+async fn accept(
+    listener: UnixListener,
+    clients: Arc<AtomicU64>,
+    places: Arc<Semaphore>,
+    events: Events,
+) {
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let client = clients.fetch_add(1, Ordering::Relaxed);
+                let hearing = hear(client, stream, events.clone());
+                tokio::spawn(async move {
+                    hearing.await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a command cannot be heard");
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
-    });
-    Ok(())
+    }
 }
 
 async fn hear(client: u64, stream: UnixStream, events: Events) {

@@ -1,18 +1,23 @@
 //! What the coordinator keeps on the disk: what is remembered of the site, the plans for whoever looks at them, and its entry
 //! in the list of what runs. None of it is needed for the site to run on, so what cannot be written is written later.
 
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use terrace_service::clock;
+
 use super::Coordinator;
+use crate::Location;
+use crate::registry::{Entry, Running};
 
 /// What could not be written is tried again after this.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// What is to be written.
 pub(super) struct Kept {
-    /// The site's entry in the list, until it is there.
-    entry: Option<PathBuf>,
+    /// The site's entry in the list.
+    entry: Entry,
+    /// What it is to say, until it does.
+    listed: Option<Running>,
     /// Memory and plans have changed.
     changed: bool,
     again: Instant,
@@ -21,9 +26,11 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    pub(super) fn new(entry: &Path) -> Self {
+    pub(super) fn new(entry: Entry, location: Location) -> Self {
+        let since = clock::unix_millis();
         Self {
-            entry: Some(entry.to_owned()),
+            entry,
+            listed: Some(Running { location, since }),
             changed: false,
             again: Instant::now(),
             said: None,
@@ -41,7 +48,7 @@ impl Coordinator {
     /// Writes what is due, if it can.
     pub(super) fn keep(&mut self) {
         let kept = &self.kept;
-        if (kept.entry.is_none() && !kept.changed) || Instant::now() < kept.again {
+        if (kept.listed.is_none() && !kept.changed) || Instant::now() < kept.again {
             return;
         }
         match self.write_kept() {
@@ -61,9 +68,9 @@ impl Coordinator {
     }
 
     fn write_kept(&mut self) -> anyhow::Result<()> {
-        if let Some(entry) = &self.kept.entry {
-            self.location.register(entry)?;
-            self.kept.entry = None;
+        if let Some(listed) = &self.kept.listed {
+            self.kept.entry.write(listed)?;
+            self.kept.listed = None;
         }
         if let (true, Some(memory)) = (self.kept.changed, &self.memory) {
             memory.save(&self.location)?;

@@ -1,16 +1,19 @@
 //! The coordinator: one process that owns a rehearsal, and hears the commands.
 //!
 //! It is one loop over events: what commands ask, what nodes report, what builds come to, which keeper has ended.
-//! Bringing up is in `bring_up`, changing what runs in `apply`, breaking it in
+//! Bringing up is in `bring_up`, trying again what failed in `again`, changing what runs in `apply`, breaking it in
 //! `faults`, emptying a server in `drain`, changing the primary in `primary`, the end in `stop`, what is shown in `standing`, what is kept on the disk in `kept`; connections to nodes are in
 //! `nodes`, builds in `build`. What runs on a host is decided by its node; here it is only told its plan.
 
+mod again;
 mod apply;
 mod bring_up;
 mod build;
+mod build_log;
 mod clients;
 mod drain;
 mod faults;
+mod ground;
 mod kept;
 mod nodes;
 mod primary;
@@ -43,6 +46,7 @@ use crate::hosts::Host;
 use crate::hosts::keeper::Keeper;
 use crate::hosts::network::Wire;
 use crate::hosts::user::{self, Mode};
+use crate::registry::Entry;
 use crate::state::Memory;
 use kept::Kept;
 
@@ -55,7 +59,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// When it cannot begin; the error is for the log that the client reads.
 pub fn run(start: Start) -> anyhow::Result<ExitCode> {
     let location = Location::of(&start.file, &start.site)?;
-    let entry = location.entry()?;
+    let entry = Entry::take(&location)?;
     let mode = user::enable().context(
         "hosts are made of namespaces, and this machine lets only root make them: run as root, or allow user namespaces \
          (sysctl kernel.unprivileged_userns_clone=1)",
@@ -67,10 +71,11 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    // What it holds is given back before its clients hear of the end.
+    runtime.block_on(async move {
         let (events, heard) = mpsc::unbounded_channel();
-        clients::listen(&location, events.clone())?;
-        let kept = Kept::new(&entry);
+        clients::listen(&[location.socket(), entry.socket()], &events)?;
+        let kept = Kept::new(entry, location.clone());
         let ended = Coordinator::new(
             start,
             location.clone(),
@@ -81,7 +86,6 @@ pub fn run(start: Start) -> anyhow::Result<ExitCode> {
         )
         .serve(heard)
         .await;
-        let _ = std::fs::remove_file(&entry);
         let _ = std::fs::remove_file(location.socket());
         ended
     })
@@ -107,6 +111,7 @@ enum Event {
     /// A build came to its end.
     Built {
         app: String,
+        number: u64,
         result: Result<Built, Failure>,
     },
     /// A build began, rather than being found done.
@@ -155,22 +160,24 @@ struct Coordinator {
     kept: Kept,
     memory: Option<Memory>,
     site: Option<Site>,
+    /// The text of the last good file.
+    source: String,
+    /// The directories that it stands on.
+    ground: ground::Ground,
     wire: Option<Wire>,
     servers: BTreeMap<String, Server>,
     /// The file's order.
     order: Vec<String>,
     releases: BTreeMap<String, String>,
-    builds: Vec<tokio::task::JoinHandle<()>>,
+    builds: build::Builds,
+    /// When the last build came to its end: what comes up has its time from then on.
+    settled: Instant,
     /// Servers that balancers and web servers are to empty.
     diverted: drain::Diverted,
     /// Who waits for a change of the primary, by the order's number.
     orders: BTreeMap<u64, Sender<Reply>>,
     orders_given: u64,
-    /// Builds that failed, with what to say.
-    failures: BTreeMap<String, Failure>,
-    /// How many builds have not come to their end.
-    building: usize,
-    waiting: Option<Waiting>,
+    waiting: Vec<Waiting>,
     front_door: Option<Door>,
     /// How many descriptors this process may have.
     descriptors: u64,
@@ -195,17 +202,18 @@ impl Coordinator {
             kept,
             memory: None,
             site: None,
+            source: String::new(),
+            ground: ground::Ground::default(),
             wire: None,
             servers: BTreeMap::new(),
             order: Vec::new(),
             releases: BTreeMap::new(),
-            builds: Vec::new(),
+            builds: build::Builds::default(),
+            settled: Instant::now(),
             diverted: drain::Diverted::default(),
             orders: BTreeMap::new(),
             orders_given: 0,
-            failures: BTreeMap::new(),
-            building: 0,
-            waiting: None,
+            waiting: Vec::new(),
             front_door: None,
             descriptors,
             since: clock::unix_millis(),
@@ -251,11 +259,11 @@ impl Coordinator {
                 reply,
             } => return self.answer(client, request, reply).await,
             Event::ClientGone(client) => {
-                let waited = self
-                    .waiting
-                    .as_ref()
-                    .is_some_and(|waiting| waiting.client == client && waiting.foreground);
-                return Ok(waited);
+                let is_its = |waiting: &Waiting| waiting.client == client;
+                let owned = |waiting: &Waiting| is_its(waiting) && waiting.foreground;
+                let ends = self.waiting.iter().any(owned);
+                self.waiting.retain(|waiting| !is_its(waiting));
+                return Ok(ends);
             }
             Event::NodeUp { server, sender } => self.node_up(&server, sender).await,
             Event::Node { server, message } => self.node_says(&server, message).await,
@@ -268,7 +276,11 @@ impl Coordinator {
                 )
                 .await;
             }
-            Event::Built { app, result } => self.built(app, result).await?,
+            Event::Built {
+                app,
+                number,
+                result,
+            } => self.built(app, number, result).await?,
             Event::HostEnded { server, exit } => self.host_ended(&server, exit),
             Event::HostDue { server } => self.revive(&server).await,
         }
@@ -283,23 +295,16 @@ impl Coordinator {
     ) -> anyhow::Result<bool> {
         let answer = match request {
             Request::Down => {
-                if self
-                    .waiting
-                    .as_ref()
-                    .is_none_or(|waiting| waiting.client != client)
-                {
-                    // Whoever asks for the end hears of it, beside whoever waited.
-                    self.waiting = Some(Waiting {
-                        client,
-                        reply,
-                        foreground: false,
-                        since: Instant::now(),
-                        told: true,
-                    });
+                // Whoever asks for the end hears of it, beside those who waited.
+                if !self.waiting.iter().any(|waiting| waiting.client == client) {
+                    self.wait(client, reply, false);
                 }
                 return Ok(true);
             }
             Request::Status => Reply::Status(self.status()),
+            Request::File => Reply::File {
+                source: self.source.clone(),
+            },
             Request::Enter { server } => self.enter(&server),
             Request::Drain {
                 server,
@@ -316,34 +321,34 @@ impl Coordinator {
             Request::Break(fault) => self.break_down(&fault).await,
             Request::Mend => self.mend().await,
             Request::Apply { file } => self.apply(&file).await,
-            Request::Up { .. } if self.site.is_some() => Reply::Failed {
-                cause: format!("{} runs already", self.location.name()),
-                remedy: Some(
-                    "look at it with `terrace status`; stop it with `terrace down`".to_owned(),
-                ),
-            },
-            Request::Up { detach } => {
-                let foreground = !detach;
-                let waiting = Waiting {
-                    client,
-                    reply: reply.clone(),
-                    foreground,
-                    since: Instant::now(),
-                    told: false,
+            Request::Up { detach, file } => {
+                self.wait(client, reply.clone(), !detach);
+                let (begun, ends) = match &self.site {
+                    None => (self.bring_up().await, true),
+                    Some(_) => (self.try_again(&file).await, false),
                 };
-                self.waiting = Some(waiting);
-                match self.bring_up().await {
-                    Ok(()) => return Ok(false),
-                    Err(refused) => {
-                        let _ = reply.send(&refused).await;
-                        return Ok(true);
-                    }
-                }
+                let Err(refused) = begun else {
+                    return Ok(false);
+                };
+                self.waiting.retain(|waiting| waiting.client != client);
+                let _ = reply.send(&refused).await;
+                return Ok(ends);
             }
         };
         // A client that is gone has no use for the answer.
         let _ = reply.send(&answer).await;
         Ok(false)
+    }
+
+    /// Tells this client from now on what is done.
+    fn wait(&mut self, client: u64, reply: Sender<Reply>, foreground: bool) {
+        self.waiting.push(Waiting {
+            client,
+            reply,
+            foreground,
+            since: Instant::now(),
+            told: false,
+        });
     }
 
     /// Tells whoever waits that something was done.
@@ -359,7 +364,8 @@ impl Coordinator {
     }
 
     async fn tell(&self, reply: &Reply) {
-        if let Some(waiting) = &self.waiting {
+        for waiting in &self.waiting {
+            // A client that is gone has no use for it.
             let _ = waiting.reply.send(reply).await;
         }
     }

@@ -1,13 +1,13 @@
 //! How the site stands, and when it counts as up.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use terrace_protocol::build::Failure;
-use terrace_protocol::control::{Enter, Reply, ServerStatus, Status};
-use terrace_protocol::report::{RoleReport, State};
+use terrace_protocol::control::{Enter, Reply, ServerStatus, Status, Trouble};
+use terrace_protocol::report::{RoleReport, ServerReport, State};
 use terrace_site::plan::{INTERNET, Part};
 
-use super::{Coordinator, Server};
+use super::{Coordinator, Server, Waiting};
 use crate::front_door::{self, Door};
 use crate::hosts::user::Mode;
 
@@ -26,7 +26,7 @@ impl Coordinator {
                     .iter()
                     .map(ToString::to_string)
                     .collect(),
-                report: server.report.as_ref().map(|(report, _)| report.clone()),
+                report: self.report_of(server),
                 age: server.report.as_ref().map_or(0, |(_, at)| {
                     u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX)
                 }),
@@ -45,7 +45,33 @@ impl Coordinator {
             door: self.front_door.as_ref().map(Door::report),
             since: self.since,
             servers: self.order.iter().map(server).collect(),
+            lost: self.ground.lost(),
+            builds: self.builds.status(|app| self.location.build_log(app)),
         }
+    }
+
+    /// What the server's node reports; of copies that wait for their release, how that comes along.
+    fn report_of(&self, server: &Server) -> Option<ServerReport> {
+        let (mut report, _) = server.report.clone()?;
+        let waiting = |role: &&mut RoleReport| role.role == "app" && role.state == State::Waiting;
+        for role in report.roles.iter_mut().filter(waiting) {
+            if let Some(app) = self.app_of(&role.id) {
+                self.builds.tell(app, role);
+            }
+        }
+        Some(report)
+    }
+
+    /// The app of this role, by the id of the role or of one of its copies.
+    pub(super) fn app_of(&self, id: &str) -> Option<&str> {
+        let roles = self.servers.values().flat_map(|server| &server.plan.roles);
+        roles.into_iter().find_map(|role| match &role.part {
+            Part::App(app) => {
+                let is_copy = app.copies.iter().any(|copy| copy.id == id);
+                (is_copy || role.id == id).then_some(app.name.as_str())
+            }
+            _ => None,
+        })
     }
 
     pub(super) fn enter(&self, name: &str) -> Reply {
@@ -61,19 +87,38 @@ impl Coordinator {
         }
     }
 
-    /// Tells whoever waits that the site is up, or that it does not come up and why; each once.
+    /// Tells those who wait that the site is up, or that it does not come up and why; each once.
     pub(super) async fn look(&mut self) {
-        if self.site.is_none() || self.waiting.as_ref().is_none_or(|waiting| waiting.told) {
+        let untold = |waiting: &&Waiting| !waiting.told;
+        let Some(since) = self
+            .waiting
+            .iter()
+            .filter(untold)
+            .map(|one| one.since)
+            .max()
+        else {
+            return;
+        };
+        if self.site.is_none() {
             return;
         }
-        if self.is_ready() {
-            self.announce().await;
-        } else if let Some((cause, remedy)) = self.trouble() {
-            if let Some(waiting) = &mut self.waiting {
-                waiting.told = true;
-            }
-            self.open_front_door();
-            self.tell(&Reply::Failed { cause, remedy }).await;
+        let is_ready = self.is_ready();
+        let troubles = match is_ready {
+            true => Vec::new(),
+            false => self.troubles(since),
+        };
+        if !is_ready && troubles.is_empty() {
+            return;
+        }
+        self.open_front_door();
+        let reply = match is_ready {
+            true => Reply::Ready(self.status()),
+            false => Reply::Incomplete(troubles),
+        };
+        for waiting in self.waiting.iter_mut().filter(|waiting| !waiting.told) {
+            waiting.told = true;
+            // A client that is gone has no use for it.
+            let _ = waiting.reply.send(&reply).await;
         }
     }
 
@@ -84,59 +129,108 @@ impl Coordinator {
             .flat_map(|(report, _)| &report.roles)
     }
 
-    fn is_ready(&self) -> bool {
-        let generation = self.memory.as_ref().map_or(0, |memory| memory.generation);
-        let current = self.servers.values().all(|server| {
-            server
-                .report
-                .as_ref()
-                .is_some_and(|(report, _)| report.generation == generation)
-        });
-        self.building == 0
-            && self.failures.is_empty()
-            && current
+    /// Every server runs the latest plan, every app has its release, and every role does its work.
+    pub(super) fn is_ready(&self) -> bool {
+        let has_failed = self.builds.failed().next().is_some();
+        !self.builds.are_underway()
+            && !has_failed
+            && self.is_current()
             && self.roles().all(RoleReport::is_well)
     }
 
-    /// Why the site does not come up: what failed, and what to do next.
-    fn trouble(&self) -> Option<(String, Option<String>)> {
-        if let Some((app, failure)) = self.failures.iter().next() {
-            // The rest of the site comes up first, so that it can be looked at.
-            let rest = self
-                .roles()
-                .filter(|role| role.role != "app")
-                .all(|role| role.state == State::Serving);
-            return (rest && self.servers.values().all(|server| server.report.is_some()))
-                .then(|| broken_build(app, failure));
+    /// Every server reports on the latest plan.
+    fn is_current(&self) -> bool {
+        let generation = self.memory.as_ref().map_or(0, |memory| memory.generation);
+        self.servers.values().all(|server| {
+            let report = server.report.as_ref();
+            report.is_some_and(|(report, _)| report.generation == generation)
+        })
+    }
+
+    /// Why the site does not come up: what failed, and what to do next. Nothing, as long as it may still come.
+    fn troubles(&self, since: Instant) -> Vec<Trouble> {
+        if self.builds.are_underway() {
+            return Vec::new();
         }
-        let late = self
-            .waiting
-            .as_ref()
-            .is_some_and(|waiting| waiting.since.elapsed() > self.patience())
-            && self.building == 0;
-        let failing = |role: &&RoleReport| {
-            role.state == State::Failing || (late && role.state != State::Serving)
+        let late = since.max(self.settled).elapsed() > self.patience();
+        if !late && !self.is_current() {
+            return Vec::new();
+        }
+        let unbuilt = |role: &RoleReport| {
+            let app = self.app_of(&role.id);
+            self.builds.failed().any(|(failed, _)| app == Some(failed))
         };
-        let role = self.roles().find(failing)?;
-        let server = role.id.split('/').next().unwrap_or_default();
-        let log = role
-            .id
-            .strip_prefix(&format!("{server}/"))
-            .unwrap_or(&role.id);
+        let judged = || self.roles().filter(|role| !unbuilt(role));
+        let failing = judged().any(|role| role.state == State::Failing);
+        // The rest of the site comes up first, so that it can be looked at.
+        let pending = judged().any(|role| role.state != State::Serving);
+        if !late && !failing && pending {
+            return Vec::new();
+        }
+        let builds = self
+            .builds
+            .failed()
+            .map(|(app, failure)| self.failed_build(app, failure));
+        let mut troubles: Vec<Trouble> = builds.collect();
+        let mut reasons = Vec::new();
+        for role in judged() {
+            let fails = role.state == State::Failing || (late && role.state != State::Serving);
+            // Copies of one app fail for one reason.
+            if fails && !reasons.contains(&&role.reason) {
+                reasons.push(&role.reason);
+                troubles.push(self.failing_role(role));
+            }
+        }
+        if late {
+            troubles.extend(self.silent());
+        }
+        troubles
+    }
+
+    fn failing_role(&self, role: &RoleReport) -> Trouble {
         let slow = role.reason.starts_with("not ready within");
         let time = if slow {
             "give a slower app more time with start-within=; "
         } else {
             ""
         };
-        let next = format!(
-            "{time}terrace logs {server}/{log}; the rest of the site runs on: terrace status"
-        );
-        let asked = self.asked(&role.id).unwrap_or_default();
-        Some((
-            format!("{} does not come up: {}{asked}", role.id, role.reason),
-            Some(next),
-        ))
+        // One that was never started was not asked anything.
+        let started = role.log.is_none();
+        let asked = started.then(|| self.asked(&role.id)).flatten();
+        let asked = asked.unwrap_or_default();
+        let log = role.log_words();
+        Trouble {
+            cause: format!("{} does not come up: {}{asked}", role.id, role.reason),
+            remedy: format!(
+                "{time}terrace logs {log}; the rest of the site runs on: terrace status"
+            ),
+        }
+    }
+
+    fn failed_build(&self, app: &str, failure: &Failure) -> Trouble {
+        let lines = failure.lines.iter().map(|line| format!("\n    {line}"));
+        let lines: String = lines.collect();
+        let mend = format!("mend the code of {app}, or its `build`");
+        let mend = failure.remedy.as_deref().unwrap_or(&mend);
+        let log = self.location.build_log(app);
+        let whole = match log.is_file() {
+            true => format!("; all that it wrote: terrace logs --build {app}"),
+            false => String::new(),
+        };
+        Trouble {
+            cause: format!("{app} has no release: {}{lines}", failure.cause),
+            remedy: format!("{mend}; `terrace up` tries again{whole}"),
+        }
+    }
+
+    /// Servers that have said nothing.
+    fn silent(&self) -> impl Iterator<Item = Trouble> {
+        let silent = |(_, server): &(&String, &Server)| server.report.is_none();
+        let servers = self.servers.iter().filter(silent);
+        servers.map(|(name, _)| Trouble {
+            cause: format!("{name} does not come up: its node has said nothing"),
+            remedy: format!("terrace logs {name}/keeper"),
+        })
     }
 
     /// How a copy of an app is asked whether it is ready.
@@ -164,15 +258,6 @@ impl Coordinator {
         PATIENCE + apps.max().unwrap_or_default()
     }
 
-    async fn announce(&mut self) {
-        let Some(waiting) = &mut self.waiting else {
-            return;
-        };
-        waiting.told = true;
-        self.open_front_door();
-        self.tell(&Reply::Ready(self.status())).await;
-    }
-
     /// Lets browsers of this machine in; without it the site is up all the same.
     fn open_front_door(&mut self) {
         if self.front_door.is_some() {
@@ -196,19 +281,4 @@ impl Coordinator {
             Err(error) => tracing::error!(%error, "the front door cannot be opened"),
         }
     }
-}
-
-fn broken_build(app: &str, failure: &Failure) -> (String, Option<String>) {
-    let lines: String = failure
-        .lines
-        .iter()
-        .map(|line| format!("\n    {line}"))
-        .collect();
-    let remedy = failure.remedy.clone().unwrap_or_else(|| {
-        format!("mend the code of {app} or its `build`, then `terrace down` and `terrace up`")
-    });
-    (
-        format!("{app} has no release: {}{lines}", failure.cause),
-        Some(remedy),
-    )
 }

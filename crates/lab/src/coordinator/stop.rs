@@ -14,9 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 impl Coordinator {
     pub(super) async fn stop(&mut self, heard: &mut mpsc::UnboundedReceiver<Event>) {
         let begun = Instant::now();
-        for build in self.builds.drain(..) {
-            build.abort();
-        }
+        self.builds.end().await;
         self.front_door = None;
         // What stands still cannot stop in order.
         self.mend().await;

@@ -13,7 +13,7 @@ use super::output::{Output, say};
 use super::site_file::SiteFile;
 use super::{Outcome, WRONG_CALL};
 
-/// Finds every mistake in the file, each with its line and what to write instead.
+/// Finds every mistake in the file, each with its line and what to write instead, and warns of what it names and is not there.
 #[derive(Args)]
 #[command(after_help = "Example:\n  terrace check stacks/0-simple_web_stack.kdl")]
 pub(crate) struct Check {

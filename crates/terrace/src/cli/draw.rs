@@ -26,7 +26,7 @@ pub(crate) struct Draw {
 
 impl Draw {
     pub(super) fn run(self, out: &mut Output) -> Outcome {
-        let file = SiteFile::read_or_running(self.file.as_deref())?;
+        let file = SiteFile::read_or_last_good(out, self.file.as_deref())?;
         let Some(site) = file.site(out) else {
             return Ok(ExitCode::from(WRONG_CALL));
         };

@@ -44,7 +44,7 @@ impl Explain {
             }
             topic => (topic, self.file),
         };
-        let file = SiteFile::read_or_running(named.as_deref())?;
+        let file = SiteFile::read_or_last_good(out, named.as_deref())?;
         let Some(site) = file.site(out) else {
             return Ok(ExitCode::from(WRONG_CALL));
         };

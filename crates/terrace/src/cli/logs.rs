@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use terrace_lab::Location;
+use terrace_lab::{Location, registry};
 
 use super::output::Output;
 use super::site_file::running;
@@ -20,11 +20,14 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Prints what the programs on the servers have written.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  terrace logs\n  terrace logs web-01/app -f\n  terrace logs web-01 --lines 50"
+    after_help = "Examples:\n  terrace logs\n  terrace logs web-01/app -f\n  terrace logs web-01 --lines 50\n  terrace logs --build foobar"
 )]
 pub(crate) struct Logs {
     /// A server, or one role on it: `web-01`, `web-01/app`, `web-01/access`.
     what: Option<String>,
+    /// What the build of an app wrote, by the app's name.
+    #[arg(long, value_name = "APP", conflicts_with = "what")]
+    build: Option<String>,
     /// Go on as more is written.
     #[arg(long, short)]
     follow: bool,
@@ -46,7 +49,18 @@ struct Log {
 impl Logs {
     pub(super) fn run(self, out: &mut Output) -> Outcome {
         let site = running(out, self.file.as_deref())?;
-        let all = find(&site.state().join("servers"))?;
+        if !site.state().is_dir() && registry::running()?.iter().any(|one| one.location == site) {
+            let state = site.state();
+            anyhow::bail!(
+                "the logs of {} are gone: {} was removed while it runs; stop it with `terrace down`",
+                site.name(),
+                state.display()
+            );
+        }
+        let all = match &self.build {
+            Some(app) => built(&site, app)?,
+            None => find(&site.state().join("servers")),
+        };
         let wanted = |log: &Log| self.what.as_ref().is_none_or(|what| log.is_of(what));
         let names: Vec<String> = all.iter().map(|log| log.name.clone()).collect();
         let mut logs: Vec<Log> = all.into_iter().filter(wanted).collect();
@@ -73,8 +87,32 @@ impl Logs {
     }
 }
 
+/// The log of an app's build.
+fn built(site: &Location, app: &str) -> anyhow::Result<Vec<Log>> {
+    let path = site.build_log(app);
+    if path.is_file() {
+        let name = app.to_owned();
+        return Ok(vec![Log {
+            name,
+            path,
+            seen: 0,
+        }]);
+    }
+    let entries = fs::read_dir(path.parent().unwrap_or(Path::new("/")));
+    let names = entries.into_iter().flatten().flatten().map(|entry| {
+        let path = entry.path();
+        path.file_stem().unwrap_or_default().display().to_string()
+    });
+    let names: Vec<String> = names.collect();
+    let there = match names.is_empty() {
+        true => "nothing was built yet".to_owned(),
+        false => format!("there are those of {}", names.join(", ")),
+    };
+    Err(WrongCall(format!("no build of `{app}` has written a log: {there}")).into())
+}
+
 /// Every log of every server, by `server/name`.
-fn find(servers: &Path) -> anyhow::Result<Vec<Log>> {
+fn find(servers: &Path) -> Vec<Log> {
     let mut found = Vec::new();
     for server in fs::read_dir(servers).into_iter().flatten().flatten() {
         for entry in fs::read_dir(server.path().join("logs"))
@@ -98,12 +136,12 @@ fn find(servers: &Path) -> anyhow::Result<Vec<Log>> {
         }
     }
     found.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(found)
+    found
 }
 
 /// Whether there is a log of this server or role.
 pub(super) fn is_there(site: &Location, what: &str) -> bool {
-    let logs = find(&site.state().join("servers")).unwrap_or_default();
+    let logs = find(&site.state().join("servers"));
     logs.iter().any(|log| log.is_of(what))
 }
 

@@ -15,7 +15,7 @@ use terrace_site::model::Site;
 use super::client::{runtime, unexpected};
 use super::output::{self, Output, Table, note, say};
 use super::site_file::{SiteFile, running};
-use super::up::{is_missing, is_refused};
+use super::up::{is_missing, is_refused, tell};
 use super::{FELL_SHORT, Outcome, WRONG_CALL, WrongCall};
 
 /// A failure that is predicted has so many rounds to show.
@@ -167,12 +167,21 @@ async fn start(
     let mut connection = client::start(&start).await?;
     connection
         .sender
-        .send(&Request::Up { detach: true })
+        .send(&Request::Up {
+            file: location.file().to_owned(),
+            detach: true,
+        })
         .await?;
     loop {
         match connection.receiver.receive().await?.message {
             Reply::Step(_) => {}
             Reply::Ready(_) => return Ok(Ok(true)),
+            Reply::Incomplete(troubles) => {
+                tell(out, &troubles);
+                return Err(anyhow::anyhow!(
+                    "a site that does not come up proves nothing"
+                ));
+            }
             refused => return Ok(Err(refused)),
         }
     }

@@ -10,7 +10,7 @@ use terrace_service::SecretStore;
 
 use super::Outcome;
 use super::output::{Output, say};
-use super::site_file::SiteFile;
+use super::site_file::running;
 
 /// Keeps passwords and keys of the site outside of its file.
 #[derive(Args)]
@@ -35,10 +35,7 @@ enum Action {
 impl Secret {
     pub(super) fn run(self, out: &mut Output) -> Outcome {
         let Action::Set { name, file } = self.action;
-        let file = SiteFile::read(file.as_deref())?;
-        let Some(site) = file.site(out) else {
-            return Ok(ExitCode::from(super::WRONG_CALL));
-        };
+        let location = running(out, file.as_deref())?;
         let mut value = String::new();
         std::io::stdin()
             .read_to_string(&mut value)
@@ -46,7 +43,6 @@ impl Secret {
         let value = value.strip_suffix('\n').map_or(value.as_str(), |value| {
             value.strip_suffix('\r').unwrap_or(value)
         });
-        let location = terrace_lab::Location::of(&file.path, site.name().as_str())?;
         SecretStore::new(location.secrets())
             .write(&name, &terrace_service::Secret::new(value.to_owned()))?;
         say!(

@@ -49,14 +49,15 @@ impl Status {
 
     /// The command that shows a role's log, as it can be typed here; `None`: it has written nothing yet.
     fn hint(&self, site: &Location, role: &RoleReport) -> Option<String> {
-        if !logs::is_there(site, &role.id) {
+        let what = role.log_words();
+        if !logs::is_there(site, &what) {
             return None;
         }
         let file = match &self.file {
             Some(file) => format!(" --file {}", quoted(&file.display().to_string())),
             None => String::new(),
         };
-        Some(format!("{} logs {}{file}", program(), role.id))
+        Some(format!("{} logs {what}{file}", program()))
     }
 }
 

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 use terrace_insight::Design;
+use terrace_lab::Location;
 use terrace_lab::client::{self, Start};
-use terrace_protocol::control::{Reply, Request, Status};
+use terrace_protocol::control::{Reply, Request, Status, Trouble};
 use terrace_service::clock::unix_millis;
 use terrace_site::model::Site;
 use terrace_site::problem::{Problem, Severity};
@@ -16,7 +17,7 @@ use super::client::{runtime, unexpected};
 use super::on_disk;
 use super::output::{Output, arrival, note, say};
 use super::site_file::SiteFile;
-use super::{Outcome, WRONG_CALL};
+use super::{FELL_SHORT, Outcome, WRONG_CALL};
 
 /// Rehearses the site on this machine: every server a host of its own, with its real address, in a network
 /// that has no way out.
@@ -64,20 +65,22 @@ impl Up {
     }
 
     async fn follow(&self, out: &mut Output, start: &Start, design: &str) -> Outcome {
+        let location = Location::of(&start.file, &start.site)?;
         let mut connection = client::start(start).await?;
-        connection
-            .sender
-            .send(&Request::Up {
-                detach: self.detach,
-            })
-            .await?;
+        let up = Request::Up {
+            file: location.file().to_owned(),
+            detach: self.detach,
+        };
+        connection.sender.send(&up).await?;
         let mut interrupted = false;
         let mut outcome = ExitCode::SUCCESS;
         loop {
             let reply = tokio::select! {
                 incoming = connection.receiver.receive() => match incoming {
                     Ok(incoming) => incoming.message,
-                    Err(terrace_protocol::Error::Closed) => return Ok(outcome),
+                    Err(terrace_protocol::Error::Closed) => {
+                        return Err(client::Error::Gone(location.log()).into());
+                    }
                     Err(error) => return Err(error).context("the coordinator cannot be heard"),
                 },
                 signal = tokio::signal::ctrl_c(), if !interrupted => {
@@ -93,17 +96,20 @@ impl Up {
                 out.line(text);
             }
             match reply {
-                Reply::Ready(_) if self.detach => return Ok(outcome),
-                Reply::Stopped => return Ok(outcome),
-                Reply::Failed { .. } if !self.json => {
-                    let failed = unexpected(out, reply)?;
-                    if self.detach {
-                        return Ok(failed);
+                Reply::Ready(_) => outcome = ExitCode::SUCCESS,
+                Reply::Incomplete(troubles) => {
+                    outcome = ExitCode::from(FELL_SHORT);
+                    if !self.json {
+                        tell(out, &troubles);
                     }
-                    outcome = failed;
                 }
-                Reply::Failed { .. } => outcome = ExitCode::from(super::FELL_SHORT),
-                _ => {}
+                Reply::Stopped => return Ok(outcome),
+                Reply::Failed { .. } if self.json => return Ok(ExitCode::from(FELL_SHORT)),
+                Reply::Failed { .. } => return unexpected(out, reply),
+                _ => continue,
+            }
+            if self.detach {
+                return Ok(outcome);
             }
         }
     }
@@ -124,6 +130,18 @@ impl Up {
             text += &format!("Ctrl-C stops it and keeps the data ({me} down --wipe removes it)");
         }
         text
+    }
+}
+
+/// What does not come up, and what to do about each.
+pub(crate) fn tell(out: &mut Output, troubles: &[Trouble]) {
+    for trouble in troubles {
+        note!(
+            out,
+            "terrace: {}\n         {}",
+            trouble.cause,
+            trouble.remedy
+        );
     }
 }
 

@@ -122,10 +122,16 @@ impl Site {
         finish(self.command(arguments))
     }
 
-    /// A command on this site's file: `["exec", "web-01", "--", "true"]`.
-    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+    /// A call of the binary that sees this site.
+    pub(crate) fn program(&self) -> Command {
         let mut command = program();
         command.env(terrace_lab::RUN, &self.run);
+        command
+    }
+
+    /// A command on this site's file: `["exec", "web-01", "--", "true"]`.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.program();
         let (before, after) = match arguments.iter().position(|argument| *argument == "--") {
             Some(end) => arguments.split_at(end),
             None => (arguments, &[][..]),

@@ -11,10 +11,12 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod builds;
 mod changes;
 mod door;
 mod faults;
 mod full_disk;
+mod gone;
 mod harness;
 mod lacks;
 mod leftovers;

@@ -16,6 +16,7 @@ fn calls() -> Vec<Vec<&'static str>> {
         vec!["up", "--detach"],
         vec!["status"],
         vec!["explain"],
+        vec!["help", "app"],
         vec!["apply"],
         vec!["drain", "web-01", "--deadline", "100ms"],
         vec!["undrain", "web-01"],

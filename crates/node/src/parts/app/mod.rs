@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use nix::sys::signal::Signal;
 use terrace_app::launch::{self, Secrets, Surroundings};
 use terrace_app::{Action, Event, Machine, Settings, Wanted, rollout};
+use terrace_protocol::report::LogOf;
 use terrace_service::{Backoff, SecretStore};
 use terrace_site::plan::{AppPlan, CopyPlan, Part as Kind};
 use tokio::sync::mpsc;
@@ -44,7 +45,7 @@ pub(crate) async fn run(part: Part) -> String {
         heard_in,
         ready: Ready::now(),
         pauses: pauses(),
-        failures: 0,
+        unprepared: None,
         begun: Instant::now(),
         told: false,
     };
@@ -72,11 +73,8 @@ enum Heard {
 
 /// Whether copies of the release may start.
 enum Ready {
-    /// Not yet; to be prepared then, and why it could not be before.
-    No {
-        again: Instant,
-        trouble: Option<String>,
-    },
+    /// Not yet; to be prepared then.
+    No { again: Instant },
     /// It is being prepared.
     Underway,
     /// The database is prepared for it.
@@ -85,11 +83,18 @@ enum Ready {
 
 impl Ready {
     fn now() -> Self {
-        Ready::No {
-            again: Instant::now(),
-            trouble: None,
-        }
+        let again = Instant::now();
+        Ready::No { again }
     }
+}
+
+/// What could not be prepared the last time, and is tried again.
+struct Unprepared {
+    /// Since when it fails: milliseconds since 1970.
+    since: u64,
+    trouble: String,
+    /// The log that says more.
+    log: Option<Box<LogOf>>,
 }
 
 struct App {
@@ -100,8 +105,8 @@ struct App {
     heard_in: mpsc::UnboundedSender<Heard>,
     ready: Ready,
     pauses: Backoff,
-    /// Preparations in a row that failed.
-    failures: u32,
+    /// Why preparations fail, as long as they do.
+    unprepared: Option<Unprepared>,
     /// When copies could begin to start.
     begun: Instant,
     /// Whoever waits has been told that all copies answer.
@@ -163,7 +168,7 @@ impl App {
 
     fn wake(&self) -> Instant {
         let again = match self.ready {
-            Ready::No { again, .. } if self.plan.release.is_some() => Some(again),
+            Ready::No { again } if self.plan.release.is_some() => Some(again),
             _ => None,
         };
         let machines = self.copies.values().filter_map(|copy| copy.machine.wake());
@@ -219,6 +224,7 @@ impl App {
         self.pauses = pauses();
         if !matches!(self.ready, Ready::Underway) {
             self.ready = Ready::now();
+            self.unprepared = None;
         }
         let settings = Settings::of(&self.plan);
         for plan in self.plan.copies.clone() {
@@ -249,14 +255,11 @@ impl App {
         let wanted = match self.wanted(release) {
             Ok(wanted) => wanted,
             Err(error) => {
-                let again = Instant::now() + LONGEST_PAUSE;
-                self.ready = Ready::No {
-                    again,
-                    trouble: Some(format!("{error:#}")),
-                };
+                self.not_prepared(format!("{error:#}"), None);
                 return;
             }
         };
+        self.unprepared = None;
         let ids: Vec<String> = wanted.keys().cloned().collect();
         loop {
             let turn = |id: &String| Some((&self.copies.get(id)?.machine, wanted.get(id)?));

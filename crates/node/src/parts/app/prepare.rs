@@ -5,27 +5,26 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt, chown};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use terrace_app::launch::{self, Secrets, Surroundings};
 use terrace_app::migrate;
-use terrace_protocol::keeper::Exit;
-use terrace_service::{SecretStore, users};
+use terrace_protocol::keeper::{Exit, Spawn};
+use terrace_protocol::report::LogOf;
+use terrace_service::{SecretStore, clock, users};
 use terrace_site::plan::AppPlan;
 use tokio::net::TcpStream;
 
-use super::{App, Heard, LAST_LINES, Ready};
+use super::{App, Heard, LAST_LINES, Ready, Unprepared};
+use crate::logs::Writer;
 use crate::node::Context;
 
 /// Between two looks whether the database listens.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// So many failures in a row are no accident.
-const LOOP: u32 = 3;
-
 impl App {
     /// Begins what must be done before copies of the wanted release may start.
     pub(super) fn prepare(&mut self) {
-        let due = matches!(self.ready, Ready::No { again, .. } if Instant::now() >= again);
+        let due = matches!(self.ready, Ready::No { again } if Instant::now() >= again);
         let Some(release) = self.plan.release.clone().filter(|_| due) else {
             return;
         };
@@ -48,7 +47,6 @@ impl App {
     pub(super) fn prepared(&mut self, release: String, outcome: anyhow::Result<()>) {
         let trouble = match outcome {
             Ok(()) => {
-                self.failures = 0;
                 self.begun = Instant::now();
                 // It may no longer be the one that is wanted: then it is the other's turn.
                 let wanted = self.plan.release.as_ref() == Some(&release);
@@ -59,23 +57,47 @@ impl App {
                 };
                 return;
             }
-            Err(error) => format!("{error:#}"),
+            Err(trouble) => trouble,
         };
-        self.failures += 1;
+        let log = match trouble.is::<FailedMigration>() {
+            true => Some(LogOf::Process(migration_id(&self.part.id))),
+            false => None,
+        };
+        self.not_prepared(format!("{trouble:#}"), log);
+    }
+
+    /// What failed is tried again after a pause; it is told at once, and once.
+    pub(super) fn not_prepared(&mut self, trouble: String, log: Option<LogOf>) {
         tracing::warn!(
             id = self.part.id,
             error = trouble,
             "the release cannot start yet"
         );
-        if self.failures == LOOP {
-            self.part.context.step("app", trouble.clone(), None, false);
-        }
-        let again = Instant::now() + self.pauses.pause(Duration::ZERO);
-        self.ready = Ready::No {
-            again,
-            trouble: Some(trouble),
+        let since = match &self.unprepared {
+            Some(before) => before.since,
+            None => {
+                self.part.context.step("app", trouble.clone(), None, false);
+                clock::unix_millis()
+            }
         };
+        self.unprepared = Some(Unprepared {
+            since,
+            trouble,
+            log: log.map(Box::new),
+        });
+        let again = Instant::now() + self.pauses.pause(Duration::ZERO);
+        self.ready = Ready::No { again };
     }
+}
+
+/// The migration ended, and not well.
+#[derive(Debug, thiserror::Error)]
+#[error("the migration `{command}` ended with {exit}:\n{last}")]
+struct FailedMigration {
+    command: String,
+    exit: Exit,
+    /// What it wrote last.
+    last: String,
 }
 
 /// Everything that a preparation is made of.
@@ -152,11 +174,22 @@ impl Preparation {
             &self.surroundings,
             &secrets,
         );
-        let (exit, output) = self.context.keeper.run(spawn, None).await?;
+        let output = Some(self.context.keep_log(&id, Writer::Foreign).await?);
+        let outputs = &self.context.outputs;
+        let from = outputs.mark(&id);
+        let keeper = &self.context.keeper;
+        keeper.spawn(Spawn { output, ..spawn }).await?;
+        let exit = keeper.exited(&id).await;
         if exit != Exit::Code(0) {
+            let output = outputs.since(&id, from);
             let lines: Vec<&str> = output.lines().collect();
             let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
-            bail!("the migration `{command}` ended with {exit}:\n{last}");
+            return Err(FailedMigration {
+                command: command.to_owned(),
+                exit,
+                last,
+            }
+            .into());
         }
         Ok(())
     }

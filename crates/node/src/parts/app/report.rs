@@ -52,20 +52,20 @@ impl App {
             report.what = format!("release {}", short(release));
         }
         if report.state == State::Waiting {
-            report.reason = match (&self.ready, &self.plan.release) {
-                (_, None) => "its release is being built".to_owned(),
-                (
-                    Ready::No {
-                        trouble: Some(trouble),
-                        ..
-                    },
-                    _,
-                ) => trouble.clone(),
-                (Ready::No { .. } | Ready::Underway, _) => {
-                    "the database is being prepared".to_owned()
+            match (&self.ready, &self.plan.release, &self.unprepared) {
+                (_, None, _) => report.reason = "its release is being built".to_owned(),
+                (_, Some(_), Some(unprepared)) => {
+                    // It is tried again and again, which is no reason to wait for it.
+                    report.state = State::Failing;
+                    report.since = unprepared.since;
+                    report.reason.clone_from(&unprepared.trouble);
+                    report.log = unprepared.log.clone();
                 }
-                (Ready::Yes { .. }, _) => "its turn comes".to_owned(),
-            };
+                (Ready::No { .. } | Ready::Underway, _, None) => {
+                    report.reason = "the database is being prepared".to_owned();
+                }
+                (Ready::Yes { .. }, _, None) => report.reason = "its turn comes".to_owned(),
+            }
         }
         Some(report)
     }

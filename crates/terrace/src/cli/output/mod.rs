@@ -1,6 +1,7 @@
 //! How facts look on a terminal: aligned columns, short times, colour only where someone sees it.
 
 pub(crate) mod arrival;
+mod builds;
 mod disks;
 mod lacks;
 mod paint;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use terrace_protocol::control::{ServerStatus, Status};
-use terrace_protocol::report::{RoleReport, State, Traffic, UpstreamReport};
+use terrace_protocol::report::{LogOf, RoleReport, State, Traffic, UpstreamReport};
 
-use super::{Table, disks, lacks, latency, span};
+use super::{Table, builds, disks, lacks, latency, span};
 
 /// A report that is older than this is marked with its age.
 const STALE: u64 = 3_000;
@@ -31,7 +31,10 @@ pub(crate) fn page(
     for lack in lacks::recent(status, now) {
         text += &format!("\n! {lack}\n");
     }
-    for role in troubled(status) {
+    text += &builds::lost(status);
+    text += &builds::text(status, now);
+    let of_build = |role: &&RoleReport| matches!(role.log.as_deref(), Some(LogOf::Build(_)));
+    for role in troubled(status).filter(|role| !of_build(role)) {
         text += &format!("\n! {}  {}\n", role.id, role.reason);
         if let Some(command) = hint(role) {
             text += &format!("  {command}\n");
@@ -46,7 +49,10 @@ pub(crate) fn is_well(status: &Status) -> bool {
         .servers
         .iter()
         .all(|server| server.up && server.report.is_some());
-    all_up && troubled(status).next().is_none() && disks::full(status).is_empty()
+    all_up
+        && status.lost.is_empty()
+        && troubled(status).next().is_none()
+        && disks::full(status).is_empty()
 }
 
 /// The state of all, in a line.
@@ -59,6 +65,7 @@ pub(crate) fn sentence(status: &Status) -> String {
         .count();
     let full = disks::full(status).join(", ");
     let state = match (missing, troubles) {
+        (0, _) if !status.lost.is_empty() => "its state was removed".to_owned(),
         (0, _) if !full.is_empty() => format!("no room on the disk of {full}"),
         (0, 0) => "serving".to_owned(),
         (0, 1) => "1 part is not well".to_owned(),
@@ -169,7 +176,11 @@ fn row(server: &ServerStatus, role: &RoleReport, named: bool, now: u64) -> Vec<S
             .and_then(|traffic| traffic.p99)
             .map_or_else(dash, latency),
         role.restarts.to_string(),
-        format!("{age}{}{what}{}", role.what, role.reason),
+        format!(
+            "{age}{}{what}{}",
+            role.what,
+            role.reason.lines().next().unwrap_or_default()
+        ),
     ]
 }
 

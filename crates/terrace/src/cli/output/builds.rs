@@ -1,0 +1,82 @@
+//! What a person must know of builds, and of a state that was removed under a site.
+
+use std::time::Duration;
+
+use terrace_protocol::control::{BuildState, BuildStatus, Status};
+
+use super::span;
+
+/// A paragraph for each build that has failed or is underway.
+pub(crate) fn text(status: &Status, now: u64) -> String {
+    status.builds.iter().map(|build| one(build, now)).collect()
+}
+
+fn one(build: &BuildStatus, now: u64) -> String {
+    let ago = span(Duration::from_millis(now.saturating_sub(build.since)));
+    let app = &build.app;
+    let log = match &build.log {
+        Some(path) => format!("  terrace logs --build {app}    {}\n", path.display()),
+        None => String::new(),
+    };
+    match (build.state, &build.failure) {
+        (BuildState::Built, _) => String::new(),
+        (BuildState::Building, _) => {
+            format!("\n{app}  its release is being built, for {ago} now\n{log}")
+        }
+        (BuildState::Failed, failure) => {
+            let failure = failure.clone().unwrap_or_default();
+            let lines = failure.lines.iter().map(|line| format!("    {line}\n"));
+            let lines: String = lines.collect();
+            let remedy = failure.remedy.map(|remedy| format!("{remedy}; "));
+            format!(
+                "\n! {app}  its build failed {ago} ago: {}\n{lines}  {}`terrace up` tries again\n{log}",
+                failure.cause,
+                remedy.unwrap_or_default()
+            )
+        }
+    }
+}
+
+/// A paragraph for each directory of the state that was removed while the site runs.
+pub(crate) fn lost(status: &Status) -> String {
+    let one = |directory: &std::path::PathBuf| {
+        format!(
+            "\n! {} was removed while the site runs: what is written there is lost\n  \
+             save what you can with `terrace exec`, then `terrace down` and `terrace up`\n",
+            directory.display()
+        )
+    };
+    status.lost.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use terrace_protocol::build::Failure;
+
+    use super::*;
+
+    #[test]
+    fn a_failed_build_is_shown_with_its_age_its_last_lines_and_its_log() {
+        let mut build = BuildStatus {
+            app: "foobar".into(),
+            state: BuildState::Failed,
+            since: 1_000,
+            failure: Some(Failure {
+                cause: "the build command `npm ci` ended with exit code 1".into(),
+                remedy: Some("mend it".into()),
+                lines: vec!["first".into(), "last".into()],
+            }),
+            log: Some("/x/builds/foobar.log".into()),
+        };
+        let said = one(&build, 181_000);
+        assert_eq!(
+            said,
+            "\n! foobar  its build failed 3 min ago: the build command `npm ci` ended with exit code 1\n    first\n    last\n  \
+             mend it; `terrace up` tries again\n  terrace logs --build foobar    /x/builds/foobar.log\n"
+        );
+        build.state = BuildState::Building;
+        assert!(one(&build, 15_000).contains("is being built, for 14 s now"));
+        build.state = BuildState::Built;
+        assert_eq!(one(&build, 15_000), "");
+    }
+}
