@@ -32,6 +32,10 @@ impl Service for Front {
         pages::trouble(status, why, id, html)
     }
 
+    fn site(&self) -> &str {
+        &self.plan.name
+    }
+
     fn limits(&self) -> &Limits {
         &self.plan.limits
     }

@@ -10,6 +10,7 @@
 
 pub mod body;
 pub mod counters;
+pub mod date;
 pub mod head;
 pub mod log;
 pub mod server;

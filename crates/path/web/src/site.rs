@@ -104,6 +104,11 @@ fn split(authority: &[u8]) -> (&[u8], &[u8]) {
 impl Service for Site {
     fn decide(&self, request: &Request<'_>) -> Decision {
         let (host, port) = split(request.authority());
+        // A name may be written with the root's dot behind it.
+        let host = match host.strip_suffix(b".") {
+            Some(name) if !name.is_empty() => name,
+            _ => host,
+        };
         if request.target() == HEALTH_PATH.as_bytes() {
             let body = terrace_http::server::Body::Memory(Rc::from(&b"ok\n"[..]));
             return Decision::Answer(Answer {
@@ -141,6 +146,10 @@ impl Service for Site {
 
     fn trouble(&self, status: u16, why: &str, id: &str, html: bool) -> Answer {
         pages::trouble(status, why, id, html)
+    }
+
+    fn site(&self) -> &str {
+        &self.plan.name
     }
 
     fn limits(&self) -> &Limits {

@@ -41,10 +41,18 @@ impl Balancer {
     /// One in front of these, with changes to its plan.
     pub fn under(upstreams: &[&Upstream], change: impl FnOnce(&mut BalancerPlan)) -> Self {
         let addresses: Vec<_> = upstreams.iter().map(|upstream| upstream.address).collect();
+        Self::under_addresses(&addresses, change)
+    }
+
+    /// One in front of whatever is at these addresses.
+    pub fn under_addresses(
+        addresses: &[SocketAddr],
+        change: impl FnOnce(&mut BalancerPlan),
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let mut plan = plan(address, &addresses);
+        let mut plan = plan(address, addresses);
         change(&mut plan);
         let access = std::fs::File::options()
             .append(true)

@@ -1,10 +1,11 @@
 //! Chunks (RFC 9112 §7.1): read strictly, written plainly.
 
 use super::BadBody;
+use crate::head::fields::{InTrailer, in_trailer};
 
-/// Hexadecimal digits of a chunk's length: more than any honest chunk has.
-const DIGITS: u32 = 12;
-/// Bytes of extensions and trailers that are read.
+/// Longest chunk: more than any honest one has.
+const LONGEST_CHUNK: u64 = 1 << 48;
+/// Bytes of sizes, extensions and trailers that are read, over and above what is needed.
 const LONGEST: usize = 8 * 1024;
 
 /// Reads chunks. Pure: it is given bytes and hands out content.
@@ -14,16 +15,21 @@ pub struct Decoder {
     content: u64,
     trailers: Vec<u8>,
     extra: usize,
+    /// The list of fields that the head's `Connection` named: they end here, behind the body, too.
+    named: Vec<u8>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// In the digits of a length, so many read.
     #[default]
     Start,
+    /// In the digits of a length.
     Size {
         value: u64,
-        digits: u32,
+    },
+    /// In the space behind them: before an extension, or before nothing, as some fill up to a fixed width.
+    Space {
+        value: u64,
     },
     Extension {
         value: u64,
@@ -55,7 +61,15 @@ impl Decoder {
         self.content
     }
 
-    /// The trailer lines, each with its end.
+    /// One that drops these trailers, a list.
+    pub fn without(named: Vec<u8>) -> Self {
+        Self {
+            named,
+            ..Self::default()
+        }
+    }
+
+    /// The trailer lines that go on, each with its end.
     pub fn trailers(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.trailers)
     }
@@ -92,13 +106,15 @@ impl Decoder {
         self.state = match (self.state, byte) {
             (State::Start, _) => State::Size {
                 value: digit(byte)?,
-                digits: 1,
             },
-            (State::Size { value, .. }, b'\r') => State::SizeEnd { value },
-            (State::Size { value, .. }, b';') => State::Extension { value },
-            (State::Size { value, digits }, _) if digits < DIGITS => State::Size {
-                value: value * 16 + digit(byte)?,
-                digits: digits + 1,
+            (State::Size { value } | State::Space { value }, b'\r') => State::SizeEnd { value },
+            (State::Size { value } | State::Space { value }, b';') => State::Extension { value },
+            (State::Size { value } | State::Space { value }, b' ' | b'\t') => {
+                self.count()?;
+                State::Space { value }
+            }
+            (State::Size { value }, _) => State::Size {
+                value: self.longer(value, digit(byte)?)?,
             },
             (State::Extension { value }, b'\r') => State::SizeEnd { value },
             (State::Extension { value }, _) if byte >= b' ' || byte == b'\t' => {
@@ -110,16 +126,15 @@ impl Decoder {
             (State::DataEnd, b'\r') => State::DataEndLf,
             (State::DataEndLf, b'\n') => State::Start,
             (State::TrailerStart, b'\r') => State::LastLf,
-            (State::TrailerStart, _) if byte.is_ascii_alphanumeric() => {
-                self.trailer(byte, State::Trailer)?
-            }
+            (State::TrailerStart, _) if is_token(byte) => self.trailer(byte, State::Trailer)?,
             (State::Trailer, b'\r') => self.trailer(byte, State::TrailerLf)?,
             (State::Trailer, _) if byte >= b' ' || byte == b'\t' => {
                 self.trailer(byte, State::Trailer)?
             }
             (State::TrailerLf, b'\n') => {
-                self.check_trailer()?;
-                self.trailer(byte, State::TrailerStart)?
+                self.trailer(byte, State::TrailerStart)?;
+                self.end_trailer()?;
+                State::TrailerStart
             }
             (State::LastLf, b'\n') => State::Done,
             _ => return Err(BadBody),
@@ -133,27 +148,38 @@ impl Decoder {
         Ok(next)
     }
 
-    /// A trailer is a field, and none that says where a message ends or to whom it goes.
-    fn check_trailer(&self) -> Result<(), BadBody> {
-        let line = self
-            .trailers
-            .rsplit(|byte| *byte == b'\n')
-            .next()
-            .unwrap_or_default();
-        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
-        let forbidden = [
-            &b"content-length"[..],
-            b"transfer-encoding",
-            b"host",
-            b"connection",
-            b"trailer",
-        ];
-        let good = name.len() < line.len()
-            && name
-                .iter()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
-            && !forbidden.iter().any(|one| name.eq_ignore_ascii_case(one));
-        if good { Ok(()) } else { Err(BadBody) }
+    /// A length with one digit more.
+    fn longer(&mut self, value: u64, digit: u64) -> Result<u64, BadBody> {
+        if value == 0 {
+            // Zeros before a length have no end of their own.
+            self.count()?;
+        }
+        // A length is far below where this could overflow.
+        let longer = value * 16 + digit;
+        if longer > LONGEST_CHUNK {
+            Err(BadBody)
+        } else {
+            Ok(longer)
+        }
+    }
+
+    /// A trailer is a field; whether it goes on is for the rules for fields to say.
+    fn end_trailer(&mut self) -> Result<(), BadBody> {
+        let before = &self.trailers[..self.trailers.len().saturating_sub(1)];
+        let start = before.iter().rposition(|byte| *byte == b'\n');
+        let start = start.map_or(0, |at| at + 1);
+        let line = &self.trailers[start..];
+        let end = line.iter().position(|byte| *byte == b':').ok_or(BadBody)?;
+        let name = &line[..end];
+        if !name.iter().all(|byte| is_token(*byte)) {
+            return Err(BadBody);
+        }
+        match in_trailer(name, &self.named) {
+            InTrailer::Passes => {}
+            InTrailer::Ends => self.trailers.truncate(start),
+            InTrailer::Refused => return Err(BadBody),
+        }
+        Ok(())
     }
 
     fn count(&mut self) -> Result<(), BadBody> {
@@ -164,6 +190,11 @@ impl Decoder {
             Ok(())
         }
     }
+}
+
+/// A byte of a field's name (RFC 9110 §5.6.2).
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn digit(byte: u8) -> Result<u64, BadBody> {

@@ -1,9 +1,13 @@
 //! Message heads: spans over one buffer, whatever the version of HTTP that they came in.
 
+pub(crate) mod fields;
 mod request;
 mod response;
+mod target;
 #[cfg(test)]
 mod tests;
+
+use std::ops::Range;
 
 pub use request::{Method, RequestHead, Version};
 pub use response::ResponseHead;
@@ -26,9 +30,21 @@ impl Span {
         }
     }
 
+    /// A part of it: from and up to these bytes of what it covers.
+    fn part(&self, start: usize, end: usize) -> Self {
+        Self {
+            start: self.start + start as u32,
+            end: self.start + end as u32,
+        }
+    }
+
+    fn range(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
     /// What it covers.
     pub fn in_<'a>(&self, buffer: &'a [u8]) -> &'a [u8] {
-        &buffer[self.start as usize..self.end as usize]
+        &buffer[self.range()]
     }
 }
 
@@ -94,8 +110,14 @@ impl Bad {
     }
 }
 
-/// The most fields that a head may have.
-const MOST_FIELDS: usize = 100;
+/// The most fields that a visitor's head may have.
+pub const MOST_FIELDS: usize = 100;
+/// So many fields more are read: servers in between add some to what their visitors sent.
+pub const MORE_FIELDS: usize = 28;
+/// So many bytes more than a visitor's head may have, for the same reason.
+pub const MORE_BYTES: usize = 4 * 1024;
+/// The most fields that are read.
+const READ_FIELDS: usize = MOST_FIELDS + MORE_FIELDS;
 
 /// The elements of a list field (RFC 9110 §5.6.1), without space around them.
 pub fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -121,40 +143,6 @@ fn has_clean_lines(head: &[u8]) -> bool {
         torn | ((*this == b'\r') != (*next == b'\n'))
     });
     !torn && head.first() != Some(&b'\n') && head.last() != Some(&b'\r')
-}
-
-/// Fields that are between two neighbours only (RFC 9110 §7.6.1).
-pub(crate) fn is_hop_by_hop(name: &[u8]) -> bool {
-    match name.len() {
-        2 => name.eq_ignore_ascii_case(b"te"),
-        7 => name.eq_ignore_ascii_case(b"trailer") || name.eq_ignore_ascii_case(b"upgrade"),
-        10 => name.eq_ignore_ascii_case(b"connection") || name.eq_ignore_ascii_case(b"keep-alive"),
-        16 => name.eq_ignore_ascii_case(b"proxy-connection"),
-        17 => name.eq_ignore_ascii_case(b"transfer-encoding"),
-        18 => name.eq_ignore_ascii_case(b"proxy-authenticate"),
-        19 => name.eq_ignore_ascii_case(b"proxy-authorization"),
-        _ => false,
-    }
-}
-
-/// Whether `Connection` names this field as one between neighbours only. What a message cannot do without stays,
-/// whatever `Connection` says.
-pub(crate) fn is_named_by_connection(name: &[u8], connection: &[Span], buffer: &[u8]) -> bool {
-    if connection.is_empty() {
-        return false;
-    }
-    let essential = [
-        &b"host"[..],
-        b"content-length",
-        b"content-type",
-        b"cookie",
-        b"authorization",
-        b"set-cookie",
-    ];
-    if essential.iter().any(|kept| name.eq_ignore_ascii_case(kept)) {
-        return false;
-    }
-    has_option(connection, name, buffer)
 }
 
 /// A length that can have one meaning only: digits, and nothing else.

@@ -1,10 +1,15 @@
 //! A request's head (RFC 9112 §3, §5, §6): read strictly. What could be understood in two ways is refused.
 
-use super::{Bad, Field, MOST_FIELDS, Parsed, Span, elements, has_clean_lines, has_option, length};
+use super::{
+    Bad, Field, Parsed, READ_FIELDS, Span, elements, has_clean_lines, has_option, length, target,
+};
 use crate::body::Framing;
 
 /// Longest request target.
 const LONGEST_TARGET: usize = 8 * 1024;
+/// Longest method; with it and the version a line has at most so many bytes beside the target.
+const LONGEST_METHOD: usize = 32;
+const BESIDE_TARGET: usize = LONGEST_METHOD + "  HTTP/1.1\r".len();
 
 /// How a request asks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +42,7 @@ pub struct RequestHead {
     pub method: Method,
     /// The method as it stands.
     pub method_text: Span,
-    /// Path and query: the target without scheme and authority.
+    /// Path and query without dot segments, or `*`: the target without scheme and authority.
     pub target: Span,
     /// Whom it asks: the authority of the target, else the field `Host`. Empty: HTTP/1.0 without.
     pub authority: Span,
@@ -58,13 +63,14 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
-    /// Reads the head at the beginning of `buffer`.
+    /// Reads the head at the beginning of `buffer`; its target is brought into the one form that all behind read alike, in
+    /// place.
     ///
     /// # Errors
     /// What is wrong, which says the status to answer with. The connection is of no use afterwards.
-    pub fn parse(&mut self, buffer: &[u8]) -> Result<Parsed, Bad> {
+    pub fn parse(&mut self, buffer: &mut [u8]) -> Result<Parsed, Bad> {
         let mut fields =
-            [const { std::mem::MaybeUninit::<httparse::Header<'_>>::uninit() }; MOST_FIELDS];
+            [const { std::mem::MaybeUninit::<httparse::Header<'_>>::uninit() }; READ_FIELDS];
         let mut request = httparse::Request::new(&mut []);
         let taken = match request.parse_with_uninit_headers(buffer, &mut fields) {
             Ok(httparse::Status::Complete(taken)) => taken,
@@ -80,7 +86,7 @@ impl RequestHead {
             request.method.unwrap_or_default(),
             request.path.unwrap_or_default(),
         );
-        if target.len() > LONGEST_TARGET {
+        if target.len() > LONGEST_TARGET || method.len() > LONGEST_METHOD {
             return Err(Bad::TooLongTarget);
         }
         self.version = if request.version == Some(0) {
@@ -90,6 +96,7 @@ impl RequestHead {
         };
         self.method_text = Span::of(method.as_bytes(), buffer);
         self.method = kind(method)?;
+        let (asked, options) = (Span::of(target.as_bytes(), buffer), method == "OPTIONS");
         self.fields.clear();
         for field in request.headers.iter() {
             self.fields.push((
@@ -98,7 +105,10 @@ impl RequestHead {
             ));
         }
         self.judge(buffer)?;
-        self.aim(target.as_bytes(), buffer)?;
+        let target = target::read(asked, options, buffer)?;
+        self.target = target.path;
+        // The address in the line counts, whatever the field says (RFC 9112 §3.2.2).
+        self.authority = target.authority.unwrap_or(self.authority);
         Ok(Parsed::Whole(taken))
     }
 
@@ -113,7 +123,7 @@ impl RequestHead {
             let (name_text, text) = (name.in_(buffer), value.in_(buffer));
             match name_text.len() {
                 4 if name_text.eq_ignore_ascii_case(b"host")
-                    && (host.replace(*value).is_some() || !is_host(text)) =>
+                    && (host.replace(*value).is_some() || !target::is_authority(text)) =>
                 {
                     return Err(Bad::Host);
                 }
@@ -180,43 +190,15 @@ impl RequestHead {
             Version::Http10 => named(b"keep-alive") && !named(b"close"),
         }
     }
-
-    /// The target in its forms (RFC 9112 §3.2): the path of this site, or the whole address of it.
-    fn aim(&mut self, target: &[u8], buffer: &[u8]) -> Result<(), Bad> {
-        if target.first() == Some(&b'/') {
-            self.target = Span::of(target, buffer);
-            return if target.contains(&b'#') {
-                Err(Bad::Target)
-            } else {
-                Ok(())
-            };
-        }
-        let scheme = [&b"http://"[..], b"https://"].into_iter().find(|scheme| {
-            target.len() > scheme.len() && target[..scheme.len()].eq_ignore_ascii_case(scheme)
-        });
-        let rest = scheme
-            .map(|scheme| &target[scheme.len()..])
-            .ok_or(Bad::Target)?;
-        let end = rest
-            .iter()
-            .position(|byte| *byte == b'/')
-            .ok_or(Bad::Target)?;
-        if end == 0 || !is_host(&rest[..end]) {
-            return Err(Bad::Target);
-        }
-        self.authority = Span::of(&rest[..end], buffer);
-        self.target = Span::of(&rest[end..], buffer);
-        Ok(())
-    }
 }
 
 /// A head that has not ended yet may already be beyond what we read.
 fn incomplete(buffer: &[u8]) -> Result<Parsed, Bad> {
     let line = buffer
         .iter()
-        .take(LONGEST_TARGET + 64)
+        .take(LONGEST_TARGET + BESIDE_TARGET)
         .position(|byte| *byte == b'\n');
-    if line.is_none() && buffer.len() > LONGEST_TARGET + 64 {
+    if line.is_none() && buffer.len() > LONGEST_TARGET + BESIDE_TARGET {
         return Err(Bad::TooLongTarget);
     }
     Ok(Parsed::Partial)
@@ -241,21 +223,13 @@ fn framing(length: Option<u64>, coding: Option<&[u8]>, version: Version) -> Resu
         (None, Some(_)) if version == Version::Http10 => Err(Bad::Framing),
         (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => Ok(Framing::Chunked),
         (None, Some(coding)) => {
-            let last = elements(coding).last().unwrap_or_default();
-            Err(if last.eq_ignore_ascii_case(b"chunked") {
-                Bad::Coding
-            } else {
-                Bad::Framing
-            })
+            let chunked = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"chunked");
+            let times = elements(coding).filter(chunked).count();
+            match elements(coding).last().filter(chunked) {
+                Some(_) if times == 1 && elements(coding).count() == 1 => Ok(Framing::Chunked),
+                Some(_) if times == 1 => Err(Bad::Coding),
+                _ => Err(Bad::Framing),
+            }
         }
     }
-}
-
-/// A host with an optional port, as far as it must be certain for us.
-fn is_host(text: &[u8]) -> bool {
-    !text.is_empty()
-        && text.len() <= 255
-        && text
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~:[]!$&'()*+;=%".contains(byte))
 }

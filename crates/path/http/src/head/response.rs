@@ -1,6 +1,6 @@
 //! A response's head, from an upstream (RFC 9112 §4, §6.3).
 
-use super::{Bad, Field, MOST_FIELDS, Method, Parsed, Span, Version, has_option, length};
+use super::{Bad, Field, Method, Parsed, READ_FIELDS, Span, Version, has_option, length};
 use crate::body::Framing;
 
 /// A response's head. Reused from response to response.
@@ -8,6 +8,8 @@ use crate::body::Framing;
 pub struct ResponseHead {
     /// The status.
     pub status: u16,
+    /// The status in words, or nothing.
+    pub reason: Span,
     /// All fields, in order.
     pub fields: Vec<Field>,
     /// The values of `Connection`.
@@ -29,9 +31,11 @@ impl ResponseHead {
     /// An upstream that does not speak HTTP, or leaves open where its answer ends.
     pub fn parse(&mut self, buffer: &[u8], method: Method) -> Result<Parsed, Bad> {
         let mut fields =
-            [const { std::mem::MaybeUninit::<httparse::Header<'_>>::uninit() }; MOST_FIELDS];
+            [const { std::mem::MaybeUninit::<httparse::Header<'_>>::uninit() }; READ_FIELDS];
         let mut response = httparse::Response::new(&mut []);
-        let parser = httparse::ParserConfig::default();
+        let mut parser = httparse::ParserConfig::default();
+        // Such spaces are taken away (RFC 9112 §5.1).
+        parser.allow_spaces_after_header_name_in_responses(true);
         let taken =
             match parser.parse_response_with_uninit_headers(&mut response, buffer, &mut fields) {
                 Ok(httparse::Status::Complete(taken)) => taken,
@@ -43,6 +47,7 @@ impl ResponseHead {
         if self.status < 100 {
             return Err(Bad::Syntax);
         }
+        self.reason = Span::of(response.reason.unwrap_or_default().as_bytes(), buffer);
         let version = if response.version == Some(0) {
             Version::Http10
         } else {
@@ -85,7 +90,8 @@ impl ResponseHead {
         let named = |option: &[u8]| has_option(&self.connection, option, buffer);
         let stays = match version {
             Version::Http11 => !named(b"close"),
-            Version::Http10 => named(b"keep-alive"),
+            // HTTP/1.0 has no codings: what would follow such a message is not certain (RFC 9112 §6.1).
+            Version::Http10 => named(b"keep-alive") && !named(b"close") && coding.is_none(),
         };
         let bodiless = method == Method::Head || matches!(self.status, 100..200 | 204 | 304);
         self.framing = match (coding, content_length) {

@@ -80,11 +80,13 @@ impl Back<'_, '_> {
         let draining = self.worker.draining.get();
         let keep = connection.head.keep_alive && upload.has_come() && !ends_with_us && !draining;
         response_head(connection, self.worker, &upstream, rechunk, !keep);
+        let named = &connection.response.connection;
+        let body = Transfer::of_message(framing, rechunk, named, &upstream.buffer);
         upstream.buffer.drain(..connection.response.length);
         let mut answering = Answering {
             upstream,
             upload,
-            body: Transfer::new(framing, rechunk),
+            body,
             bytes: connection.output.len() as u64,
         };
         let come = self.come(connection, &mut answering).await;

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
-use super::heads::FORWARDED;
 pub(super) use super::outcome::Outcome;
-use super::{Decision, Request, Service, Worker, answer, forward, write};
+use super::read_head::Head;
+use super::{Decision, Request, Service, Worker, answer, forward, heads};
 use crate::body::{Framing, Transfer};
-use crate::head::{Bad, Parsed, RequestHead, ResponseHead};
+use crate::head::{RequestHead, ResponseHead};
 use crate::log::{End, Entry, Phase};
 use crate::spool::Spooled;
 use crate::timer::Slot;
@@ -44,29 +44,8 @@ pub(super) struct Connection {
     pub(super) due: Option<Instant>,
 }
 
-/// What reading a head came to.
-enum Head {
-    Whole,
-    Bad(Bad),
-    /// It did not come in time.
-    Late,
-    /// The visitor is gone, or asks nothing more.
-    End,
-}
-
-/// The last that the list names: it was added by the peer itself, which alone is believed.
-fn forwarded_for(request: &Request<'_>) -> Option<IpAddr> {
-    let mut lines = request.head.fields.iter().rev();
-    let (_, value) = lines.find(|(name, _)| {
-        let name = name.in_(request.buffer);
-        name.len() == FORWARDED.len() && name.eq_ignore_ascii_case(FORWARDED)
-    })?;
-    let last = value
-        .in_(request.buffer)
-        .rsplit(|byte| *byte == b',')
-        .next()?;
-    std::str::from_utf8(last).ok()?.trim().parse().ok()
-}
+/// What a server of ours may be asked to do, whatever it serves; more is an app's to say.
+const ALLOW: &str = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
 
 /// Serves a connection to its end.
 pub(super) async fn serve(worker: &Worker, stream: TcpStream, peer: IpAddr) {
@@ -129,49 +108,6 @@ impl Connection {
         outcome.keep && !worker.draining.get()
     }
 
-    /// Reads until a head is whole. Between requests the visitor may be silent for long, within a head not.
-    async fn read_head(&mut self, service: &dyn Service, worker: &Worker) -> Head {
-        let mut due: Option<Instant> = None;
-        let idle = self.slot.after(service.timeouts().idle);
-        loop {
-            if !self.input.is_empty() {
-                match self.head.parse(&self.input) {
-                    Ok(Parsed::Whole(taken)) if taken <= service.limits().head => {
-                        self.consumed = taken;
-                        return Head::Whole;
-                    }
-                    Ok(Parsed::Partial) if self.input.len() < service.limits().head => {}
-                    Ok(_) => return Head::Bad(Bad::TooLarge),
-                    Err(bad) => return Head::Bad(bad),
-                }
-            }
-            let between = self.input.is_empty();
-            if between && worker.draining.get() {
-                return Head::End;
-            }
-            let deadline = if between {
-                idle
-            } else {
-                *due.get_or_insert_with(|| self.slot.after(service.timeouts().first_byte))
-            };
-            self.slot.set_idle(between);
-            let Self {
-                stream,
-                input,
-                slot,
-                ..
-            } = self;
-            let read = slot.by(deadline, write::read(stream, input)).await;
-            self.slot.set_idle(false);
-            match read {
-                Ok(Ok(0) | Err(_)) => return Head::End,
-                Ok(Ok(_)) => {}
-                Err(_) if between => return Head::End,
-                Err(_) => return Head::Late,
-            }
-        }
-    }
-
     async fn respond(
         &mut self,
         worker: &Worker,
@@ -190,7 +126,7 @@ impl Connection {
         self.due = service.timeouts().total.map(|total| begun + total);
         self.visitor = self.peer;
         let trusted = service.trusts(self.peer);
-        if trusted && let Some(visitor) = forwarded_for(&request) {
+        if trusted && let Some(visitor) = heads::forwarded_for(&request) {
             self.visitor = visitor;
         }
         if trusted
@@ -200,6 +136,10 @@ impl Connection {
         {
             self.id.clear();
             self.id.extend_from_slice(id);
+        }
+        if request.is_about_server() {
+            let answer = answer::Answer::new("200 OK", ALLOW, Vec::new());
+            return self.answer_alone(worker, service, &answer, End::Ok).await;
         }
         match service.decide(&request) {
             Decision::Forward(group) => {
@@ -237,6 +177,17 @@ impl Connection {
         self.consumed += passed;
         let keep = self.head.keep_alive && body.is_done() && !worker.draining.get();
         self.answer(worker, &**service, answer, keep, end).await
+    }
+
+    /// The body of the request, as it goes on.
+    pub(super) fn request_body(&self) -> Transfer {
+        let RequestHead {
+            framing,
+            connection,
+            ..
+        } = &self.head;
+        let rechunk = *framing == Framing::Chunked;
+        Transfer::of_message(*framing, rechunk, connection, &self.input)
     }
 
     /// Then, or when the request has taken as long as it may in all.

@@ -77,7 +77,7 @@ pub(super) async fn exchange(
     terms: &Terms<'_>,
     upstream: &mut Upstream,
 ) -> Result<Upload, Failure> {
-    let mut upload = Upload::begin(connection, terms.service, &upstream.stream)?;
+    let mut upload = Upload::begin(connection, terms, &upstream.stream)?;
     if upload.is_large {
         upstream.be_patient(terms.group.timeouts.idle, silence(terms.group));
     }
@@ -191,18 +191,19 @@ async fn next(
             tokio::select! {
                 biased;
                 read = write::read(stream, buffer) => Event::Read(read),
-                () = write::left(&connection.stream) => Event::Gone,
+                () = write::left(&connection.stream, connection.head.version) => Event::Gone,
             }
         };
         return slot.by(due, step).await.unwrap_or(Event::Late);
     }
+    let version = connection.head.version;
     let (mut source, _) = Source::of(connection, most);
     let (visitor, reads_visitor) = (source.stream, upload.waits() == Waits::Visitor);
     let step = async {
         tokio::select! {
             read = write::come(stream, buffer) => Event::Read(read),
             sent = upload.step(&mut source, stream) => Event::Sent(sent),
-            () = write::left(visitor), if !reads_visitor => Event::Gone,
+            () = write::left(visitor, version), if !reads_visitor => Event::Gone,
         }
     };
     slot.by(due, step).await.unwrap_or(Event::Late)

@@ -17,7 +17,7 @@ use super::tunnel::tunnel;
 use super::upload::Upload;
 use super::{Service, Worker, intake, write};
 use crate::body::Framing;
-use crate::head::Method;
+use crate::head::{Bad, Method};
 use crate::log::{End, Phase};
 use crate::upstream::policy::{Again, Ended, Failed, Next, Why};
 use crate::upstream::pool::Connection as Upstream;
@@ -173,7 +173,7 @@ impl Way<'_> {
                     tokio::select! {
                         biased;
                         index = turn => Some(index),
-                        () = write::left(&connection.stream) => None,
+                        () = write::left(&connection.stream, connection.head.version) => None,
                     }
                 };
                 match connection.slot.by(connection.within(within), waits).await {
@@ -392,6 +392,7 @@ impl Way<'_> {
             504 => format!("{name} did not answer in time"),
             408 => "the request's body did not come in time".to_owned(),
             413 => "the request's body is larger than this site takes".to_owned(),
+            431 => Bad::TooLarge.to_string(),
             400 => "the request's body is not framed as it says".to_owned(),
             _ => format!("{name} broke off without an answer"),
         }

@@ -1,95 +1,133 @@
 //! Heads on their way through: what goes on, what stays between neighbours, and what we add.
 
+use std::net::IpAddr;
+
 use super::answer::{UNSENT, finish_head};
 use super::connection::Connection;
-use super::{Service, Worker};
+use super::{Request, Service, Worker};
 use crate::body::Framing;
-use crate::head::{is_hop_by_hop, is_named_by_connection};
+use crate::head::fields::{passes_in_answer, passes_in_request};
+use crate::head::{MORE_BYTES, MORE_FIELDS, MOST_FIELDS, RequestHead};
 use crate::log;
 use crate::upstream::Group;
 use crate::upstream::pool::Connection as Upstream;
 
-/// The head that the upstream gets: the visitor's, without what is between neighbours, with who the visitor is.
-pub(super) fn request_head(connection: &mut Connection, service: &dyn Service) {
-    let Connection {
-        head,
-        input,
-        output,
-        id,
-        peer,
-        ..
-    } = connection;
-    let trusted = service.trusts(*peer);
+/// Who brings a request.
+pub(super) struct Bearer<'a> {
+    /// Its address.
+    pub(super) peer: IpAddr,
+    /// What it says of the visitor is believed.
+    pub(super) trusted: bool,
+    /// The request's id.
+    pub(super) id: &'a [u8],
+    /// The name of the site: what a request that names no host is for.
+    pub(super) site: &'a str,
+}
+
+/// A head that is longer, or has more fields, than servers of ours read.
+pub(super) struct TooLarge;
+
+/// The head that the upstream gets.
+pub(super) fn request_head(
+    connection: &mut Connection,
+    service: &dyn Service,
+    group: &Group,
+) -> Result<(), TooLarge> {
+    let bearer = Bearer {
+        peer: connection.peer,
+        trusted: service.trusts(connection.peer),
+        id: &connection.id,
+        site: service.site(),
+    };
+    let output = &mut connection.output;
+    let fields = write_request(output, &connection.head, &connection.input, &bearer);
+    // What we send to each other we accept. What an app takes is its own affair.
+    let fits =
+        fields <= MOST_FIELDS + MORE_FIELDS && output.len() <= service.limits().head + MORE_BYTES;
+    if fits || !group.ours {
+        Ok(())
+    } else {
+        Err(TooLarge)
+    }
+}
+
+/// The visitor's head without what is between neighbours, with who the visitor is; returns how many fields it has.
+pub(super) fn write_request(
+    output: &mut Vec<u8>,
+    head: &RequestHead,
+    input: &[u8],
+    bearer: &Bearer<'_>,
+) -> usize {
+    let authority = match head.authority.in_(input) {
+        b"" => bearer.site.as_bytes(),
+        named => named,
+    };
     output.clear();
     output.extend_from_slice(head.method_text.in_(input));
     output.push(b' ');
     output.extend_from_slice(head.target.in_(input));
     output.extend_from_slice(b" HTTP/1.1\r\nHost: ");
-    output.extend_from_slice(head.authority.in_(input));
+    output.extend_from_slice(authority);
     output.extend_from_slice(b"\r\n");
-    for (name_span, value_span) in &head.fields {
-        let (name, value) = (name_span.in_(input), value_span.in_(input));
-        if is_hop_by_hop(name) || is_named_by_connection(name, &head.connection, input) {
-            continue;
+    // Those that we write ourselves, at the most.
+    let mut count = 8;
+    for (name, value) in &head.fields {
+        let name = name.in_(input);
+        if passes_in_request(name, bearer.trusted, &head.connection, input) {
+            field(output, name, value.in_(input));
+            count += 1;
         }
-        if is_replaced(name, trusted) {
-            continue;
-        }
-        output.extend_from_slice(name);
-        output.extend_from_slice(b": ");
-        output.extend_from_slice(value);
-        output.extend_from_slice(b"\r\n");
     }
     output.extend_from_slice(b"X-Forwarded-For: ");
     // Several lines are one list (RFC 9110 §5.3).
     let lines = head
         .fields
         .iter()
-        .filter(|(name, _)| trusted && name.in_(input).eq_ignore_ascii_case(FORWARDED));
+        .filter(|(name, _)| bearer.trusted && name.in_(input).eq_ignore_ascii_case(FORWARDED));
     for (_, value) in lines {
         output.extend_from_slice(value.in_(input));
         output.extend_from_slice(b", ");
     }
-    log::address(output, *peer);
+    log::address(output, bearer.peer);
     output.extend_from_slice(b"\r\n");
-    if !trusted {
-        output.extend_from_slice(b"X-Forwarded-Proto: http\r\nX-Forwarded-Host: ");
-        output.extend_from_slice(head.authority.in_(input));
-        output.extend_from_slice(b"\r\n");
+    if !bearer.trusted {
+        output.extend_from_slice(b"X-Forwarded-Proto: http\r\n");
+        field(output, b"X-Forwarded-Host", authority);
     }
-    output.extend_from_slice(b"X-Request-Id: ");
-    output.extend_from_slice(id);
-    output.extend_from_slice(b"\r\n");
+    field(output, b"X-Request-Id", bearer.id);
     if let Some(protocols) = head.upgrade {
-        output.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: ");
-        output.extend_from_slice(protocols.in_(input));
-        output.extend_from_slice(b"\r\n");
+        output.extend_from_slice(b"Connection: Upgrade\r\n");
+        field(output, b"Upgrade", protocols.in_(input));
     }
     if head.framing == Framing::Chunked {
         output.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
     }
     output.extend_from_slice(b"\r\n");
+    count
+}
+
+fn field(output: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    output.extend_from_slice(name);
+    output.extend_from_slice(b": ");
+    output.extend_from_slice(value);
+    output.extend_from_slice(b"\r\n");
 }
 
 /// Who asked, from the visitor to whoever is before us.
-pub(super) const FORWARDED: &[u8] = b"x-forwarded-for";
+const FORWARDED: &[u8] = b"x-forwarded-for";
 
-/// A field that we write ourselves, or that a visitor may not say of itself.
-fn is_replaced(name: &[u8], trusted: bool) -> bool {
-    // Programs that get fields as variables (CGI, WSGI) take `X_Forwarded_For` for `X-Forwarded-For`.
-    if name.contains(&b'_') {
-        return true;
-    }
-    match name.len() {
-        4 => name.eq_ignore_ascii_case(b"host"),
-        6 => name.eq_ignore_ascii_case(b"expect"),
-        9 => name.eq_ignore_ascii_case(b"forwarded") || name.eq_ignore_ascii_case(b"x-real-ip"),
-        12 => name.eq_ignore_ascii_case(b"x-request-id"),
-        14 if name.eq_ignore_ascii_case(UNSENT) => true,
-        15 if name.eq_ignore_ascii_case(FORWARDED) => true,
-        13.. => !trusted && name[..12].eq_ignore_ascii_case(b"x-forwarded-"),
-        _ => false,
-    }
+/// The last that the list names: it was added by the peer itself, which alone is believed.
+pub(super) fn forwarded_for(request: &Request<'_>) -> Option<IpAddr> {
+    let mut lines = request.head.fields.iter().rev();
+    let (_, value) = lines.find(|(name, _)| {
+        let name = name.in_(request.buffer);
+        name.len() == FORWARDED.len() && name.eq_ignore_ascii_case(FORWARDED)
+    })?;
+    let last = value
+        .in_(request.buffer)
+        .rsplit(|byte| *byte == b',')
+        .next()?;
+    std::str::from_utf8(last).ok()?.trim().parse().ok()
 }
 
 /// Whether the answer says that nobody has seen the request: 502 or 503 of a server of ours. Anybody else may write
@@ -143,28 +181,21 @@ fn passed_on(connection: &mut Connection, upstream: &Upstream) {
     } = connection;
     let buffer = &upstream.buffer;
     output.clear();
-    let line = buffer
-        .split(|byte| matches!(byte, b'\r' | b'\n'))
-        .next()
-        .unwrap_or_default();
     output.extend_from_slice(b"HTTP/1.1 ");
-    // Behind `HTTP/1.x `.
-    output.extend_from_slice(line.get(9..).unwrap_or_default());
+    log::number(output, u64::from(response.status));
+    output.push(b' ');
+    output.extend_from_slice(response.reason.in_(buffer));
     output.extend_from_slice(b"\r\n");
-    for (name_span, value_span) in &response.fields {
-        let (name, value) = (name_span.in_(buffer), value_span.in_(buffer));
-        let ours = (name.len() == 4 && name.eq_ignore_ascii_case(b"date"))
-            || (name.len() == 6 && name.eq_ignore_ascii_case(b"server"))
-            || (name.len() == UNSENT.len() && name.eq_ignore_ascii_case(UNSENT))
-            // An interim answer has no body (RFC 9110 §8.6).
-            || (response.status < 200 && name.eq_ignore_ascii_case(b"content-length"));
-        if ours || is_hop_by_hop(name) || is_named_by_connection(name, &response.connection, buffer)
-        {
-            continue;
+    // An interim answer, one that changes the protocol and one without content promise none (RFC 9110 §8.6).
+    let bodiless = matches!(response.status, 100..200 | 204);
+    for (name, value) in &response.fields {
+        let name = name.in_(buffer);
+        let promises = bodiless && name.eq_ignore_ascii_case(b"content-length");
+        if !promises && passes_in_answer(name, &response.connection, buffer) {
+            field(output, name, value.in_(buffer));
         }
-        output.extend_from_slice(name);
-        output.extend_from_slice(b": ");
-        output.extend_from_slice(value);
-        output.extend_from_slice(b"\r\n");
     }
 }
+
+#[cfg(test)]
+mod tests;

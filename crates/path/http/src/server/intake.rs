@@ -5,7 +5,7 @@ use super::connection::Connection;
 use super::exchange::Failure;
 use super::upload::HELD;
 use super::{Service, Worker, write};
-use crate::body::{Framing, Transfer};
+use crate::body::Framing;
 use crate::log::Phase;
 use crate::spool::{NoRoom, Spooled};
 use crate::timer::Pace;
@@ -24,8 +24,7 @@ pub(super) async fn take(
         Framing::Length(length) if length <= come || length > above => return Ok(false),
         Framing::Length(_) | Framing::Chunked | Framing::Close => {}
     }
-    let rechunk = connection.head.framing == Framing::Chunked;
-    let mut body = Transfer::new(connection.head.framing, rechunk);
+    let mut body = connection.request_body();
     let (limits, timeouts) = (service.limits(), service.timeouts());
     let mut pace = Pace::new(timeouts.idle, timeouts.rate, connection.slot.now());
     connection.output.clear();

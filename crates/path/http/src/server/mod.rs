@@ -19,6 +19,7 @@ mod intake;
 mod network;
 mod outcome;
 pub mod pages;
+mod read_head;
 mod relay;
 mod reply;
 mod tunnel;
@@ -42,6 +43,7 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use crate::counters::Counters;
+use crate::date::http_date;
 use crate::head::{Method, RequestHead};
 use crate::log::Log;
 use crate::spool::Spool;
@@ -65,12 +67,20 @@ pub struct Request<'a> {
 impl Request<'_> {
     /// The value of a field, if it is there once or first.
     pub fn field(&self, name: &[u8]) -> Option<&[u8]> {
-        let found = self
-            .head
-            .fields
-            .iter()
-            .find(|(found, _)| found.in_(self.buffer).eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.in_(self.buffer))
+        self.values(name).next()
+    }
+
+    /// The values of a field, one for each line.
+    pub fn values(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
+        let lines = self.head.fields.iter();
+        lines
+            .filter(move |(found, _)| found.in_(self.buffer).eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.in_(self.buffer))
+    }
+
+    /// It asks about the server as a whole, and of no path (RFC 9110 §9.3.7).
+    pub fn is_about_server(&self) -> bool {
+        self.target() == b"*"
     }
 
     /// Path and query.
@@ -108,6 +118,9 @@ pub trait Service {
 
     /// The page for a request that cannot be served: the status, why in words, the request's id.
     fn trouble(&self, status: u16, why: &str, id: &str, html: bool) -> Answer;
+
+    /// The name of the site, which a request that names no host is for.
+    fn site(&self) -> &str;
 
     /// What requests and visitors' connections may take.
     fn limits(&self) -> &Limits;
@@ -317,7 +330,7 @@ struct Date {
 impl Date {
     /// The line for this second since 1970.
     fn of(second: u64) -> Self {
-        let line = format!("Date: {}\r\n", write::http_date(second)).into_bytes();
+        let line = format!("Date: {}\r\n", http_date(second)).into_bytes();
         Self { second, line }
     }
 
@@ -353,5 +366,3 @@ impl Moment {
         self.micros + u64::try_from(since).unwrap_or(0)
     }
 }
-
-pub use write::http_date;

@@ -7,10 +7,10 @@ use rustix::net::SendFlags;
 use tokio::net::TcpStream;
 
 use super::connection::Connection;
-use super::exchange::Failure;
-use super::heads::request_head;
-use super::{Service, write};
-use crate::body::{Framing, Transfer};
+use super::exchange::{Failure, Terms};
+use super::heads::{TooLarge, request_head};
+use super::write;
+use crate::body::Transfer;
 use crate::log::Phase;
 use crate::spool::Spooled;
 use crate::timer::{Pace, Slot};
@@ -90,16 +90,14 @@ impl Upload {
     /// Makes the head ready, and sends what the upstream takes at once: most often that is all.
     pub(super) fn begin(
         connection: &mut Connection,
-        service: &dyn Service,
+        terms: &Terms<'_>,
         to: &TcpStream,
     ) -> Result<Self, Failure> {
-        request_head(connection, service);
-        let timeouts = service.timeouts();
+        request_head(connection, terms.service, terms.group)
+            .map_err(|TooLarge| Failure::Visitor(431, Phase::Visitor))?;
+        let timeouts = terms.service.timeouts();
         let mut upload = Self {
-            body: Transfer::new(
-                connection.head.framing,
-                connection.head.framing == Framing::Chunked,
-            ),
+            body: connection.request_body(),
             pending: Vec::new(),
             sent: 0,
             from: 0,

@@ -1,11 +1,14 @@
-//! Bytes out: to a socket, from a file to a socket, and the few texts that HTTP wants made.
+//! Bytes out: to a socket, from a file to a socket; and what a socket says of the other side.
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
-use rustix::net::SendFlags;
+use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
+
+use crate::head::Version;
 
 /// How much is read at a time.
 const CHUNK: usize = 16 * 1024;
@@ -32,10 +35,43 @@ pub(super) async fn come(stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result
     }
 }
 
+/// A visitor that sends no more for this long while its answer is made is asked whether it is still there.
+const SILENCE: Duration = Duration::from_secs(2);
+/// The time that the refusal of an interim answer takes to come back.
+const REFUSAL: Duration = Duration::from_millis(250);
+
 /// Waits until the other side leaves. What it asks meanwhile stays unread; then it is not watched any more.
-pub(super) async fn left(stream: &TcpStream) {
-    if matches!(stream.peek(&mut [0]).await, Ok(1..)) {
-        std::future::pending::<()>().await;
+///
+/// One that has said all that it has to say, and waits for the answer, looks like one that has closed: both end their
+/// side. So it gets an interim answer, which any client of HTTP/1.1 takes (RFC 9110 §15.2), and which the kernel of one
+/// that is gone refuses. To one of HTTP/1.0 it would mean nothing; that it is gone shows when it gets its answer.
+pub(super) async fn left(stream: &TcpStream, version: Version) {
+    match stream.peek(&mut [0]).await {
+        Ok(0) if version == Version::Http11 => {}
+        Ok(_) => std::future::pending().await,
+        Err(_) => return,
+    }
+    loop {
+        tokio::time::sleep(SILENCE).await;
+        let interim = b"HTTP/1.1 100 Continue\r\n\r\n";
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        match rustix::net::send(stream.as_fd(), interim, flags) {
+            Ok(sent) if sent == interim.len() => {}
+            // It reads nothing at present.
+            Err(rustix::io::Errno::AGAIN) => {}
+            // Half of one would spoil what follows.
+            Ok(_) | Err(_) => return,
+        }
+        tokio::time::sleep(REFUSAL).await;
+        if rustix::net::recv(
+            stream.as_fd(),
+            &mut [0; 1],
+            RecvFlags::PEEK | RecvFlags::DONTWAIT,
+        )
+        .is_err()
+        {
+            return;
+        }
     }
 }
 
@@ -150,49 +186,4 @@ pub(super) fn send_file_now(
         }
     }
     Ok(true)
-}
-
-/// A time as HTTP writes it (RFC 9110 §5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
-pub fn http_date(second: u64) -> String {
-    let (days, rest) = (second / 86_400, second % 86_400);
-    let weekday = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"][(days % 7) as usize];
-    // Days since 1 March 0000, in eras of 400 years (Hinnant, "chrono-compatible low-level date algorithms").
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let name = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ][(month - 1) as usize];
-    format!(
-        "{weekday}, {day:02} {name} {year:04} {:02}:{:02}:{:02} GMT",
-        rest / 3_600,
-        rest / 60 % 60,
-        rest % 60
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        for (second, date) in [
-            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
-            (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
-            (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"),
-            (1_795_391_999, "Sun, 22 Nov 2026 23:59:59 GMT"),
-        ] {
-            assert_eq!(http_date(second), date);
-        }
-    }
 }

@@ -6,9 +6,10 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use terrace_http::head::elements;
-use terrace_http::server::{Answer, Body, Request, http_date};
-use terrace_service::descriptors;
+use terrace_http::date::{http_date, parse_date};
+use terrace_http::head::{Method, elements};
+use terrace_http::server::{Answer, Body, Request};
+use terrace_service::{clock, descriptors};
 
 use super::kind;
 use super::range::{self, Asked};
@@ -152,8 +153,9 @@ impl Content {
         if conditional && let Some(answer) = self.unless_wanted(request) {
             return answer;
         }
-        if ranged && self.range_applies(request) {
-            let asked = range::asked(request.field(b"range").unwrap_or_default(), self.length);
+        // Ranges are of a GET alone (RFC 9110 §14.2).
+        if ranged && request.method() == Method::Get && self.range_applies(request) {
+            let asked = range::asked(one_line(request, b"range").unwrap_or_default(), self.length);
             match asked {
                 Asked::Part { start, length } => return self.part(start, length),
                 Asked::Unsatisfiable => {
@@ -173,17 +175,18 @@ impl Content {
     /// 412 or 304, when a condition says so.
     fn unless_wanted(&self, request: &Request<'_>) -> Option<Answer> {
         let failed = || Some(Answer::new("412 Precondition Failed", "", Vec::new()));
-        let since = |name: &[u8]| request.field(name).and_then(seconds);
-        if let Some(wanted) = request.field(b"if-match") {
-            if !self.matches(wanted, false) {
+        let since = |name: &[u8]| date(one_line(request, name)?);
+        if request.field(b"if-match").is_some() {
+            if !self.matches(request.values(b"if-match"), false) {
                 return failed();
             }
         } else if since(b"if-unmodified-since").is_some_and(|since| self.modified > since) {
             return failed();
         }
-        let unchanged = match request.field(b"if-none-match") {
-            Some(known) => self.matches(known, true),
-            None => since(b"if-modified-since").is_some_and(|since| self.modified <= since),
+        let unchanged = if request.field(b"if-none-match").is_some() {
+            self.matches(request.values(b"if-none-match"), true)
+        } else {
+            since(b"if-modified-since").is_some_and(|since| self.modified <= since)
         };
         unchanged.then(|| {
             let head = format!("HTTP/1.1 304 Not Modified\r\n{}", self.fields);
@@ -195,23 +198,31 @@ impl Content {
         })
     }
 
-    fn matches(&self, list: &[u8], weakly: bool) -> bool {
-        elements(list).any(|tag| {
-            let tag = if weakly {
-                tag.strip_prefix(b"W/").unwrap_or(tag)
+    /// Whether a list of tags, perhaps on several lines, has this content's; `*` alone has every one.
+    fn matches<'a>(&self, lines: impl Iterator<Item = &'a [u8]>, weakly: bool) -> bool {
+        let (mut tags, mut any, mut found) = (0, false, false);
+        for tag in lines.flat_map(elements) {
+            tags += 1;
+            any |= tag == b"*";
+            let strong = if weakly {
+                tag.strip_prefix(b"W/")
             } else {
-                tag
+                None
             };
-            tag == b"*" || tag == self.etag
-        })
+            found |= strong.unwrap_or(tag) == self.etag;
+        }
+        found || (any && tags == 1)
     }
 
     /// `If-Range`: a part is of use only beside the same content.
     fn range_applies(&self, request: &Request<'_>) -> bool {
-        match request.field(b"if-range") {
-            None => true,
+        if request.field(b"if-range").is_none() {
+            return true;
+        }
+        match one_line(request, b"if-range") {
+            None => false,
             Some(tag) if tag.contains(&b'"') => tag == self.etag,
-            Some(date) => seconds(date) == Some(self.modified),
+            Some(since) => date(since) == Some(self.modified),
         }
     }
 
@@ -241,43 +252,19 @@ impl Content {
     }
 }
 
-/// The second of a date as HTTP writes it.
-fn seconds(date: &[u8]) -> Option<u64> {
-    let date = std::str::from_utf8(date).ok()?.trim();
-    let mut parts = date.get(5..)?.split(' ');
-    let (day, month, year) = (parts.next()?, parts.next()?, parts.next()?);
-    let time = parts.next()?;
-    let months = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let month = months.iter().position(|known| *known == month)? as u64 + 1;
-    let (day, year): (u64, u64) = (day.parse().ok()?, year.parse().ok()?);
-    let mut clock = time.split(':').map(|part| part.parse::<u64>().ok());
-    let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
-    // Days from the calendar, the inverse of `http_date`.
-    let shifted_year = if month <= 2 {
-        year.checked_sub(1)?
-    } else {
-        year
-    };
-    let (era, of_era) = (shifted_year / 400, shifted_year % 400);
-    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
-    let days = (era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year)
-        .checked_sub(719_468)?;
-    Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
+/// The value of a field that is no list. On several lines it says nothing (RFC 9110 §13.1.3).
+fn one_line<'a>(request: &'a Request<'_>, name: &'a [u8]) -> Option<&'a [u8]> {
+    let mut lines = request.values(name);
+    lines.next().filter(|_| lines.next().is_none())
+}
+
+fn date(text: &[u8]) -> Option<u64> {
+    parse_date(text, || clock::unix_millis() / 1_000)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_are_read_back() {
-        for second in [0, 784_111_777, 951_782_400, 1_795_391_999] {
-            assert_eq!(seconds(http_date(second).as_bytes()), Some(second));
-        }
-        assert_eq!(seconds(b"yesterday"), None);
-    }
 
     #[test]
     fn what_is_remembered_is_bounded_in_bytes() {

@@ -41,12 +41,22 @@ fn get(root: &Root, target: &str, fields: &str) -> Option<(u16, String)> {
 }
 
 fn at(root: &Root, target: &str, fields: &str, now: Instant) -> Option<(u16, String)> {
-    let text = format!("GET {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+    asked(root, "GET", target, fields, now)
+}
+
+fn asked(
+    root: &Root,
+    method: &str,
+    target: &str,
+    fields: &str,
+    now: Instant,
+) -> Option<(u16, String)> {
+    let mut text = format!("{method} {target} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes();
     let mut head = RequestHead::default();
-    head.parse(text.as_bytes()).ok()?;
+    head.parse(&mut text).ok()?;
     let request = Request {
         head: &head,
-        buffer: text.as_bytes(),
+        buffer: &text,
         now,
     };
     let Found::Answer(answer) = root.find(&request, now) else {
@@ -91,6 +101,7 @@ fn paths_mean_the_files_below_the_root_and_no_others() {
         "/page.html~",
         "/out.txt",
         "/../secret.txt",
+        "/docs/../../secret.txt",
         "/%2e%2e/secret.txt",
         "/docs/..%2f..%2fsecret.txt",
         "/a%20b.txt/",
@@ -112,44 +123,88 @@ fn paths_mean_the_files_below_the_root_and_no_others() {
     );
 }
 
-#[test]
-fn conditions_and_ranges_are_answered_as_the_standard_says() {
+/// Asks for a file with each of these fields, `TAG` and `DATE` being the file's own, and says which status is not as it should be.
+fn hold(method: &str, cases: &[(&str, u16)]) {
     let (_directory, root) = tree();
     let (_, head) = get(&root, "/a%20b.txt", "").unwrap();
     let field = |name: &str| {
-        head.lines()
-            .find_map(|line| line.strip_prefix(name))
-            .unwrap()
-            .to_owned()
+        let mut lines = head.lines();
+        lines.find_map(|line| line.strip_prefix(name)).unwrap()
     };
-    let (etag, modified) = (field("ETag: "), field("Last-Modified: "));
-    let status = |fields: &str| get(&root, "/a%20b.txt", fields).unwrap().0;
-    for (fields, expected) in [
-        (format!("If-None-Match: {etag}\r\n"), 304),
-        (format!("If-None-Match: \"x\", W/{etag}\r\n"), 304),
-        ("If-None-Match: *\r\n".into(), 304),
-        ("If-None-Match: \"x\"\r\n".into(), 200),
-        (
-            format!("If-None-Match: \"x\"\r\nIf-Modified-Since: {modified}\r\n"),
-            200,
-        ),
-        (format!("If-Modified-Since: {modified}\r\n"), 304),
-        (
-            "If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n".into(),
-            200,
-        ),
-        ("If-Match: \"x\"\r\n".into(), 412),
-        (format!("If-Match: {etag}\r\n"), 200),
-        (
-            "If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT\r\n".into(),
-            412,
-        ),
-        ("Range: bytes=20-\r\n".into(), 416),
-        ("Range: bytes=2-4\r\nIf-Range: \"x\"\r\n".into(), 200),
-        (format!("Range: bytes=2-4\r\nIf-Range: {etag}\r\n"), 206),
-    ] {
-        assert_eq!(status(&fields), expected, "{fields}");
+    for (fields, expected) in cases {
+        let lines = fields.replace(" | ", "\r\n") + "\r\n";
+        let lines = lines
+            .replace("TAG", field("ETag: "))
+            .replace("DATE", field("Last-Modified: "));
+        let found = asked(&root, method, "/a%20b.txt", &lines, Instant::now());
+        assert_eq!(found.unwrap().0, *expected, "{method} {fields}");
     }
+}
+
+#[test]
+fn tags_are_compared_as_the_standard_says() {
+    let cases = [
+        ("If-None-Match: TAG", 304),
+        ("If-None-Match: \"x\", W/TAG", 304),
+        ("If-None-Match: *", 304),
+        ("If-None-Match: \"x\"", 200),
+        ("If-None-Match: \"x\" | If-Modified-Since: DATE", 200),
+        ("If-None-Match: \"x\" | If-None-Match: TAG", 304),
+        ("If-None-Match: TAG | If-None-Match: \"x\"", 304),
+        ("If-None-Match: \"x\", *", 200),
+        ("If-Match: \"x\"", 412),
+        ("If-Match: TAG", 200),
+        ("If-Match: \"x\" | If-Match: \"y\", TAG", 200),
+        ("If-Match: W/TAG", 412),
+        ("If-Match: *", 200),
+    ];
+    hold("GET", &cases);
+}
+
+#[test]
+fn dates_are_compared_as_the_standard_says() {
+    let year = |year: &str| format!("If-Modified-Since: Sun, 06 Nov {year} 08:49:37 GMT");
+    for beyond in ["18446744073709551616", "18446744073709551615", "999999"] {
+        hold("GET", &[(&year(beyond), 200)]);
+    }
+    let cases = [
+        ("If-Modified-Since: DATE", 304),
+        ("If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT", 200),
+        ("If-Modified-Since: Fri, 31 Dec 9999 23:59:59 GMT", 304),
+        ("If-Modified-Since: Sunday, 06-Nov-94 08:49:37 GMT", 200),
+        ("If-Modified-Since: Sun Nov  6 08:49:37 1994", 200),
+        ("If-Modified-Since: Fri Dec 31 23:59:59 9999", 304),
+        ("If-Modified-Since: DATE | If-Modified-Since: DATE", 200),
+        ("If-Unmodified-Since: Thu, 01 Jan 1970 00:00:00 GMT", 412),
+        ("If-Unmodified-Since: Sunday, 06-Nov-94 08:49:37 GMT", 412),
+        ("If-Unmodified-Since: Sun Nov  6 08:49:37 1994", 412),
+        ("If-Unmodified-Since: Fri, 01 Jan 1960 00:00:00 GMT", 412),
+        ("If-Unmodified-Since: x", 200),
+    ];
+    hold("GET", &cases);
+}
+
+#[test]
+fn ranges_are_answered_as_the_standard_says() {
+    let cases = [
+        ("Range: bytes=20-", 416),
+        ("Range: bytes=2-4 | If-Range: \"x\"", 200),
+        ("Range: bytes=2-4 | If-Range: TAG", 206),
+        ("Range: bytes=2-4 | If-Range: W/TAG", 200),
+        ("Range: bytes=2-4 | If-Range: DATE", 206),
+        ("Range: bytes=2-4 | If-Range: TAG | If-Range: TAG", 200),
+        ("Range: bytes=0-0 | Range: bytes=2-2", 200),
+        ("Range: bytes=0-99999999999999999999", 206),
+        ("Range: bytes=99999999999999999999-", 416),
+    ];
+    hold("GET", &cases);
+    let of_a_get_alone = [
+        ("Range: bytes=2-4", 200),
+        ("Range: bytes=20-", 200),
+        ("If-None-Match: TAG | Range: bytes=2-4", 304),
+    ];
+    hold("HEAD", &of_a_get_alone);
+    let (_directory, root) = tree();
     let (status, text) = get(&root, "/large.bin", "Range: bytes=-5\r\n").unwrap();
     assert!(
         status == 206

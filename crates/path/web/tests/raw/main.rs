@@ -2,15 +2,18 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 mod connections;
+mod corners;
 mod counts;
 mod drain;
 mod duplex;
 mod harness;
+mod odd_answers;
 mod passing;
 mod refused;
 mod retries;
 mod slow;
 mod times;
+mod trailers;
 mod tunnel;
 mod unsent;
 #[allow(dead_code, reason = "the balancer's tests use all of it")]
