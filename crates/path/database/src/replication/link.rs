@@ -28,9 +28,21 @@ impl Member {
     /// True: it has transactions of its own.
     pub(super) async fn attach(&self, source: &str, acks: bool) -> Result<bool, Error> {
         let mut conn = bounded(self.connect()).await?;
-        let errant = self.attach_over(&mut conn, source, acks).await;
+        let mut errant = self.attach_over(&mut conn, source, acks).await;
+        if errant.as_ref().is_err_and(is_torn) {
+            errant = self.attach_anew(&mut conn, source, acks).await;
+        }
         bye(conn).await;
         errant
+    }
+
+    /// What a server writes down of its link is torn where it was killed while it wrote. What it had received and not
+    /// applied is lost with that; what it has applied stands in its tables, and the link begins from there.
+    async fn attach_anew(&self, conn: &mut Conn, source: &str, acks: bool) -> Result<bool, Error> {
+        tracing::warn!("what it wrote down of its link is torn: it is linked anew");
+        let unlink = statements::unlink(self.engine).to_owned();
+        bounded(carry_out(conn, [unlink])).await?;
+        self.attach_over(conn, source, acks).await
     }
 
     async fn attach_over(&self, conn: &mut Conn, source: &str, acks: bool) -> Result<bool, Error> {
@@ -168,6 +180,13 @@ impl Member {
         .await?;
         Ok(!theirs.contains(&mine))
     }
+}
+
+/// What MariaDB and MySQL say of a link that they cannot read.
+const TORN: [u16; 2] = [1201, 1872];
+
+fn is_torn(error: &Error) -> bool {
+    matches!(error, Error::Sql(mysql_async::Error::Server(error)) if TORN.contains(&error.code))
 }
 
 impl Link {

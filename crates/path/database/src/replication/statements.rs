@@ -112,6 +112,14 @@ pub fn locked_accounts(engine: Engine) -> &'static str {
     }
 }
 
+/// Takes its source from a replica that does not receive.
+pub fn unlink(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Mariadb => "RESET SLAVE ALL",
+        Engine::Mysql => "RESET REPLICA ALL",
+    }
+}
+
 /// Lets a replica receive from this source. On MariaDB `demote` takes up the transactions that it wrote
 /// itself as a primary.
 pub fn attach(engine: Engine, source: &Source<'_>, demote: bool) -> Vec<String> {
