@@ -1,11 +1,12 @@
 //! A site as questions are asked of it: servers, what stands on them, and who talks to whom, as flat lists
 //! with names. Everything comes from the model and its wiring; nothing is decided here.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use terrace_site::model::{self, Ack, Balance, Inside, Reads, Site};
 use terrace_site::plan::Timeouts;
-use terrace_site::wiring::{self, Instance, Peer, Preference, Wiring};
+use terrace_site::wiring::{self, Instance, Peer, Preference};
 
 /// One site.
 #[derive(Clone, Debug)]
@@ -140,22 +141,37 @@ impl Design {
     /// Looks at a site.
     pub fn of(site: &Site) -> Self {
         let wiring = wiring::wire(site);
+        let tiers: HashMap<&str, &Instance> = wiring
+            .instances
+            .iter()
+            .map(|instance| (instance.id.as_str(), instance))
+            .collect();
+        let flows = wiring.flows.iter();
+        Self {
+            flows: flows
+                .filter_map(|flow| Flow::of(site, &tiers, flow))
+                .collect(),
+            ..Self::without_flows(site)
+        }
+    }
+
+    /// The same without who talks to whom: enough to say what stands where and what fails, and as long as the file, where
+    /// the ways are as many as pairs of servers.
+    pub fn without_flows(site: &Site) -> Self {
         let line = |origin: Option<terrace_site::model::Origin>| origin.map(|origin| origin.line);
         Self {
             site: site.name().to_string(),
             zone: site.zone().to_string(),
             servers: site.servers().iter().map(Server::of).collect(),
-            elements: wiring
-                .instances
+            elements: wiring::instances(site)
                 .iter()
                 .filter_map(|instance| Element::of(site, instance))
                 .collect(),
-            flows: wiring
-                .flows
+            flows: Vec::new(),
+            entry: wiring::addresses(site)
                 .iter()
-                .filter_map(|flow| Flow::of(site, &wiring, flow))
+                .map(ToString::to_string)
                 .collect(),
-            entry: wiring.addresses.iter().map(ToString::to_string).collect(),
             serves_files: site.web().is_some_and(|web| web.files().is_some()),
             certificate: line(site.certificate().map(|word| word.origin())),
             encrypted_inside: site
@@ -200,10 +216,10 @@ impl Design {
 
     /// The servers of a tier, each once, in the file's order.
     pub fn servers_of(&self, tier: Tier) -> Vec<&str> {
-        let mut found = Vec::new();
+        let (mut found, mut seen) = (Vec::new(), HashSet::new());
         for element in self.tier(tier) {
-            if !found.contains(&element.server.as_str()) {
-                found.push(&element.server);
+            if seen.insert(element.server.as_str()) {
+                found.push(element.server.as_str());
             }
         }
         found
@@ -236,16 +252,20 @@ impl Design {
 }
 
 /// What the SQL router sends on this way, where it has a choice.
-fn purpose(site: &Site, wiring: &Wiring, flow: &wiring::Flow) -> Option<&'static str> {
+fn purpose(
+    site: &Site,
+    instances: &HashMap<&str, &Instance>,
+    flow: &wiring::Flow,
+) -> Option<&'static str> {
     let Peer::Instance(from) = &flow.from else {
         return None;
     };
     let database = site.database()?;
-    let router = wiring.instance(from)?.tier == wiring::Tier::Router;
+    let router = instances.get(from.as_str())?.tier == wiring::Tier::Router;
     if !router || database.servers().len() < 2 {
         return None;
     }
-    let to = &wiring.instance(&flow.to)?.server;
+    let to = &instances.get(flow.to.as_str())?.server;
     let primary = database.servers().first() == Some(to);
     Some(match (database.reads(), primary) {
         (Reads::Primary, true) => "all",
@@ -332,9 +352,9 @@ impl Flow {
         self.protocol == wiring::Protocol::Replication.title()
     }
 
-    fn of(site: &Site, wiring: &Wiring, flow: &wiring::Flow) -> Option<Self> {
-        wiring
-            .instance(&flow.to)
+    fn of(site: &Site, instances: &HashMap<&str, &Instance>, flow: &wiring::Flow) -> Option<Self> {
+        instances
+            .get(flow.to.as_str())
             .filter(|to| to.tier != wiring::Tier::Agent)?;
         let from = match &flow.from {
             Peer::Visitor => None,
@@ -346,7 +366,7 @@ impl Flow {
             protocol: flow.protocol.title().to_owned(),
             port: flow.ports.first().copied(),
             fallback: flow.preference == Preference::Fallback,
-            purpose: purpose(site, wiring, flow),
+            purpose: purpose(site, instances, flow),
         })
     }
 }

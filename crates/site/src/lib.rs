@@ -5,6 +5,7 @@
 //! who talks to whom, and [`plan`] writes down what each server runs; [`outside`] lists what has to be found on a disk. All of
 //! it is pure: nothing here opens a file, a socket or a clock.
 
+mod changes;
 pub mod model;
 pub mod outside;
 pub mod plan;
@@ -16,6 +17,7 @@ mod summary;
 pub mod times;
 pub mod wiring;
 
+pub use changes::{FileChange, Said, changes};
 pub use resolve::{Loaded, load, not_yet};
 pub use summary::{ServerFact, Summary};
 pub use wiring::{Records, records};

@@ -1,6 +1,7 @@
 //! What is wrong with a file, and how it is shown: each mistake with its line, the words concerned, and what
 //! to write instead.
 
+mod lines;
 mod nearest;
 mod render;
 
@@ -8,6 +9,7 @@ use serde::Serialize;
 
 use crate::read::tree::Span;
 
+pub use lines::Lines;
 pub use nearest::nearest;
 pub use render::Report;
 
@@ -110,16 +112,11 @@ impl Problem {
 
     /// The line of the mistake in this source, from 1.
     pub fn line(&self, source: &str) -> usize {
-        position(source, self.span().start).0
+        self.line_in(&Lines::of(source))
     }
-}
 
-/// Line and column of a byte offset, both from 1; the column counts characters, a byte order mark at the
-/// beginning of the file does not count.
-pub fn position(source: &str, offset: usize) -> (usize, usize) {
-    let before = &source[..source.floor_char_boundary(offset)];
-    let before = before.strip_prefix('\u{feff}').unwrap_or(before);
-    let line = before.matches('\n').count() + 1;
-    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    (line, before[start..].chars().count() + 1)
+    /// The same, where many are asked for.
+    pub fn line_in(&self, lines: &Lines<'_>) -> usize {
+        lines.position(self.span().start).0
+    }
 }

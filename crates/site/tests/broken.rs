@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use terrace_site::load;
-use terrace_site::problem::{Problem, Report, position};
+use terrace_site::problem::{Lines, Problem, Report};
 use terrace_site::read::read;
 
 /// A problem's code, line and column.
@@ -188,7 +188,7 @@ fn source(name: &str) -> String {
 
 fn places(source: &str, problems: &[Problem]) -> Vec<Place> {
     let place = |problem: &Problem| {
-        let (line, column) = position(source, problem.span().start);
+        let (line, column) = Lines::of(source).position(problem.span().start);
         (problem.code, line, column)
     };
     problems.iter().map(place).collect()

@@ -10,6 +10,7 @@ mod predict;
 mod tests;
 mod words;
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -319,12 +320,37 @@ pub fn predictions(design: &Design) -> Vec<Prediction> {
 
 /// The servers whose loss takes something away until a person acts.
 pub fn single_points(design: &Design) -> Vec<String> {
-    let names = design.servers.iter().map(|server| server.name.clone());
-    names
-        .filter(|name| {
-            !predict(design, Fault::PowerOff(name.clone()))
-                .lost()
-                .is_empty()
-        })
-        .collect()
+    let mut known: HashMap<Standing<'_>, bool> = HashMap::new();
+    let lost = |name: &String| {
+        let prediction = predict(design, Fault::PowerOff(name.clone()));
+        !prediction.lost().is_empty()
+    };
+    let standings = standings(design);
+    let servers = design.servers.iter().map(|server| &server.name);
+    let points = servers.filter(|name| match standings.get(name.as_str()) {
+        // Servers that stand alike fare alike: one of them is asked for all.
+        Some(standing) => *known.entry(standing.clone()).or_insert_with(|| lost(name)),
+        None => lost(name),
+    });
+    points.cloned().collect()
+}
+
+/// What tells one server from another when it fails: whether it decides who is primary, and of each role on it its tier, its
+/// name, and whether it is the first of its tier.
+type Standing<'a> = (bool, Vec<(Tier, &'a str, bool)>);
+
+fn standings(design: &Design) -> HashMap<&str, Standing<'_>> {
+    let mut found: HashMap<&str, Standing<'_>> = HashMap::new();
+    let mut begun: HashSet<Tier> = HashSet::new();
+    for element in &design.elements {
+        let first = begun.insert(element.tier);
+        // The directory of files is the same for all web servers.
+        let standing = found.entry(&element.server).or_default();
+        standing.1.push((element.tier, &element.name, first));
+    }
+    for server in &design.servers {
+        let decides = design.controller.as_deref() == Some(server.name.as_str());
+        found.entry(&server.name).or_default().0 = decides;
+    }
+    found
 }

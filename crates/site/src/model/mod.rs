@@ -17,6 +17,7 @@ mod quantities;
 mod tests;
 mod text;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,8 @@ part! {
         list redirects: Name,
         /// The servers, in the file's order; never empty.
         list servers: Server,
+        /// Where each stands among them.
+        one places: Places,
         /// What stands before the web servers.
         maybe load_balancer: LoadBalancer,
         /// The web servers.
@@ -88,7 +91,19 @@ part! {
 impl Site {
     /// The server of this name; every name that the model holds has one.
     pub fn server(&self, name: &ServerName) -> Option<&Server> {
-        self.servers.iter().find(|server| server.name == *name)
+        let found = self.servers.get(*self.places.0.get(name)?);
+        found.filter(|server| server.name == *name)
+    }
+}
+
+/// Where each server stands in the file's order, by its name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Places(BTreeMap<ServerName, usize>);
+
+impl Places {
+    pub(crate) fn of(servers: &[Server]) -> Self {
+        let names = servers.iter().map(|server| server.name.clone());
+        Self(names.zip(0..).collect())
     }
 }
 

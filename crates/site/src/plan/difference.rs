@@ -1,5 +1,5 @@
-//! What changes when one set of plans takes the place of another: for a person, and for whoever must decide
-//! whether running roles can take it.
+//! What changes when one set of plans takes the place of another, and whether running roles can take it over. What a person
+//! reads of it is in the words of the file: [`crate::changes`].
 
 use std::fmt;
 
@@ -53,6 +53,26 @@ impl fmt::Display for Change {
                 (before, Value::Null) => write!(out, "~ {role}  {setting}: {before}, gone"),
                 (before, after) => write!(out, "~ {role}  {setting}: {before} → {after}"),
             },
+        }
+    }
+}
+
+impl Change {
+    /// What runs was born with it, and cannot take it over.
+    pub fn is_at_birth(&self) -> bool {
+        let Change::Setting { role, setting, .. } = self else {
+            return true;
+        };
+        let word = role.split('/').nth(1).unwrap_or_default();
+        let outermost = setting.split('.').next().unwrap_or_default();
+        match word {
+            "database" => true,
+            _ if word == "app" || word.starts_with("app-") => {
+                ["name", "code", "build", "keep", "index", "release"].contains(&outermost)
+            }
+            // The process that serves has the directory open from its birth.
+            "web" => ["listen", "files"].contains(&outermost),
+            _ => outermost == "listen",
         }
     }
 }
@@ -173,27 +193,27 @@ mod tests {
         plan(&site, &inputs)
     }
 
-    fn told(after: &str) -> Vec<String> {
+    /// The roles and settings that change; other changes as they are.
+    fn found(after: &str) -> Vec<String> {
         let changes = difference(&plans(STAGE), &plans(after));
-        changes.iter().map(Change::to_string).collect()
+        let words = |change: &Change| match change {
+            Change::Setting { role, setting, .. } => format!("{role} {setting}"),
+            other => format!("{other:?}"),
+        };
+        changes.iter().map(words).collect()
     }
 
     #[test]
     fn nothing_changes_when_nothing_did() {
-        assert_eq!(told(STAGE), [""; 0]);
-        assert_eq!(told(&format!("// A comment.\n{STAGE}")), [""; 0]);
+        assert_eq!(found(STAGE), [""; 0]);
+        assert_eq!(found(&format!("// A comment.\n{STAGE}")), [""; 0]);
     }
 
     #[test]
-    fn a_setting_is_told_with_its_values() {
+    fn a_setting_changes_where_it_counts() {
         let after = STAGE.replace("health=\"/health\"", "health=\"/ready\"");
-        assert_eq!(
-            told(&after),
-            [
-                "~ web-01/app  health.path: \"/health\" → \"/ready\"",
-                "~ web-01/web  routes.0.health.path: \"/health\" → \"/ready\""
-            ]
-        );
+        let wanted = ["web-01/app health.path", "web-01/web routes.0.health.path"];
+        assert_eq!(found(&after), wanted);
     }
 
     #[test]
@@ -204,9 +224,32 @@ mod tests {
                 "server web-01 \"10.0.0.21\"; server db-01 \"10.0.0.41\"",
             )
             .replace("web web-01 static=\"public\"", "database db-01");
-        let told = told(&after);
-        for change in ["- web-01/web", "+ server db-01"] {
-            assert!(told.iter().any(|told| told == change), "{told:?}");
+        let found = found(&after);
+        for change in ["LostRole(\"web-01/web\")", "NewServer(\"db-01\")"] {
+            assert!(found.iter().any(|found| found == change), "{found:?}");
         }
+    }
+
+    #[test]
+    fn settings_of_running_roles_can_change_and_what_they_were_born_with_cannot() {
+        for (role, name, at_birth) in [
+            ("web-01/web", "timeouts.idle", false),
+            ("lb-01/load-balancer", "balance", false),
+            ("web-01/app", "health.path", false),
+            ("web-01/app-api", "env.0.1", false),
+            ("web-01/database", "database", true),
+            ("web-01/app-api", "code", true),
+            ("web-01/web", "listen.0", true),
+        ] {
+            let change = Change::Setting {
+                role: role.into(),
+                setting: name.into(),
+                before: 1.into(),
+                after: 2.into(),
+            };
+            assert_eq!(change.is_at_birth(), at_birth, "{role} {name}");
+        }
+        assert!(Change::NewServer("web-02".into()).is_at_birth());
+        assert!(Change::LostRole("web-01/app".into()).is_at_birth());
     }
 }

@@ -5,13 +5,14 @@ use std::fmt::Write;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-use super::{Label, Problem, Severity, position};
+use super::{Label, Lines, Problem, Severity};
 use crate::read::tree::Span;
 
 /// All problems of one file.
 pub struct Report<'a> {
     name: &'a str,
     source: &'a str,
+    lines: Lines<'a>,
     problems: &'a [Problem],
 }
 
@@ -33,6 +34,7 @@ impl<'a> Report<'a> {
         Self {
             name,
             source,
+            lines: Lines::of(source),
             problems,
         }
     }
@@ -49,7 +51,7 @@ impl<'a> Report<'a> {
     /// For a program: a list of facts.
     pub fn facts(&self) -> impl Serialize + '_ {
         let fact = |problem: &'a Problem| {
-            let (line, column) = position(self.source, problem.span().start);
+            let (line, column) = self.lines.position(problem.span().start);
             let remedy = problem
                 .labels
                 .iter()
@@ -86,12 +88,12 @@ impl<'a> Report<'a> {
         } else {
             head
         };
-        let (line, column) = position(self.source, problem.span().start);
+        let (line, column) = self.lines.position(problem.span().start);
         let mut labels: Vec<&Label> = problem.labels.iter().collect();
         labels.sort_by_key(|label| label.span);
         let last = labels
             .iter()
-            .map(|label| position(self.source, label.span.start).0)
+            .map(|label| self.lines.position(label.span.start).0)
             .max()
             .unwrap_or(line);
         let margin = " ".repeat(last.to_string().len());
@@ -104,19 +106,20 @@ impl<'a> Report<'a> {
         );
         let mut shown = 0;
         for label in labels {
-            let (line, column) = position(self.source, label.span.start);
-            if line != shown {
+            let (line, _) = self.lines.position(label.span.start);
+            let window = Window::around(
+                self.lines.line(line),
+                self.lines.within_line(label.span.start),
+            );
+            // Of a long line each label shows its own part.
+            if line != shown || window.is_part {
                 put(
                     out,
-                    format_args!(
-                        "{line:>width$} │ {}\n",
-                        self.line(line),
-                        width = margin.len()
-                    ),
+                    format_args!("{line:>width$} │ {}\n", window.text, width = margin.len()),
                 );
                 shown = line;
             }
-            self.underline(out, label, line, column, &margin);
+            self.underline(out, label, &window, &margin);
         }
         match &problem.help {
             Some(help) => put(out, format_args!("{margin} ╰─ {help}\n")),
@@ -124,13 +127,14 @@ impl<'a> Report<'a> {
         }
     }
 
-    fn underline(&self, out: &mut String, label: &Label, line: usize, column: usize, margin: &str) {
-        let text = self.line(line);
-        let before: String = text.chars().take(column - 1).collect();
-        let rest: String = text.chars().skip(column - 1).collect();
+    fn underline(&self, out: &mut String, label: &Label, window: &Window, margin: &str) {
+        let before: String = window.text.chars().take(window.column).collect();
+        let rest: String = window.text.chars().skip(window.column).collect();
         let Span { start, end } = label.span;
         let marked = self.source.get(start..end).unwrap_or_default();
-        let marked = shown(marked.lines().next().unwrap_or_default());
+        let marked = marked.lines().next().unwrap_or_default();
+        let marked: String = marked.chars().take(WIDEST).collect();
+        let marked = shown(&marked);
         let width = marked.width().min(rest.width()).max(1);
         let gap = " ".repeat(before.width());
         let (left, right) = ((width - 1) / 2, width - 1 - (width - 1) / 2);
@@ -150,12 +154,6 @@ impl<'a> Report<'a> {
                 format_args!("{margin} · {gap}{}╰── {}\n", " ".repeat(left), label.text),
             );
         }
-    }
-
-    /// A line of the source as it is shown.
-    fn line(&self, number: usize) -> String {
-        let source = self.source.strip_prefix('\u{feff}').unwrap_or(self.source);
-        shown(source.lines().nth(number - 1).unwrap_or_default())
     }
 
     fn summary(&self) -> String {
@@ -184,6 +182,48 @@ impl<'a> Report<'a> {
                     number(errors, "error")
                 )
             }
+        }
+    }
+}
+
+/// So many characters of a line are shown.
+const WIDEST: usize = 200;
+/// Of those, before the place that a label points at.
+const BEFORE: usize = 60;
+
+/// What is shown of a line.
+struct Window {
+    text: String,
+    /// How many of its characters stand before the label's place.
+    column: usize,
+    /// The line is longer.
+    is_part: bool,
+}
+
+impl Window {
+    /// Around a byte of a line.
+    fn around(line: &str, at: usize) -> Self {
+        let (before, behind) = line.split_at(line.floor_char_boundary(at));
+        // A line of so few bytes has no more characters.
+        let is_part = line.len() > WIDEST;
+        let (most, rest) = if is_part {
+            (BEFORE, WIDEST - BEFORE)
+        } else {
+            (WIDEST, WIDEST)
+        };
+        let first = before.char_indices().rev().take(most).last();
+        let from = first.map_or(before.len(), |(at, _)| at);
+        let until = behind
+            .char_indices()
+            .nth(rest)
+            .map_or(behind.len(), |(at, _)| at);
+        let left = if from > 0 { "…" } else { "" };
+        let right = if until < behind.len() { "…" } else { "" };
+        let before = format!("{left}{}", shown(&before[from..]));
+        Self {
+            column: before.chars().count(),
+            text: format!("{before}{}{right}", shown(&behind[..until])),
+            is_part,
         }
     }
 }

@@ -131,7 +131,7 @@ fn rows(settings: &'static [Setting], file: impl Fn(&Setting, &str) -> String) -
 
 fn value(values: &Values) -> String {
     match values {
-        Values::Text { what, like } => format!("{what}, like {like}"),
+        Values::Text { what, like, .. } => format!("{what}, like {like}"),
         Values::OneOf(words) => {
             let words: Vec<&str> = words().into_iter().map(|(word, _)| word).collect();
             words.join(" or ")

@@ -4,6 +4,8 @@
 //! asked of a file that has it. It is shown on a terminal (`terrace help WORD`) and as a page (`docs/reference.md`).
 
 mod entry;
+#[cfg(test)]
+mod lookup;
 mod page;
 mod sample;
 mod terminal;
@@ -55,6 +57,18 @@ pub fn answer(names: &[&str]) -> Answer {
         .and_then(|name| nearest(name, known))
         .filter(|near| names.last() != Some(near));
     Answer::Unknown(near.map(str::to_owned))
+}
+
+/// For each setting that has to be nowhere: its words, a file without it, and one in which it is not as usual.
+#[cfg(test)]
+pub(crate) fn samples() -> Vec<(String, String, String)> {
+    tests::samples()
+}
+
+/// For each word inside another: its words, a file without it, and one with it.
+#[cfg(test)]
+pub(crate) fn words_inside() -> Vec<(String, String, String)> {
+    tests::words()
 }
 
 fn join(parts: impl IntoIterator<Item = String>) -> String {

@@ -1,5 +1,6 @@
 //! `app`: the site's own program.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::model::{
@@ -156,12 +157,13 @@ impl Context<'_> {
 
     fn env(&mut self, node: &Node) -> Vec<Variable> {
         let mut found: Vec<Variable> = Vec::new();
+        let mut seen: HashMap<VariableName, usize> = HashMap::new();
         for property in children(node, "env").flat_map(|env| &env.properties) {
             let name = Value::Word(property.name.value.clone());
             let Some(name) = self.text::<VariableName>(&name, property.name.span) else {
                 continue;
             };
-            if let Some(first) = found.iter().find(|variable| variable.name == name) {
+            if let Some(first) = seen.get(&name).map(|index: &usize| &found[*index]) {
                 let message = format!("`{name}` is given twice");
                 let problem = Problem::error(
                     "given-twice",
@@ -191,6 +193,7 @@ impl Context<'_> {
                 }
             };
             let origin = self.origin(property.span);
+            seen.insert(name.clone(), found.len());
             found.push(Variable {
                 name,
                 value,

@@ -3,11 +3,18 @@
 //! The shape of a word (which settings, how many values) is checked here against the vocabulary, once for
 //! all words.
 
+use std::collections::HashMap;
+
 use crate::model::{Origin, ServerName};
-use crate::problem::{Problem, nearest, position};
+use crate::problem::{Lines, Problem, nearest};
 use crate::read::tree::{Argument, Node, Property, Span, Value};
 
 use super::vocabulary::{Takes, Word};
+
+/// So many servers are named in a message.
+const LISTED: usize = 12;
+/// So many comparisons of names are spent on "did you mean", about.
+const COMPARED: usize = 20_000;
 
 /// A server that the file defines.
 #[derive(Clone, Debug)]
@@ -20,7 +27,10 @@ pub(super) struct Defined {
 /// What the resolver carries along.
 pub(super) struct Context<'a> {
     pub(super) source: &'a str,
+    lines: Lines<'a>,
     pub(super) servers: Vec<Defined>,
+    /// Where each stands in the list, by its name.
+    by_name: HashMap<String, usize>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -28,9 +38,29 @@ impl<'a> Context<'a> {
     pub(super) fn new(source: &'a str) -> Self {
         Self {
             source,
+            lines: Lines::of(source),
             servers: Vec::new(),
+            by_name: HashMap::new(),
             problems: Vec::new(),
         }
+    }
+
+    /// A server becomes known, by a name that no other has.
+    pub(super) fn define(&mut self, server: Defined) {
+        let name = server.name.to_string();
+        self.by_name.insert(name, self.servers.len());
+        self.servers.push(server);
+    }
+
+    /// The server of this name.
+    pub(super) fn defined(&self, name: &str) -> Option<&Defined> {
+        self.servers.get(*self.by_name.get(name)?)
+    }
+
+    /// The servers that an unknown name is compared with: all, unless there are very many mistakes among very many names.
+    fn compared(&self) -> &[Defined] {
+        let most = COMPARED / (self.problems.len() + 1);
+        &self.servers[..self.servers.len().min(most.max(LISTED))]
     }
 
     pub(super) fn report(&mut self, problem: Problem) {
@@ -39,7 +69,7 @@ impl<'a> Context<'a> {
 
     pub(super) fn origin(&self, span: Span) -> Origin {
         Origin {
-            line: position(self.source, span.start).0,
+            line: self.lines.position(span.start).0,
             span,
         }
     }
@@ -65,15 +95,14 @@ impl<'a> Context<'a> {
         for property in &node.properties {
             self.check_property(node, property, word);
         }
-        let mut seen: Vec<&Node> = Vec::new();
+        let mut seen: HashMap<&str, &Node> = HashMap::new();
         for child in node.children() {
             let name = child.name.value.as_str();
             if let Some(known) = word.child(name) {
-                if let Some(first) = seen
-                    .iter()
-                    .find(|first| first.name.value == name)
-                    .filter(|_| !known.often)
-                {
+                let first = seen.insert(name, child).filter(|_| !known.often);
+                if let Some(first) = first {
+                    // Where it stood first is named each time.
+                    seen.insert(name, first);
                     self.report(twice(child, first, "once"));
                 }
                 if let Some(property) = node.property(name) {
@@ -88,17 +117,11 @@ impl<'a> Context<'a> {
                     );
                 }
                 self.check_shape(child, known);
-            } else if !word.per_server.is_empty()
-                && self
-                    .servers
-                    .iter()
-                    .any(|server| server.name.as_str() == name)
-            {
+            } else if !word.per_server.is_empty() && self.defined(name).is_some() {
                 self.check_per_server(child, word);
             } else {
                 self.unknown_child(child, word);
             }
-            seen.push(child);
         }
         self.check_count(node, word);
     }
@@ -157,15 +180,11 @@ impl<'a> Context<'a> {
             ));
             return;
         }
-        let servers: Vec<String> = self
-            .servers
-            .iter()
-            .map(|server| server.name.to_string())
-            .collect();
-        let servers = if word.per_server.is_empty() {
-            &[]
+        let servers: Vec<String> = if word.per_server.is_empty() {
+            Vec::new()
         } else {
-            servers.as_slice()
+            let names = self.compared().iter();
+            names.map(|server| server.name.to_string()).collect()
         };
         let known: Vec<&str> = word
             .children
@@ -273,19 +292,24 @@ impl<'a> Context<'a> {
         let message = format!("no server is called `{name}`");
         let problem = Problem::error("unknown-server", message, span, "a server is expected here");
         let names: Vec<&str> = self
-            .servers
+            .compared()
             .iter()
             .map(|server| server.name.as_str())
             .collect();
         let near = nearest(name, names.iter().copied());
-        match self
-            .servers
-            .iter()
-            .find(|server| Some(server.name.as_str()) == near)
-        {
+        match near.and_then(|near| self.defined(near)) {
             Some(near) => problem.and(near.span, "did you mean this one?"),
             None if names.is_empty() => problem.help("define it: server web-01 \"10.0.0.21\""),
-            None => problem.help(format!("the servers are: {}", names.join(", "))),
+            None => {
+                let more = self.servers.len().saturating_sub(LISTED);
+                let listed = names[..names.len().min(LISTED)].join(", ");
+                let more = if more > 0 {
+                    format!(" and {more} more")
+                } else {
+                    String::new()
+                };
+                problem.help(format!("the servers are: {listed}{more}"))
+            }
         }
     }
 }

@@ -16,7 +16,9 @@ mod values;
 pub(crate) mod vocabulary;
 mod whole;
 
-use crate::model::{DomainName, Origin, Server, ServerName, Site};
+use std::collections::HashMap;
+
+use crate::model::{DomainName, Origin, Places, Server, ServerName, Site};
 use crate::problem::{Problem, Severity, nearest};
 use crate::read::tree::{Document, Node, Span};
 
@@ -136,12 +138,14 @@ fn site(context: &mut Context<'_>, node: &Node) -> Option<Site> {
         let stand_in = DomainName("site.invalid".to_owned());
         (stand_in.clone(), stand_in)
     });
+    let servers = servers(context, node);
     let mut site = Site {
-        servers: servers(context, node),
+        places: Places::of(&servers),
+        servers,
         ..empty(name, zone, context.origin(node.span))
     };
     if names.is_some() {
-        let mut taken = Vec::new();
+        let mut taken = HashMap::new();
         site.aliases = context.other_names(node, "alias", &site.name, &site.zone, &mut taken);
         site.redirects = context.other_names(node, "redirect", &site.name, &site.zone, &mut taken);
         site.dns = child(node, "dns").map(|dns| context.dns(dns, word("dns"), &site.zone));
@@ -224,6 +228,7 @@ fn empty(name: DomainName, zone: DomainName, origin: Origin) -> Site {
         aliases: Vec::new(),
         redirects: Vec::new(),
         servers: Vec::new(),
+        places: Places::default(),
         load_balancer: None,
         web: None,
         apps: Vec::new(),

@@ -1,9 +1,10 @@
 //! Names: the site's own, its aliases and redirects, and the records of `dns`.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::model::{Dns, DomainName, FromText, Name, Plain, Record};
+use crate::model::{Dns, DomainName, FromText, Name, Origin, Plain, Record};
 use crate::plan::RecordData;
 use crate::problem::Problem;
 use crate::read::tree::{Argument, Node};
@@ -47,7 +48,7 @@ impl Context<'_> {
         word: &str,
         name: &DomainName,
         zone: &DomainName,
-        taken: &mut Vec<Name>,
+        taken: &mut HashMap<DomainName, Origin>,
     ) -> Vec<Name> {
         let mut found = Vec::new();
         for argument in children(site, word).flat_map(|node| &node.arguments) {
@@ -58,10 +59,10 @@ impl Context<'_> {
             if other == *name {
                 let message = format!("`{other}` is the site's own name");
                 self.report(Problem::error("name-twice", message, span, "take it out"));
-            } else if let Some(first) = taken.iter().find(|first| first.name == other) {
+            } else if let Some(first) = taken.get(&other).copied() {
                 let message = format!("`{other}` stands twice");
                 let problem = Problem::error("name-twice", message, span, "once is enough");
-                self.report(problem.and(first.origin.span, "here first"));
+                self.report(problem.and(first.span, "here first"));
             } else if !other.is_within(zone) {
                 let message = format!("`{other}` is not within the zone `{zone}`");
                 let problem = Problem::error(
@@ -79,7 +80,7 @@ impl Context<'_> {
                     name: other,
                     origin: self.origin(span),
                 };
-                taken.push(other.clone());
+                taken.insert(other.name.clone(), other.origin);
                 found.push(other);
             }
         }

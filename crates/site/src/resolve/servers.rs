@@ -1,5 +1,6 @@
 //! Servers: their definitions, and the words that name them.
 
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use crate::model::{FromText, Member, MemberState, Plain, Server, ServerName, Ssh};
@@ -37,7 +38,7 @@ impl Context<'_> {
             let Some(name) = self.argument::<ServerName>(argument) else {
                 continue;
             };
-            if let Some(first) = self.servers.iter().find(|server| server.name == name) {
+            if let Some(first) = self.defined(name.as_str()) {
                 let problem = Problem::error(
                     "server-twice",
                     format!("two servers are called `{name}`"),
@@ -48,7 +49,7 @@ impl Context<'_> {
                 self.report(problem);
                 continue;
             }
-            self.servers.push(Defined {
+            self.define(Defined {
                 name,
                 span: argument.span,
             });
@@ -58,11 +59,8 @@ impl Context<'_> {
     /// One definition, whose name was read before.
     pub(super) fn server(&mut self, node: &Node, word: &Word) -> Option<Server> {
         let argument = node.arguments.first()?;
-        let defined = self
-            .servers
-            .iter()
-            .find(|server| server.span == argument.span)
-            .cloned();
+        let named = argument.value.text().and_then(|name| self.defined(name));
+        let defined = named.filter(|server| server.span == argument.span).cloned();
         let addresses = self.addresses(node, 1);
         if node.arguments.len() < 2 && defined.is_some() {
             self.missing(node, "an address", "one, such as \"10.0.0.21\"", word);
@@ -97,6 +95,7 @@ impl Context<'_> {
     /// Addresses that something else can dial.
     pub(super) fn addresses(&mut self, node: &Node, skip: usize) -> Vec<IpAddr> {
         let mut found = Vec::new();
+        let mut seen = HashSet::new();
         for argument in node.arguments.iter().skip(skip) {
             let Some(address) = self.argument::<IpAddr>(argument) else {
                 continue;
@@ -106,7 +105,7 @@ impl Context<'_> {
                 self.report(Problem::error("wrong-value", message, argument.span, why));
                 continue;
             }
-            if found.contains(&address) {
+            if !seen.insert(address) {
                 let message = format!("`{address}` stands twice");
                 self.report(Problem::error(
                     "address-twice",
@@ -131,6 +130,7 @@ impl Context<'_> {
                 .collect();
         }
         let mut found: Vec<ServerName> = Vec::new();
+        let mut named: HashSet<&str> = HashSet::new();
         for argument in &node.arguments {
             let written = self.slice(argument.span).to_owned();
             let Some(name) = argument.value.text() else {
@@ -147,16 +147,12 @@ impl Context<'_> {
                 self.report(problem);
                 continue;
             }
-            match self
-                .servers
-                .iter()
-                .find(|server| server.name.as_str() == name)
-            {
+            match self.defined(name) {
                 None => {
                     let problem = self.unknown_server(name, argument.span);
                     self.report(problem);
                 }
-                Some(server) if found.contains(&server.name) => {
+                Some(_) if !named.insert(name) => {
                     let message = format!("`{}` names {name} twice", node.name.value);
                     self.report(Problem::error(
                         "named-twice",
@@ -189,21 +185,19 @@ impl Context<'_> {
     /// The members of a tier, with what the word says about each.
     pub(super) fn members(&mut self, node: &Node, word: &Word) -> Vec<Member> {
         let servers = self.named_servers(node);
-        let known: Vec<String> = self
-            .servers
-            .iter()
-            .map(|server| server.name.to_string())
-            .collect();
         let own: Vec<&Node> = node
             .children()
             .iter()
             .filter(|child| {
-                known.contains(&child.name.value) && word.child(&child.name.value).is_none()
+                let name = &child.name.value;
+                self.defined(name).is_some() && word.child(name).is_none()
             })
             .collect();
+        let named: HashSet<&str> = servers.iter().map(ServerName::as_str).collect();
+        let mut settings: HashMap<&str, (&Node, Member)> = HashMap::new();
         for child in &own {
             let name = &child.name.value;
-            if !servers.iter().any(|server| server.as_str() == name) {
+            if !named.contains(name.as_str()) {
                 let message = format!("`{}` does not stand on {name}", word.name);
                 let problem = Problem::error(
                     "not-a-member",
@@ -213,17 +207,12 @@ impl Context<'_> {
                 );
                 self.report(problem.and(node.name.span, "here its servers are named"));
             }
-            if let Some(first) = own
-                .iter()
-                .find(|first| first.name.value == *name && first.span < child.span)
-            {
+            if let Some((first, _)) = settings.get(name.as_str()) {
                 self.report(super::context::twice(child, first, "once"));
+            } else if let Some(member) = self.member(child) {
+                settings.insert(name, (child, member));
             }
         }
-        let settings: Vec<(&str, Member)> = own
-            .iter()
-            .filter_map(|child| Some((child.name.value.as_str(), self.member(child)?)))
-            .collect();
         let origin = self.origin(node.span);
         let usual = |server| Member {
             server,
@@ -232,7 +221,7 @@ impl Context<'_> {
             origin,
         };
         let member = |server: ServerName| {
-            let own = settings.iter().find(|(name, _)| *name == server.as_str());
+            let own = settings.get(server.as_str());
             own.map_or_else(|| usual(server), |(_, member)| member.clone())
         };
         let members: Vec<Member> = servers.into_iter().map(member).collect();
@@ -256,12 +245,7 @@ impl Context<'_> {
     fn member(&mut self, node: &Node) -> Option<Member> {
         let weight = self.number(node, "weight", WEIGHTS).unwrap_or(1);
         let state = self.choice(node, "state").unwrap_or(MemberState::Active);
-        let server = self
-            .servers
-            .iter()
-            .find(|server| server.name.as_str() == node.name.value)?
-            .name
-            .clone();
+        let server = self.defined(&node.name.value)?.name.clone();
         Some(Member {
             server,
             weight,

@@ -6,6 +6,7 @@
 //! or a setting cannot be listed without a sentence about it, and tests resolve every example, value and default.
 
 mod app;
+mod data;
 mod guard;
 mod path;
 mod setting;
@@ -41,6 +42,8 @@ pub(crate) struct Word {
     pub(crate) beside: &'static [&'static str],
     /// The first stage that has it, of those in `stacks/`.
     pub(crate) stage: Option<u8>,
+    /// What runs was born with what stands behind it: a running site cannot take it over.
+    pub(crate) at_birth: bool,
 }
 
 /// How many values stand behind a word.
@@ -79,6 +82,11 @@ impl Word {
     /// It takes properties of any name: they are variables.
     pub(crate) fn takes_variables(&self) -> bool {
         self.name == "env"
+    }
+
+    /// Its values are one list, over however many statements: no setting is of one of them.
+    pub(crate) fn is_list(&self) -> bool {
+        self.properties.is_empty() && self.children.is_empty()
     }
 
     /// The names of its properties.
@@ -123,6 +131,7 @@ impl Word {
             stands_in: "",
             beside: &[],
             stage: None,
+            at_birth: false,
         }
     }
 
@@ -146,6 +155,13 @@ impl Word {
         Self {
             per_server,
             per_server_beside,
+            ..self
+        }
+    }
+
+    const fn at_birth(self) -> Self {
+        Self {
+            at_birth: true,
             ..self
         }
     }
@@ -220,7 +236,7 @@ pub(crate) static SITE: Word = Word::new(
     path::LOAD_BALANCER,
     path::WEB,
     app::APP,
-    path::DATABASE,
+    data::DATABASE,
     Word::new(
         "quorum",
         Takes::Servers,
@@ -229,7 +245,7 @@ pub(crate) static SITE: Word = Word::new(
     )
     .beside(&[A_WEB_SERVER, TWO_DATABASES])
     .stage(3),
-    path::DNS,
+    data::DNS,
     guard::CERTIFICATE,
     guard::FIREWALL,
     guard::MONITOR,

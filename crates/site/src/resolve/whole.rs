@@ -1,5 +1,7 @@
 //! What only the whole site shows: addresses that meet, apps that claim the same paths, servers without work.
 
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use crate::model::{App, LoadBalancer, Origin, Server, ServerName, Site};
@@ -23,7 +25,7 @@ pub(super) fn check(site: &Site) -> Vec<Problem> {
 
 /// An address belongs to one server, or to all balancers together.
 fn addresses(servers: &[Server], balancer: Option<&LoadBalancer>, found: &mut Vec<Problem>) {
-    let mut taken: Vec<(IpAddr, Origin, String)> = Vec::new();
+    let mut taken: HashMap<IpAddr, (Origin, String)> = HashMap::new();
     let own = servers.iter().flat_map(|server| {
         server
             .all_addresses()
@@ -39,9 +41,12 @@ fn addresses(servers: &[Server], balancer: Option<&LoadBalancer>, found: &mut Ve
         )
     });
     for (address, origin, holder) in own.chain(shared) {
-        match taken.iter().find(|(other, ..)| *other == address) {
-            None => taken.push((address, origin, holder)),
-            Some((_, first, other)) => {
+        match taken.entry(address) {
+            Entry::Vacant(free) => {
+                free.insert((origin, holder));
+            }
+            Entry::Occupied(taken) => {
+                let (first, other) = taken.get();
                 let message = format!("{other} and {holder} have the same address {address}");
                 let problem = Problem::error(
                     "address-twice",
@@ -56,9 +61,10 @@ fn addresses(servers: &[Server], balancer: Option<&LoadBalancer>, found: &mut Ve
 }
 
 fn apps(apps: &[App], found: &mut Vec<Problem>) {
-    for (index, app) in apps.iter().enumerate() {
-        let before = &apps[..index];
-        if let Some(first) = before.iter().find(|first| first.path() == app.path()) {
+    let (mut paths, mut names) = (HashMap::new(), HashMap::new());
+    for app in apps {
+        let first: &App = paths.entry(app.path()).or_insert(app);
+        if !std::ptr::eq(first, app) {
             let problem = if app.path().as_str() == "/" {
                 let message = "two apps answer for every path";
                 let label = "say which paths are this one's: path=\"/api\"";
@@ -74,7 +80,8 @@ fn apps(apps: &[App], found: &mut Vec<Problem>) {
             };
             found.push(problem.and(first.origin().span, "here first"));
         }
-        if let Some(first) = before.iter().find(|first| first.name() == app.name()) {
+        let first: &App = names.entry(app.name()).or_insert(app);
+        if !std::ptr::eq(first, app) {
             let message = format!("two apps are called `{}`", app.name());
             let problem = Problem::error(
                 "app-twice",
@@ -129,9 +136,13 @@ fn tiers(site: &Site, found: &mut Vec<Problem>) {
 fn other_names(site: &Site, found: &mut Vec<Problem>) {
     let Some(dns) = site.dns() else { return };
     let records = zone_records(site);
+    let mut owners: HashMap<&str, usize> = HashMap::new();
+    for record in &records {
+        *owners.entry(&record.name).or_default() += 1;
+    }
     for record in dns.records() {
         let owner = record.name().as_str();
-        let also = records.iter().filter(|other| other.name == owner).count();
+        let also = owners.get(owner).copied().unwrap_or(0);
         if matches!(record.data(), RecordData::Cname(_))
             && (also > 1 || owner == site.zone().as_str())
         {
@@ -151,7 +162,7 @@ fn other_names(site: &Site, found: &mut Vec<Problem>) {
 fn idle(site: &Site, found: &mut Vec<Problem>) {
     let busy = busy(site);
     for server in site.servers() {
-        if !busy.contains(&server.name()) {
+        if !busy.contains(server.name()) {
             let message = format!("nothing stands on {}", server.name());
             let problem = Problem::warning(
                 "idle-server",
@@ -164,7 +175,7 @@ fn idle(site: &Site, found: &mut Vec<Problem>) {
     }
 }
 
-fn busy(site: &Site) -> Vec<&ServerName> {
+fn busy(site: &Site) -> HashSet<&ServerName> {
     let members = site
         .load_balancer()
         .into_iter()

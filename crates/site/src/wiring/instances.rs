@@ -1,5 +1,6 @@
 //! Every role on every server, and where it listens.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::model::{App, Member, Origin, ServerName, Site};
@@ -39,12 +40,12 @@ pub(super) fn entry_addresses(site: &Site, entry: Option<Tier>) -> Vec<IpAddr> {
         (Some(Tier::App), ..) => site.apps().iter().flat_map(App::members).collect(),
         _ => Vec::new(),
     };
-    let mut found = Vec::new();
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
     for address in members
         .iter()
         .flat_map(|member| public(site, member.server()))
     {
-        if !found.contains(&address) {
+        if seen.insert(address) {
             found.push(address);
         }
     }
@@ -104,15 +105,14 @@ fn load_balancers(site: &Site, found: &mut Vec<Instance>) {
 
 fn webs(site: &Site, found: &mut Vec<Instance>) {
     let balancer = site.load_balancer();
+    let members = balancer.into_iter().flat_map(|balancer| balancer.members());
+    let balancing: HashSet<&ServerName> = members.map(Member::server).collect();
     for member in site.web().into_iter().flat_map(|web| web.members()) {
         let server = member.server();
         let listens = match balancer {
             None => sockets(public(site, server), entry_ports(site)),
-            Some(balancer) => {
-                let shares = balancer
-                    .members()
-                    .iter()
-                    .any(|member| member.server() == server);
+            Some(_) => {
+                let shares = balancing.contains(server);
                 sockets(
                     address(site, server),
                     if shares { &[HTTP_BEHIND] } else { &[HTTP] },
@@ -146,9 +146,9 @@ fn routers(site: &Site, found: &mut Vec<Instance>) {
     let Some(database) = site.database() else {
         return;
     };
+    let mut seen = HashSet::new();
     for member in site.apps().iter().flat_map(App::members) {
-        let id = router_id(member.server());
-        if found.iter().any(|other| other.id == id) {
+        if !seen.insert(member.server()) {
             continue;
         }
         let listens = sockets(vec![LOOPBACK], &[ROUTER]);
@@ -245,7 +245,8 @@ pub fn controller(site: &Site) -> Option<&ServerName> {
         return None;
     }
     let mut servers = site.servers().iter().map(|server| server.name());
-    let apart = servers.find(|name| !database.servers().contains(name));
+    let carriers: HashSet<&ServerName> = database.servers().iter().collect();
+    let apart = servers.find(|name| !carriers.contains(name));
     apart.or(database.servers().first())
 }
 

@@ -169,6 +169,17 @@ pub struct Wiring {
     pub flows: Vec<Flow>,
 }
 
+/// The addresses that visitors dial, each once.
+pub fn addresses(site: &Site) -> Vec<IpAddr> {
+    instances::entry_addresses(site, instances::entry_tier(site))
+}
+
+/// Every role on every server, as in [`Wiring::instances`]: without the ways between them, of which there are as many as
+/// pairs.
+pub fn instances(site: &Site) -> Vec<Instance> {
+    instances::instances(site)
+}
+
 /// Derives the wiring.
 pub fn wire(site: &Site) -> Wiring {
     let instances = instances::instances(site);

@@ -8,8 +8,6 @@ use serde::Serialize;
 use crate::model::{DomainName, ServerName, Site};
 use crate::plan::{RecordData, RecordPlan};
 
-use super::wire;
-
 /// Seconds that an address may be remembered: short, since addresses move. One for all, since the records of
 /// a name and a type share it (RFC 2181 §5.2).
 const TTL: u32 = 300;
@@ -38,7 +36,7 @@ pub fn records(site: &Site) -> Records {
 /// Addresses of the site, its aliases and redirects, the file's own records, and where the site has name
 /// servers of its own, theirs. Each once, sorted.
 pub fn zone_records(site: &Site) -> Vec<RecordPlan> {
-    let addresses = wire(site).addresses;
+    let addresses = super::addresses(site);
     let others = site
         .aliases()
         .iter()

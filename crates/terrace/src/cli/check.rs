@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 use terrace_insight::Design;
-use terrace_site::problem::Report;
+use terrace_site::problem::{Lines, Report};
 
 use super::on_disk;
 use super::output::{Output, say};
@@ -38,14 +38,15 @@ impl Check {
             out,
             "{}: {}",
             file.path.display(),
-            terrace_insight::sentence(&Design::of(&site))
+            terrace_insight::sentence(&Design::without_flows(&site))
         );
+        let lines = Lines::of(&file.source);
         for refused in terrace_site::not_yet(&site) {
             say!(
                 out,
                 "  not yet runnable: {} (line {})",
                 refused.message,
-                refused.line(&file.source)
+                refused.line_in(&lines)
             );
         }
         Ok(ExitCode::SUCCESS)
@@ -81,7 +82,7 @@ fn json(out: &mut Output, file: &SiteFile) -> Outcome {
         design: loaded
             .site
             .as_ref()
-            .map(|site| terrace_insight::sentence(&Design::of(site))),
+            .map(|site| terrace_insight::sentence(&Design::without_flows(site))),
         file: name.clone(),
     })?;
     Ok(if loaded.site.is_some() {

@@ -60,7 +60,7 @@ impl Up {
             site: name,
             port: self.port,
         };
-        let design = terrace_insight::sentence(&Design::of(&site));
+        let design = terrace_insight::sentence(&Design::without_flows(&site));
         runtime()?.block_on(self.follow(out, &start, &design))
     }
 

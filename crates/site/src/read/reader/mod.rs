@@ -8,9 +8,11 @@ mod blank;
 mod blocks;
 mod parts;
 
+use std::collections::HashMap;
+
 use self::blocks::Open;
 use super::cursor::{Cursor, is_newline};
-use super::tree::{Document, Node, Span, Spanned};
+use super::tree::{Document, Node, Property, Span, Spanned};
 use super::{slip, text};
 use crate::problem::Problem;
 
@@ -189,11 +191,10 @@ impl<'a> Reader<'a> {
     }
 
     fn twice(&mut self, node: &Node) {
-        for (index, property) in node.properties.iter().enumerate() {
-            let first = node.properties[..index]
-                .iter()
-                .find(|first| first.name.value == property.name.value);
-            if let Some(first) = first {
+        let mut seen: HashMap<&str, &Property> = HashMap::new();
+        for property in &node.properties {
+            let first = *seen.entry(&property.name.value).or_insert(property);
+            if first.span != property.span {
                 let message = format!("`{}` is given twice", property.name.value);
                 let problem =
                     Problem::error("twice", message, property.span, "take one of them out");

@@ -3,11 +3,11 @@ mod oracle;
 
 use super::read;
 use super::tree::{Span, Value};
-use crate::problem::{Report, position};
+use crate::problem::{Lines, Report};
 
 /// Code, line and column of each problem.
 fn problems(source: &str) -> Vec<(&'static str, usize, usize)> {
-    let place = |span: Span| position(source, span.start);
+    let place = |span: Span| Lines::of(source).position(span.start);
     let one = |problem: &crate::problem::Problem| {
         let (line, column) = place(problem.span());
         (problem.code, line, column)

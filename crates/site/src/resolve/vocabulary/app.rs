@@ -19,7 +19,8 @@ const PROPERTIES: &[Setting] = &[
         Values::text::<FilePath>(),
         Usual::Required,
         "The directory of the code base. A release is a copy of it.",
-    ),
+    )
+    .at_birth(),
     Setting::new(
         "health",
         Values::text::<HttpPath>(),
@@ -34,13 +35,15 @@ const PROPERTIES: &[Setting] = &[
         Values::text::<Label>(),
         Usual::Follows("the last part of `code`"),
         "The app's name, in status, logs and releases.",
-    ),
+    )
+    .at_birth(),
     Setting::new(
         "path",
         Values::text::<HttpPath>(),
         Usual::Value("\"/\""),
         "The paths that it answers for: this one and all below it.",
-    ),
+    )
+    .at_birth(),
     Setting::new(
         "copies",
         Values::Number(resolver::COPIES),
@@ -110,6 +113,7 @@ pub(super) const APP: Word = Word::new(
         "A command that makes a release of the code; several run in order, once per release.",
     )
     .behind("a command")
+    .at_birth()
     .often()
     .stands_in(PROGRAM),
     Word::new(
@@ -166,12 +170,14 @@ pub(super) const APP: Word = Word::new(
         "A directory that survives releases.",
     )
     .behind("its name on the server")
+    .at_birth()
     .with(&[Setting::new(
         "at",
         Values::text::<FilePath>(),
         Usual::Follows("its name"),
         "Where a release sees it.",
-    )])
+    )
+.at_birth()])
     .often()
     .stands_in(PROGRAM),
     Word::new(
@@ -225,6 +231,7 @@ pub(super) const APP: Word = Word::new(
     TIMEOUTS,
 ])
 .per_server(OF_AN_APP, &[A_BALANCER])
+.at_birth()
 .often()
 .beside(&[A_WEB_SERVER])
 .stage(0);

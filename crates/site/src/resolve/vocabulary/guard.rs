@@ -168,5 +168,6 @@ pub(super) const MONITOR: Word = Word::new(
     .often()
     .stands_in("monitor { … }"),
 ])
+.at_birth()
 .beside(&[A_WEB_SERVER])
 .stage(2);

@@ -1,11 +1,8 @@
-//! The words of the way of a request: servers, load balancer, web server, database, name server.
+//! The words of the way of a request: servers, load balancer, web server.
 
 use std::time::Duration;
 
-use crate::model::{
-    Ack, Balance, FilePath, Identifier, MemberState, Move, Plain, Rate, Reads, Size, Stick,
-};
-use crate::plan::Engine;
+use crate::model::{Balance, FilePath, MemberState, Move, Plain, Rate, Size, Stick};
 use crate::resolve::{entry, servers};
 
 use super::{A_BALANCER, A_WEB_SERVER, AN_APP, Setting, Takes, Usual, Values, Word};
@@ -19,6 +16,7 @@ pub(super) const SERVER: Word = Word::new(
     "A machine: its name in this file, and the addresses that the other servers dial.",
 )
 .behind("its name, then its addresses (IPv4, IPv6)")
+.at_birth()
 .with(&[Setting::new(
     "place",
     Values::text::<Plain>(),
@@ -33,6 +31,7 @@ pub(super) const SERVER: Word = Word::new(
         "The addresses that the world dials. Without it: the server's first address.",
     )
     .behind("addresses")
+    .at_birth()
     .often()
     .stands_in("server web-01 \"10.0.0.21\" { … }"),
     Word::new(
@@ -113,6 +112,7 @@ pub(super) const LOAD_BALANCER: Word = Word::new(
         "An address that one of several balancers holds at a time.",
     )
     .behind("an address")
+    .at_birth()
     .with(&[Setting::new(
         "move",
         Values::one_of::<Move>(),
@@ -181,6 +181,7 @@ pub(super) const LOAD_BALANCER: Word = Word::new(
     ])
     .stands_in(BALANCER),
 ])
+.at_birth()
 .beside(&["web web-01 web-02 static=\"foobar/public\""])
 .stage(1);
 
@@ -231,7 +232,8 @@ pub(super) const WEB: Word = Word::new(
     Values::text::<FilePath>(),
     Usual::Follows("none: everything goes to the apps"),
     "The directory of static files.",
-)])
+)
+.at_birth()])
 .inside(&[
     Word::new(
         "health",
@@ -291,101 +293,6 @@ pub(super) const WEB: Word = Word::new(
     .stands_in(WEB_SERVERS),
 ])
 .per_server(OF_A_SERVER, &[A_BALANCER])
+.at_birth()
 .beside(&[A_BALANCER, AN_APP])
 .stage(0);
-
-pub(super) const DATABASE: Word = Word::new(
-    "database",
-    Takes::Servers,
-    "database db-01 db-02 ack=replica",
-    "MariaDB or MySQL. The first server is the primary at birth; the others replicate from it. Apps reach it at DATABASE_URL.",
-)
-.with(&[
-    Setting::new(
-        "engine",
-        Values::one_of::<Engine>(),
-        Usual::Follows("the one that is installed; recorded at birth"),
-        "Whose server runs.",
-    ),
-    Setting::new(
-        "name",
-        Values::text::<Identifier>(),
-        Usual::Follows("after the site: foobar of www.foobar.com"),
-        "The database that the apps use.",
-    ),
-    Setting::new(
-        "ack",
-        Values::one_of::<Ack>(),
-        Usual::Value("replica"),
-        "When a write is acknowledged.",
-    ),
-    Setting::new(
-        "reads",
-        Values::one_of::<Reads>(),
-        Usual::Value("own-writes"),
-        "Where reads go.",
-    ),
-])
-.inside(&[
-    Word::new(
-        "user",
-        Takes::Some,
-        "user foobar report",
-        "Accounts with all rights on the database. The apps use the first. Without it: one, called as the database.",
-    )
-    .behind("names")
-    .often()
-    .stands_in("database db-01 db-02 { … }"),
-    Word::new(
-        "backup",
-        Takes::Nothing,
-        "backup every=\"1d\" keep=\"30d\"",
-        "How the data is backed up. Without it: not at all.",
-    )
-    .with(&[
-        Setting::new(
-            "every",
-            Values::text::<Duration>(),
-            Usual::Value("\"1d\""),
-            "From one backup to the next.",
-        ),
-        Setting::new(
-            "keep",
-            Values::text::<Duration>(),
-            Usual::Value("\"30d\""),
-            "How long each is kept.",
-        ),
-        Setting::new(
-            "to",
-            Values::text::<FilePath>(),
-            Usual::Follows("the server's state directory"),
-            "Where backups are put.",
-        ),
-    ])
-    .stands_in("database db-01 db-02 { … }"),
-])
-.beside(&[A_WEB_SERVER, AN_APP])
-.stage(0);
-
-pub(super) const DNS: Word = Word::new(
-    "dns",
-    Takes::Servers,
-    "dns lb-01 { record \"mail.foobar.com\" A \"10.0.0.9\"; }",
-    "Name servers of the site's own. They answer with the records that follow from the file (`terrace records`) and those given here.",
-)
-.inside(&[Word::new(
-    "record",
-    Takes::Any,
-    "record \"mail.foobar.com\" A \"10.0.0.9\" ttl=\"1h\"",
-    "A further record of the zone.",
-)
-.behind("a name, a type (A, AAAA, CNAME, NS, MX, TXT, CAA, SRV) and a value as a zone file writes it")
-.with(&[Setting::new(
-    "ttl",
-    Values::text::<Duration>(),
-    Usual::Value("\"5m\""),
-    "How long it may be remembered.",
-)])
-.often()
-.stands_in("dns lb-01 { … }")])
-.beside(&[A_WEB_SERVER]);

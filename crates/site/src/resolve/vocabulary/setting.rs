@@ -1,5 +1,6 @@
 //! A setting of a word: what its value may be, and what holds where the file does not say.
 
+use std::fmt::Debug;
 use std::ops::RangeInclusive;
 
 use crate::model::{Choice, FromText};
@@ -17,6 +18,8 @@ pub(crate) struct Setting {
     pub(crate) about: &'static str,
     /// The statement that it stands on, where it does not go with the word's own example.
     pub(crate) goes_with: Option<&'static str>,
+    /// What runs was born with it: a running site cannot take another value over.
+    pub(crate) at_birth: bool,
 }
 
 /// What a value may be.
@@ -28,6 +31,8 @@ pub(crate) enum Values {
         what: &'static str,
         /// What it looks like: `"30s"`.
         like: &'static str,
+        /// The same text for all that are read as the same; `None`: it cannot be read.
+        meaning: fn(&str) -> Option<String>,
     },
     /// One word of a few, each with its meaning.
     OneOf(fn() -> Vec<(&'static str, &'static str)>),
@@ -61,6 +66,14 @@ impl Setting {
             usual,
             about,
             goes_with: None,
+            at_birth: false,
+        }
+    }
+
+    pub(super) const fn at_birth(self) -> Self {
+        Self {
+            at_birth: true,
+            ..self
         }
     }
 
@@ -74,10 +87,11 @@ impl Setting {
 
 impl Values {
     /// A text of this type.
-    pub(super) const fn text<T: FromText>() -> Self {
+    pub(super) const fn text<T: FromText + Debug>() -> Self {
         Values::Text {
             what: T::WHAT,
             like: T::LIKE,
+            meaning: meaning::<T>,
         }
     }
 
@@ -85,6 +99,21 @@ impl Values {
     pub(super) const fn one_of<T: Choice>() -> Self {
         Values::OneOf(words::<T>)
     }
+}
+
+impl Values {
+    /// What a value means: the same for all that are read as the same.
+    pub(crate) fn meaning(&self, plain: &str) -> String {
+        let read = match self {
+            Values::Text { meaning, .. } => meaning(plain),
+            Values::OneOf(_) | Values::Number(_) | Values::Share => None,
+        };
+        read.unwrap_or_else(|| plain.to_owned())
+    }
+}
+
+fn meaning<T: FromText + Debug>(text: &str) -> Option<String> {
+    T::from_text(text).ok().map(|value| format!("{value:?}"))
 }
 
 fn words<T: Choice>() -> Vec<(&'static str, &'static str)> {
