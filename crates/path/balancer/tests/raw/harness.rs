@@ -59,9 +59,8 @@ impl Balancer {
             .create(true)
             .open(directory.path().join("access"))
             .unwrap();
-        let spool = directory.path().join("spool");
-        std::fs::create_dir(&spool).unwrap();
-        let spool = Spool::new(Some(std::fs::File::open(&spool).unwrap().into()));
+        let spool = std::fs::File::open(directory.path()).unwrap();
+        let spool = Spool::new(Some(spool.into()));
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()

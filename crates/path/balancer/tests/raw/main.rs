@@ -6,6 +6,7 @@ mod balancing;
 mod harness;
 mod role;
 mod room;
+mod slow;
 mod trying_again;
 mod tunnel;
 #[allow(dead_code, reason = "the web server's tests use all of it")]

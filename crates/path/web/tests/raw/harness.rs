@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -35,9 +36,24 @@ impl Web {
         Self::on(vec![listener], upstream, change)
     }
 
+    /// One whose large bodies wait in this directory.
+    pub fn spooling(spool: &Path, upstream: SocketAddr, change: impl FnOnce(&mut WebPlan)) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start(vec![listener], Some(spool), upstream, change)
+    }
+
     /// One with these listeners, a worker for each.
     pub fn on(
         listeners: Vec<TcpListener>,
+        upstream: SocketAddr,
+        change: impl FnOnce(&mut WebPlan),
+    ) -> Self {
+        Self::start(listeners, None, upstream, change)
+    }
+
+    fn start(
+        listeners: Vec<TcpListener>,
+        spool: Option<&Path>,
         upstream: SocketAddr,
         change: impl FnOnce(&mut WebPlan),
     ) -> Self {
@@ -56,9 +72,8 @@ impl Web {
             .files
             .as_ref()
             .map(|_| std::fs::File::open(&public).unwrap().into());
-        let spool = directory.path().join("spool");
-        std::fs::create_dir(&spool).unwrap();
-        let spool = Spool::new(Some(std::fs::File::open(&spool).unwrap().into()));
+        let spool = spool.unwrap_or(directory.path());
+        let spool = Spool::new(Some(std::fs::File::open(spool).unwrap().into()));
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
