@@ -25,6 +25,8 @@ pub struct Design {
     pub entry: Vec<String>,
     /// The web servers have a directory of files.
     pub serves_files: bool,
+    /// Some bodies go on to an app as they come.
+    pub streams: bool,
     /// The line of `certificate`, where there is one.
     pub certificate: Option<usize>,
     /// Between our own servers everything is encrypted too.
@@ -173,6 +175,7 @@ impl Design {
                 .map(ToString::to_string)
                 .collect(),
             serves_files: site.web().is_some_and(|web| web.files().is_some()),
+            streams: site.apps().iter().any(|app| app.stream().is_some()),
             certificate: line(site.certificate().map(|word| word.origin())),
             encrypted_inside: site
                 .certificate()

@@ -88,10 +88,13 @@ pub(super) fn web(design: &Design) -> Vec<Block> {
         None => "It has no files of its own here".to_owned(),
     };
     let hands_on = if design.has(Tier::App) {
-        ", and hands what is no file to the app server, which makes the page. It also shields the app: slow visitors, broken requests and \
-         uploads that are too large end here, and files are served even while the app is down"
+        format!(
+            ", and hands what is no file to the app server, which makes the page. It also shields the app: broken requests and uploads \
+             that are too large end here, files are served even while the app is down, and {}",
+            slow_visitors(design)
+        )
     } else {
-        ""
+        String::new()
     };
     vec![paragraph(format!(
         "The web server speaks HTTP, the language of browsers{before}. {files}{hands_on}. Here it runs on {}.",
@@ -102,6 +105,21 @@ pub(super) fn web(design: &Design) -> Vec<Block> {
             ""
         }
     ))]
+}
+
+/// Who keeps slow visitors from the app: whoever they talk to.
+fn slow_visitors(design: &Design) -> String {
+    let whole = "a request is taken whole before the app is asked, and an answer is read off as fast as it comes";
+    let but = if design.streams {
+        ", but for the bodies that `stream=` lets through"
+    } else {
+        ""
+    };
+    if design.has(Tier::LoadBalancer) {
+        format!("slow visitors do not get further than the load balancer: {whole}{but}")
+    } else {
+        format!("slow visitors hold no place at the app: {whole}{but}")
+    }
 }
 
 pub(super) fn app(design: &Design) -> Vec<Block> {

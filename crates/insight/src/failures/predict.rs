@@ -87,7 +87,7 @@ impl Case<'_> {
             }
             Tier::LoadBalancer if self.design.shares_address => self.takeover(&lost),
             Tier::Web | Tier::App if lost.iter().all(|one| self.has_stand_in(one)) => {
-                self.stand_in(function)
+                self.stand_in(tier, function)
             }
             _ => self.away(),
         }
@@ -106,7 +106,11 @@ impl Case<'_> {
     }
 
     /// The others of its tier are asked instead.
-    fn stand_in(&self, function: Function) -> Fate {
+    fn stand_in(&self, tier: Tier, function: Function) -> Fate {
+        let has_web = |server: &str| {
+            let mut webs = self.design.tier(Tier::Web);
+            webs.any(|one| one.server == server)
+        };
         match (self.fault, function) {
             // What was sent over a kept connection before the silence is noticed must not be sent twice.
             (Fault::PowerOff(_) | Fault::Partition(_) | Fault::Freeze(_), Function::Writes) => {
@@ -114,6 +118,11 @@ impl Case<'_> {
             }
             // Its kernel refuses connections, and those are tried elsewhere at once.
             (Fault::Crash(_), _) => Fate::Unaffected,
+            // Its kernel still takes requests, and no check can tell an app that stands still from one that is busy: what
+            // it has been asked is not asked of another. A web server of ours is never too busy to answer.
+            (Fault::Freeze(server), _) if tier == Tier::App && !has_web(server) => {
+                Fate::FailsUntilRecovered(Recovery::Others)
+            }
             _ => Fate::Delayed(Recovery::Others),
         }
     }

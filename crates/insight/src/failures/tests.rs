@@ -188,3 +188,18 @@ fn what_takes_longest_on_the_way_bounds_it() {
     let prediction = predict(&pair("database a b"), Fault::PowerOff("a".into()));
     assert_eq!(prediction.outlooks.last().unwrap().within, None);
 }
+
+#[test]
+fn an_app_that_stands_still_on_a_server_of_its_own_is_not_told_from_a_busy_one() {
+    let of_apps = design(
+        "server lb \"10.0.0.1\"\nserver a \"10.0.0.2\"\nserver b \"10.0.0.3\"\nload-balancer lb\n\
+         app a b code=\"x\" { run \"x\"; }",
+    );
+    let pages = |fault| fate(&of_apps, fault, Function::Pages);
+    let fails = Fate::FailsUntilRecovered(Recovery::Others);
+    assert_eq!(pages(Fault::Freeze("a".into())), fails);
+    let waits = Fate::Delayed(Recovery::Others);
+    assert_eq!(pages(Fault::PowerOff("a".into())), waits);
+    let of_both = fate(&pair(""), Fault::Freeze("a".into()), Function::Pages);
+    assert_eq!(of_both, waits);
+}

@@ -169,3 +169,48 @@ fn a_refusal_arrives_although_the_app_takes_no_more() {
         );
     }
 }
+
+#[test]
+fn an_app_that_streams_may_hold_a_conversation() {
+    let app = app(|stream, _, mut come| {
+        stream
+            .write_all(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+            .unwrap();
+        let mut chunk = [0; 4096];
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        loop {
+            stream.write_all(&come).unwrap();
+            if find(&come, b"0\r\n\r\n").is_some() {
+                return;
+            }
+            let read = stream.read(&mut chunk).unwrap();
+            come = chunk[..read].to_vec();
+        }
+    });
+    let web = Web::with(app, |plan| {
+        patient(plan);
+        plan.routes[0].stream = Some(1);
+    });
+    let mut visitor = web.visit();
+    visitor.send(
+        "POST / HTTP/1.1\r\nHost: a.example\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n",
+    );
+    assert_eq!(visitor.answer(false).status, 103);
+    // Each word comes back before the next is said.
+    for word in ["one", "two", "six"] {
+        if word != "one" {
+            visitor.send(format!("3\r\n{word}\r\n"));
+        }
+        while find(&visitor.rest, word.as_bytes()).is_none() {
+            let mut chunk = [0; 4096];
+            let read = visitor.stream.read(&mut chunk).unwrap();
+            assert!(read > 0, "{:?}", String::from_utf8_lossy(&visitor.rest));
+            visitor.rest.extend_from_slice(&chunk[..read]);
+        }
+    }
+    visitor.send("0\r\n\r\n");
+    let answer = visitor.answer(false);
+    assert!(answer.whole, "{:?}", answer.text());
+}
