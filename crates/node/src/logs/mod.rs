@@ -105,6 +105,7 @@ impl Outputs {
         let name = format!("{}.log", local.replace('/', "."));
         let path = self.directory.join(name);
         let output = Arc::new(Output::new(&path, pipe, self.write.clone()));
+        output.begin();
         self.all().insert(id.to_owned(), Arc::clone(&output));
         // The thread lives as long as the process.
         let _ = self.read.send(output);

@@ -118,8 +118,16 @@ impl Output {
         }
     }
 
+    /// Has its log made, before anything is printed.
+    pub(super) fn begin(self: &Arc<Self>) {
+        self.pass_on(Vec::new());
+    }
+
     pub(super) fn write(&self, text: &[u8]) {
         let mut log = lock(&self.log);
+        if text.is_empty() {
+            return log.begin();
+        }
         log.miss(self.missed.swap(0, Ordering::Relaxed));
         log.write(text);
     }

@@ -36,11 +36,12 @@ fn until(what: &str, mut reached: impl FnMut() -> bool) {
 fn what_a_program_said_last_is_known_at_once_and_written_soon() {
     let directory = tempfile::tempdir().unwrap();
     let (outputs, mut program) = output(directory.path());
+    let path = directory.path().join("app.1.log");
+    until("it is there", || path.exists());
     program.write_all(b"one\n").unwrap();
     let mark = outputs.mark("web-01/app/1");
     program.write_all(b"two\nthree").unwrap();
     assert_eq!(outputs.since("web-01/app/1", mark), "two\nthree");
-    let path = directory.path().join("app.1.log");
     until("it is written", || {
         std::fs::read_to_string(&path).is_ok_and(|text| text == "one\ntwo\nthree")
     });

@@ -143,6 +143,12 @@ impl Log {
         self.lose(lines, Why::Rate);
     }
 
+    /// Makes it, if it can: a log in which nothing is written yet is there to be looked at.
+    pub fn begin(&mut self) {
+        // What keeps it from being there is told with the first line.
+        let _ = self.target.ready(0, self.bounds.length, Instant::now());
+    }
+
     /// Whether it goes anywhere.
     pub fn is_written(&self) -> bool {
         !matches!(self.target, Target::Given(None))

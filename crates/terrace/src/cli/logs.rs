@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -43,6 +44,8 @@ pub(crate) struct Logs {
 struct Log {
     name: String,
     path: PathBuf,
+    /// The file that has been printed so far: under its name there may be another one by now.
+    file: Option<File>,
     seen: u64,
 }
 
@@ -95,6 +98,7 @@ fn built(site: &Location, app: &str) -> anyhow::Result<Vec<Log>> {
         return Ok(vec![Log {
             name,
             path,
+            file: None,
             seen: 0,
         }]);
     }
@@ -130,6 +134,7 @@ fn find(servers: &Path) -> Vec<Log> {
                 found.push(Log {
                     name: format!("{}/{stem}", server.file_name().to_string_lossy()),
                     path,
+                    file: None,
                     seen: 0,
                 });
             }
@@ -157,7 +162,9 @@ impl Log {
     /// Its last lines.
     fn last(&mut self, lines: usize, alone: bool) -> anyhow::Result<Vec<u8>> {
         let mut text = Vec::new();
-        self.open()?.read_to_end(&mut text)?;
+        let mut file = self.open()?;
+        file.read_to_end(&mut text)?;
+        self.file = Some(file);
         self.seen = text.len() as u64;
         let all: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
         let mut shown = Vec::new();
@@ -167,9 +174,28 @@ impl Log {
         Ok(shown)
     }
 
-    /// What has come since; a log that has become shorter was begun anew.
+    /// What has come since. A log that has become long is renamed and begun anew: the rest of the old one is printed first.
     fn added(&mut self, alone: bool) -> anyhow::Result<Vec<u8>> {
-        let mut file = self.open()?;
+        let Some(mut file) = self.file.take() else {
+            return Ok(Vec::new());
+        };
+        let mut shown = self.rest(&mut file, alone)?;
+        // Between two names there may be none for a moment.
+        match File::open(&self.path) {
+            Ok(mut fresh) if !is_same(&file, &fresh)? => {
+                // What the old one had gained meanwhile is its last.
+                shown.extend(self.rest(&mut file, alone)?);
+                self.seen = 0;
+                shown.extend(self.rest(&mut fresh, alone)?);
+                self.file = Some(fresh);
+            }
+            _ => self.file = Some(file),
+        }
+        Ok(shown)
+    }
+
+    /// What a file has beyond what was seen of it.
+    fn rest(&mut self, file: &mut File, alone: bool) -> anyhow::Result<Vec<u8>> {
         let length = file.metadata()?.len();
         if length < self.seen {
             self.seen = 0;
@@ -197,5 +223,44 @@ impl Log {
         if line.last() != Some(&b'\n') {
             shown.push(b'\n');
         }
+    }
+}
+
+fn is_same(one: &File, other: &File) -> std::io::Result<bool> {
+    let (one, other) = (one.metadata()?, other.metadata()?);
+    Ok(one.dev() == other.dev() && one.ino() == other.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_log_that_is_begun_anew_is_followed_from_the_end_of_the_old_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("app.log");
+        let mut writer = File::create(&path).unwrap();
+        writer.write_all(b"seen\n").unwrap();
+        let mut log = Log {
+            name: "web-01/app".into(),
+            path: path.clone(),
+            file: None,
+            seen: 0,
+        };
+        assert_eq!(log.last(10, true).unwrap(), b"seen\n");
+        writer.write_all(b"the rest\n").unwrap();
+        fs::rename(&path, directory.path().join("app.log.1")).unwrap();
+        assert_eq!(
+            log.added(true).unwrap(),
+            b"the rest\n",
+            "for a moment there is none"
+        );
+        writer.write_all(b"late\n").unwrap();
+        fs::write(&path, "a line that is longer than the old log was\n").unwrap();
+        let added = String::from_utf8(log.added(true).unwrap()).unwrap();
+        assert_eq!(added, "late\na line that is longer than the old log was\n");
+        assert_eq!(log.added(true).unwrap(), b"");
     }
 }

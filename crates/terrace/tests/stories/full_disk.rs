@@ -311,3 +311,37 @@ fn a_primary_whose_disk_is_full_is_told_as_that_and_replaced_without_loss() {
         site.terrace(&["status"]).status.success()
     });
 }
+
+#[test]
+fn a_database_that_waited_for_room_takes_writes_as_soon_as_there_is_some() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = Site::stage0();
+    let disk = SmallDisk::at(&site.state().join("servers/web-01"), 384, None);
+    let site = site;
+    site.up();
+    wait_until("a message is taken", || leaves(&site, "acknowledged"));
+    disk.fill();
+    wait_until("status says what the database waits for", || {
+        both(&site.terrace(&["status"])).contains("its disk is full: make room")
+    });
+    // The last page of a file has room for a few.
+    wait_until("a message is not taken", || {
+        !leaves(&site, "into the last bytes")
+    });
+    disk.make_room();
+    let begun = Instant::now();
+    wait_until("a message is taken again", || leaves(&site, "afterwards"));
+    let took = begun.elapsed();
+    // Left alone it would be a minute.
+    assert!(took < Duration::from_secs(15), "it took {took:?}");
+    wait_until("everything is well", || {
+        site.terrace(&["status"]).status.success()
+    });
+    let page = site.on("internet", &["curl", "-sf", "http://www.foobar.com/"]);
+    assert!(
+        page.contains("acknowledged") && page.contains("afterwards"),
+        "{page}"
+    );
+}

@@ -4,6 +4,23 @@ use super::Trial;
 
 pub(super) const TRIALS: &[Trial] = &[
     Trial {
+        number: 1,
+        tried: "a disk without a free byte: long paths asked for, a process of each kind killed, room made again; 900 MB of paths in a \
+                log; an app that prints 200 MB at once",
+        before: "after one killed node the whole site is gone within 2 s, coordinator included, and stays so with room; `status` said \
+                 all was well; 900 MB are written in 9 s",
+        after: "nothing ends, each kind begins on the full disk, `status` names it, all is whole within 5 s of room. A line of the access \
+                log has less than 2 KB, a role writes 8 MB/s, a log 128 MB in total; what is dropped is counted in it",
+        tests: &[
+            "terrace/stories full_disk::nothing_ends_on_a_full_disk_and_room_is_enough_to_be_whole_again",
+            "terrace/stories full_disk::a_site_begins_on_a_full_disk_as_far_as_it_can_and_is_whole_with_room",
+            "terrace-service/lib log::tests::a_pipe_that_nobody_reads_holds_up_nobody",
+            "terrace-service/lib log::tests::what_takes_nothing_is_counted",
+            "terrace-http/lib log::tests::a_visitor_with_long_paths_fills_no_disk",
+            "terrace-node/lib logs::tests::a_program_that_prints_without_end_neither_fills_the_disk_nor_waits",
+        ],
+    },
+    Trial {
         number: 7,
         tried: "600 idle connections to the front door of a coordinator with 1,024 descriptors; a web server and a balancer \
                 that can open nothing more",
@@ -15,6 +32,18 @@ pub(super) const TRIALS: &[Trial] = &[
             "terrace/stories lacks::a_role_without_descriptors_says_so_and_blames_nobody",
             "terrace-lab/lib front_door::tests::a_crowd_takes_no_more_than_its_places_and_the_longest_idle_makes_room",
             "terrace-service/lib lack::tests::what_is_missing_here_is_told_apart_from_what_is_wrong_there",
+        ],
+    },
+    Trial {
+        number: 10,
+        tried: "the primary's disk is full; then `switchover`, `failover` without accepted loss, and room again; both flavours",
+        before: "`status`: all is well, while writes hang; `failover` is refused: \"it answers and takes writes\"",
+        after: "`status`, controller and refusal (primary-disk-full) say so; `failover` takes 0.1 to 0.2 s and loses nothing acknowledged; \
+                with room the old primary follows by itself",
+        tests: &[
+            "terrace/stories full_disk::a_primary_whose_disk_is_full_is_told_as_that_and_replaced_without_loss",
+            "terrace-database/mariadb replication::full_disk::a_primary_whose_disk_is_full_says_so_and_is_replaced_with_all_that_was_acknowledged",
+            "terrace-database/lib failover::change::tests::a_primary_whose_disk_is_full_is_replaced_without_loss_and_said_to_be_full",
         ],
     },
     Trial {

@@ -278,7 +278,8 @@ impl Database {
             Some(asked) => asked,
             None => {
                 let member = self.member(instance).ok_or_else(silent)?;
-                AbortOnDrop(tokio::spawn(ask(member, run.clone(), was_full)))
+                let run = run.clone();
+                AbortOnDrop(tokio::spawn(async move { member.standing(&run).await }))
             }
         };
         let answer = match tokio::time::timeout(ANSWERS_WITHIN, &mut asked.0).await {
@@ -291,7 +292,8 @@ impl Database {
         };
         match answer {
             Ok(standing) => {
-                self.full = None;
+                // Of one that takes writes it is not over before they get through.
+                self.full = self.full.take().filter(|_| standing.writable);
                 Ok(Report::Up(standing))
             }
             Err(replication::Error::DiskFull(_)) => {
@@ -304,6 +306,7 @@ impl Database {
     }
 
     async fn look(&mut self, instance: &Instance) {
+        self.hurry(instance).await;
         let (report, why) = match self.standing(instance).await {
             Ok(report) => (report, String::new()),
             Err(why) => (Report::Silent, why),
@@ -337,18 +340,6 @@ impl Database {
     pub(super) fn was_reborn(&mut self, run: Option<Run>) {
         self.reborn = run;
     }
-}
-
-/// How it stands; of one that was full first whether it goes on.
-async fn ask(
-    member: replication::Member,
-    run: Run,
-    was_full: bool,
-) -> Result<Standing, replication::Error> {
-    if was_full {
-        member.commits().await?;
-    }
-    member.standing(&run).await
 }
 
 /// A question that ends with whoever asked it.

@@ -18,7 +18,7 @@ use terrace_database::{
 };
 use terrace_protocol::keeper::Exit;
 use terrace_protocol::report::{DatabaseReport, Level, RoleReport, State};
-use terrace_service::{Backoff, SecretStore, clock, users};
+use terrace_service::{Backoff, SecretStore, clock, disk, users};
 use terrace_site::plan::{ClusterPlan, DatabasePlan, Part as Kind};
 use tokio::sync::broadcast;
 
@@ -34,6 +34,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const CALM: Duration = Duration::from_secs(10);
 const LOOP: u32 = 3;
+/// A server that has room and does not commit by then waits for what is there already.
+const COMMITS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Runs the database until it is to end.
 pub(crate) async fn run(part: Part) -> String {
@@ -259,7 +261,13 @@ impl Database {
                 instance.probe().await
             };
             tokio::select! {
-                health = health => self.judge(&health),
+                health = health => {
+                    self.judge(&health);
+                    if *self.part.context.room.borrow() == Level::Full {
+                        self.full = instance.run();
+                    }
+                    self.hurry(&instance).await;
+                }
                 exit = &mut exited => {
                     let exit = exit.map_err(Error::from)?;
                     return Ok(Life::Exited(exit));
@@ -272,6 +280,35 @@ impl Database {
                     return Ok(Life::NeedsRestart);
                 },
             }
+        }
+    }
+
+    /// A server that met a full disk tries again a minute later, and who writes waits for that. Once there is room one that takes
+    /// writes is killed instead: it recovers within seconds, as from any crash. Never a replica: what it has received and not
+    /// applied would be gone.
+    async fn hurry(&mut self, instance: &Instance) {
+        if self.full.is_none() || self.full != instance.run() {
+            return;
+        }
+        let home = &self.part.context.home.state;
+        let has_room = disk::of(home).is_ok_and(|disk| disk.level != Level::Full);
+        let database = self.report.database.as_ref();
+        let writes = database.is_some_and(|database| database.writable);
+        if !has_room || !writes {
+            return;
+        }
+        let commits = replication::commits(instance.found().engine, instance.control_options());
+        if tokio::time::timeout(COMMITS_WITHIN, commits).await.is_ok() {
+            self.full = None;
+            return;
+        }
+        tracing::warn!(
+            id = self.part.id,
+            "it waits for room that there is: it is started anew"
+        );
+        let kill = nix::sys::signal::Signal::SIGKILL as i32;
+        if let Err(error) = self.processes.signal(&self.part.id, kill).await {
+            tracing::warn!(id = self.part.id, %error, "it is not started anew");
         }
     }
 

@@ -110,21 +110,6 @@ impl Member {
         .await
     }
 
-    /// Waits until a commit gets through to the binary log: after a full disk a server goes on up to a minute late, and holds
-    /// up whoever asks how far it is meanwhile.
-    ///
-    /// # Errors
-    /// When it does not answer in time.
-    pub async fn commits(&self) -> Result<(), Error> {
-        bounded(async {
-            let mut conn = self.connect().await?;
-            conn.query_drop(statements::log_status(self.engine)).await?;
-            bye(conn).await;
-            Ok(())
-        })
-        .await
-    }
-
     /// Makes the replication accounts that are missing. On a primary before it is opened and semi-sync is on:
     /// the first write after that waits for a replica.
     ///
@@ -308,6 +293,18 @@ impl Member {
     pub(super) async fn connect(&self) -> Result<Conn, Error> {
         Ok(Conn::new(self.options.clone()).await?)
     }
+}
+
+/// Waits until the server is between two commits. After a full disk it goes on up to a minute late, and holds up whoever asks
+/// how far it is meanwhile.
+///
+/// # Errors
+/// When it refuses, which it does not while it hangs.
+pub async fn commits(engine: Engine, options: Opts) -> Result<(), Error> {
+    let mut conn = Conn::new(options).await?;
+    conn.query_drop(statements::log_status(engine)).await?;
+    bye(conn).await;
+    Ok(())
 }
 
 /// Leaves as a client should: the server's log names whoever does not.

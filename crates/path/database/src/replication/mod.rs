@@ -15,7 +15,7 @@ mod member;
 mod standing;
 pub mod statements;
 
-pub use member::{Error, Member, Passwords, Peer};
+pub use member::{Error, Member, Passwords, Peer, commits};
 pub use standing::FULL;
 pub use statements::ROUTER_USER;
 
