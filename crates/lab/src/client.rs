@@ -54,7 +54,7 @@ pub enum Error {
     Down(String),
     /// The process.
     #[error("the coordinator cannot be started: {0}")]
-    Start(#[source] io::Error),
+    Start(io::Error),
     /// It ended before it listened.
     #[error("the coordinator ended at once: {0}")]
     Ended(String),

@@ -14,10 +14,10 @@ use terrace_protocol::control::Enter;
 pub enum Error {
     /// The host is not there, or not ours.
     #[error("the server cannot be entered: {0}")]
-    Enter(#[source] io::Error),
+    Enter(io::Error),
     /// The program.
     #[error("`{0}` cannot be run: {1}")]
-    Program(String, #[source] io::Error),
+    Program(String, io::Error),
 }
 
 /// Runs a program on a host and returns its exit code: 128 and the signal's number when a signal ended it.

@@ -37,19 +37,19 @@ pub enum Error {
     #[error("{RUN} is `{}`, which is not an absolute path", .0.display())]
     Relative(PathBuf),
     /// A file or directory of the state.
-    #[error("{} cannot be used: {source}", path.display())]
+    #[error("{} cannot be used: {why}", path.display())]
     State {
         /// Which.
         path: PathBuf,
         /// What failed.
-        source: io::Error,
+        why: io::Error,
     },
 }
 
 pub(crate) fn state(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
-    move |source| Error::State {
+    move |why| Error::State {
         path: path.to_owned(),
-        source,
+        why,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use terrace_site::model::Site;
@@ -10,6 +11,23 @@ use terrace_site::model::Site;
 use crate::Location;
 
 const FORMAT: u32 = 1;
+
+/// Why what is remembered cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The file.
+    #[error("{} cannot be read: {why}", path.display())]
+    Unreadable { path: PathBuf, why: io::Error },
+    /// What is in it.
+    #[error("{} is damaged: {why}", path.display())]
+    Damaged {
+        path: PathBuf,
+        why: serde_json::Error,
+    },
+    /// Another version wrote it.
+    #[error("{} has format {format}, this binary knows {FORMAT}: use a newer one", path.display())]
+    Format { path: PathBuf, format: u32 },
+}
 
 /// `site.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,9 +41,12 @@ pub(crate) struct Memory {
 
 impl Memory {
     /// What is remembered; nothing of a new site.
-    pub(crate) fn load(location: &Location) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// When it is there and cannot be understood: what was forgotten would be given out again.
+    pub(crate) fn load(location: &Location) -> Result<Self, Error> {
         let path = location.state().join("site.json");
-        let memory: Self = match fs::read(&path) {
+        let text = match fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(Self {
                     format: FORMAT,
@@ -33,17 +54,18 @@ impl Memory {
                     server_ids: BTreeMap::new(),
                 });
             }
-            text => serde_json::from_slice(&text?)?,
+            Err(why) => return Err(Error::Unreadable { path, why }),
+            Ok(text) => text,
         };
-        if memory.format == FORMAT {
-            return Ok(memory);
+        let memory: Self = match serde_json::from_slice(&text) {
+            Ok(memory) => memory,
+            Err(why) => return Err(Error::Damaged { path, why }),
+        };
+        let format = memory.format;
+        match format {
+            FORMAT => Ok(memory),
+            _ => Err(Error::Format { path, format }),
         }
-        let why = format!(
-            "{} has format {}, this binary knows {FORMAT}: use a newer one",
-            path.display(),
-            memory.format
-        );
-        Err(io::Error::other(why))
     }
 
     /// Gives every server of the site a server-id that no other has had.
@@ -95,4 +117,30 @@ pub(crate) fn unused_data(location: &Location, site: &Site) -> Vec<String> {
     let with_data = servers.filter(|entry| entry.path().join("database/data").is_dir());
     let names = with_data.map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.filter(|name| !used(name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_damaged_is_named_with_its_path_and_not_taken_for_a_new_site() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("site.kdl");
+        fs::write(&file, "").unwrap();
+        let location = Location::of(&file, "www.foobar.com").unwrap();
+        location.make().unwrap();
+        let path = location.state().join("site.json");
+        assert_eq!(Memory::load(&location).unwrap().generation, 0);
+        let other = br#"{"format":9,"generation":1,"server_ids":{}}"#;
+        for damage in [&b""[..], b"{", b"\xff\0", other] {
+            fs::write(&path, damage).unwrap();
+            let said = Memory::load(&location).unwrap_err().to_string();
+            assert!(said.starts_with(&path.display().to_string()), "{said}");
+        }
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        let said = Memory::load(&location).unwrap_err().to_string();
+        assert_eq!(said.matches("os error").count(), 1, "{said}");
+    }
 }

@@ -84,6 +84,14 @@ impl SecretStore {
     /// When the store cannot be written.
     pub fn read_or_generate(&self, name: &str) -> Result<Secret, Error> {
         match self.read(name) {
+            // A generated one never is.
+            Ok(secret) if secret.expose().is_empty() => Err(Error::Io {
+                name: name.to_owned(),
+                source: io::Error::other(format!(
+                    "{} is empty: restore it from a copy",
+                    self.path(name)?.display()
+                )),
+            }),
             Err(Error::Missing(_)) => {
                 let failed = |source| Error::Io {
                     name: name.to_owned(),
@@ -211,6 +219,15 @@ mod tests {
             ),
             (0o700, 0o700, 0o600)
         );
+    }
+
+    #[test]
+    fn a_generated_secret_that_was_emptied_is_not_used() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = SecretStore::new(directory.path());
+        fs::write(directory.path().join("app"), "").unwrap();
+        let read = store.read_or_generate("app");
+        assert!(matches!(read, Err(Error::Io { .. })));
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! What a compiler does not hold: which crate may know which, how long files and functions are, and that
-//! every file says what it is for.
+//! What a compiler does not hold: which crate may know which, how long files and functions are, that
+//! every file says what it is for, and that no error says its cause twice.
 
+mod causes;
 mod layers;
 mod sizes;
 
@@ -16,6 +17,7 @@ pub(crate) fn check(root: &Path) -> io::Result<Vec<String>> {
     let sources = files(root, "rs")?;
     for source in &sources {
         found.extend(sizes::check(&source.name, &source.text));
+        found.extend(causes::check(&source.name, &source.text));
     }
     found.extend(sizes::stale_reasons(&sources));
     Ok(found)

@@ -45,7 +45,12 @@ impl Coordinator {
                 ),
             ));
         }
-        let mut memory = Memory::load(&self.location).map_err(|error| refused(error, None))?;
+        let mut memory = Memory::load(&self.location).map_err(|error| {
+            refused(
+                error,
+                Some("restore it from a copy; `terrace down --wipe` removes all data of the site and begins anew"),
+            )
+        })?;
         memory.allot(&site);
         self.memory = Some(memory);
         self.site = Some(site);

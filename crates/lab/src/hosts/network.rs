@@ -21,20 +21,23 @@ const CABLE: &str = "eth0";
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("a network namespace cannot be made or entered: {0}")]
-    Namespace(#[from] io::Error),
-    #[error("{what}: {source}")]
-    Netlink {
-        what: String,
-        source: rtnetlink::Error,
-    },
+    Namespace(io::Error),
+    #[error("{what}: {why}")]
+    Netlink { what: String, why: rtnetlink::Error },
     #[error("the interface {0} is not there")]
     Missing(String),
 }
 
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Namespace(error)
+    }
+}
+
 fn failed(what: impl Into<String>) -> impl FnOnce(rtnetlink::Error) -> Error {
-    move |source| Error::Netlink {
+    move |why| Error::Netlink {
         what: what.into(),
-        source,
+        why,
     }
 }
 

@@ -27,10 +27,16 @@ const LOOK: Duration = Duration::from_millis(50);
 pub enum Error {
     /// A descriptor.
     #[error("a descriptor cannot be used: {0}")]
-    Descriptor(#[from] std::io::Error),
+    Descriptor(std::io::Error),
     /// It was given nothing to listen on.
     #[error("no listener was inherited")]
     NoListener,
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::Descriptor(error)
+    }
 }
 
 /// What is being served.

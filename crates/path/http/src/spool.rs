@@ -25,7 +25,13 @@ pub enum NoRoom {
     Bound,
     /// The disk takes no more.
     #[error("the disk takes no more: {0}")]
-    Disk(#[from] io::Error),
+    Disk(io::Error),
+}
+
+impl From<io::Error> for NoRoom {
+    fn from(error: io::Error) -> Self {
+        Self::Disk(error)
+    }
 }
 
 /// A file of its own for one body.

@@ -147,6 +147,57 @@ fn what_the_file_names_and_is_not_there_is_named_before_anything_is_started() {
 }
 
 #[test]
+fn no_cause_is_said_twice() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let good = "site \"www.foobar.com\" {\n    server web-01 \"8.8.8.8\"\n    web web-01 static=\".\"\n}\n";
+    for place in ["state", "lock", "log"] {
+        fs::create_dir(path(place)).unwrap();
+        fs::write(path(place).join("site.kdl"), good).unwrap();
+    }
+    fs::write(path("state/.terrace"), "").unwrap();
+    for occupied in [
+        "lock/.terrace/www.foobar.com/lock",
+        "log/.terrace/www.foobar.com/coordinator.log",
+    ] {
+        fs::create_dir_all(path(occupied)).unwrap();
+    }
+    fs::write(path("file"), "").unwrap();
+    fs::write(path("binary.kdl"), b"\xff\0").unwrap();
+    let calls: [&[&str]; 10] = [
+        &["check", "nosuch.kdl"],
+        &["check", "lock"],
+        &["check", "binary.kdl"],
+        &["check", "file/site.kdl"],
+        &["up", "--detach", "state/site.kdl"],
+        &["up", "--detach", "lock/site.kdl"],
+        &["down", "lock/site.kdl"],
+        &["status", "lock/site.kdl"],
+        &["init", "--file", "file"],
+        &["draw", "log/site.kdl", "--svg", "lock"],
+    ];
+    for call in calls {
+        let mut command = harness::program();
+        command.args(call).current_dir(directory.path());
+        let output = finish(command);
+        let said = both(&output);
+        assert!(
+            matches!(output.status.code(), Some(1 | 2)),
+            "{call:?}: {said}"
+        );
+        assert!(!said.contains("panicked"), "{call:?}: {said}");
+        for line in said.lines() {
+            let causes: Vec<&str> = line
+                .split(": ")
+                .filter(|cause| cause.contains(' '))
+                .collect();
+            let unique: std::collections::BTreeSet<&str> = causes.iter().copied().collect();
+            assert_eq!(unique.len(), causes.len(), "{call:?}: {said}");
+        }
+    }
+}
+
+#[test]
 fn what_cannot_run_yet_is_refused_with_its_line() {
     let stacks = concat!(env!("CARGO_MANIFEST_DIR"), "/../../stacks");
     for (stack, word) in [

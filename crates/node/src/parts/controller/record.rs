@@ -20,7 +20,13 @@ pub(super) enum Error {
     Superseded(Box<Record>),
     /// It cannot be read or written: whether it stands is not known.
     #[error("the record of who is primary cannot be kept: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 impl Store {

@@ -142,12 +142,12 @@ pub enum Error {
     )]
     ControlRefused,
     /// A statement failed.
-    #[error("the database refused to {doing}: {source}")]
+    #[error("the database refused to {doing}: {why}")]
     Sql {
         /// What it was for.
         doing: &'static str,
         /// What it said.
-        source: mysql_async::Error,
+        why: mysql_async::Error,
     },
     /// A statement did not come back in time.
     #[error("the database did not {doing} within {} s", within.as_secs_f32())]
@@ -158,37 +158,39 @@ pub enum Error {
         within: std::time::Duration,
     },
     /// A file could not be read or written.
-    #[error("cannot {doing} {}: {source}", path.display())]
+    #[error("cannot {doing} {}: {why}", path.display())]
     Io {
         /// What was to be done.
         doing: &'static str,
         /// Where.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        why: io::Error,
     },
     /// A password is not to be had.
     #[error(transparent)]
     Secret(#[from] terrace_service::secret::Error),
     /// A process could not be started, signalled or waited for.
     #[error("the database's process: {0}")]
-    Process(#[from] ProcessError),
+    Process(ProcessError),
+}
+
+impl From<ProcessError> for Error {
+    fn from(error: ProcessError) -> Self {
+        Self::Process(error)
+    }
 }
 
 impl Error {
     /// For `map_err` on an operation on a file.
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Error::Io {
-            doing,
-            path,
-            source,
-        }
+        move |why| Error::Io { doing, path, why }
     }
 
     /// For `map_err` on a statement.
     pub(super) fn sql(doing: &'static str) -> impl FnOnce(mysql_async::Error) -> Self {
-        move |source| Error::Sql { doing, source }
+        move |why| Error::Sql { doing, why }
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) const LOOK: Duration = Duration::from_millis(10);
 pub enum Error {
     /// The server refused a statement, or did not answer.
     #[error("the database does not carry it out: {0}")]
-    Sql(#[from] mysql_async::Error),
+    Sql(mysql_async::Error),
     /// It took too long.
     #[error("not done within {} s: the database is busy or hangs", WITHIN.as_secs())]
     Slow,
@@ -48,6 +48,12 @@ pub enum Error {
     /// It is not in the state that the command is for.
     #[error("{0}")]
     State(String),
+}
+
+impl From<mysql_async::Error> for Error {
+    fn from(error: mysql_async::Error) -> Self {
+        Self::Sql(error)
+    }
 }
 
 /// Another server of the site.

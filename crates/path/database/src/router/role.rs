@@ -80,10 +80,16 @@ async fn accept(
 pub enum Error {
     /// A descriptor.
     #[error("a descriptor cannot be used: {0}")]
-    Descriptor(#[from] io::Error),
+    Descriptor(io::Error),
     /// It was given nothing to listen on.
     #[error("no listener was inherited")]
     NoListener,
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Descriptor(error)
+    }
 }
 
 struct Running {

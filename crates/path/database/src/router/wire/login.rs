@@ -16,7 +16,7 @@ use super::{Wire, capability as cap};
 pub enum Error {
     /// The connection.
     #[error("the connection broke: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
     /// Something is missing here: nobody was asked.
     #[error("{}", .0.words())]
     Lack(Lack),
@@ -35,6 +35,12 @@ pub enum Error {
     /// It said no: an ERR packet's payload.
     #[error("refused: {}", String::from_utf8_lossy(.0.get(9..).unwrap_or_default()))]
     Refused(Vec<u8>),
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 /// Checks a client's proof; asks again with a plugin of ours where it used another. The sequence number of the next
