@@ -233,6 +233,9 @@ impl Machine {
             Command::Promote { epoch, .. } => {
                 let serving = matches!(self.record.phase, Phase::Stable | Phase::Promote);
                 if is_primary && serving && epoch == self.record.epoch {
+                    if self.opened.as_ref() != Some(&run) {
+                        self.forget_absence();
+                    }
                     self.opened = Some(run);
                 }
             }

@@ -32,6 +32,13 @@ impl Machine {
         }
     }
 
+    /// Who was away while the primary was down may come back now that it is there: nobody is given up for that time.
+    pub(super) fn forget_absence(&mut self) {
+        for member in self.members.values_mut() {
+            member.away_since = None;
+        }
+    }
+
     pub(super) fn keep_sync_set(&mut self, now: Instant) {
         if self.opened.is_none() || self.settings.ack == Ack::None {
             return;

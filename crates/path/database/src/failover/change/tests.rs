@@ -18,6 +18,10 @@ struct Pair {
     replies: Vec<Result<u64, Refusal>>,
     /// Who says nothing.
     silent: BTreeSet<&'static str>,
+    /// `b` is not connected to `a`.
+    cut: bool,
+    /// How often `a` was started again.
+    lives: u32,
     /// Whose disk is full.
     full: BTreeSet<&'static str>,
     /// What it was last told to do that `Debug` shows.
@@ -56,6 +60,8 @@ impl Pair {
             answers: Vec::new(),
             replies: Vec::new(),
             silent: BTreeSet::new(),
+            cut: false,
+            lives: 0,
             full: BTreeSet::new(),
             commands: Vec::new(),
         };
@@ -72,7 +78,7 @@ impl Pair {
                     Action::StoreRecord(_) => events.push(Event::Stored),
                     Action::Command(name, token, command) => {
                         self.commands.push(format!("{name}: {command:?}"));
-                        let (run, position) = (run_of(&name), position());
+                        let (run, position) = (self.run(&name), position());
                         let answer = Answer::At { run, position };
                         self.answers.push(Event::Answered(name, token, answer));
                     }
@@ -85,20 +91,30 @@ impl Pair {
         }
     }
 
+    fn run(&self, name: &str) -> Run {
+        match (name, self.lives) {
+            ("a", 1..) => Run(format!("a, {}", self.lives)),
+            _ => run_of(name),
+        }
+    }
+
     fn report(&self, name: &str) -> Report {
         let primary = self.machine.record().primary.clone();
         let link = (name != primary).then(|| Link {
             source: primary.clone(),
             acks: true,
-            running: true,
+            running: !self.cut,
             diverged: false,
             trouble: None,
             lag: Some(self.lag),
             unapplied: 0,
         });
-        let replicas: BTreeSet<String> = ["a", "b"].map(str::to_owned).into();
+        let mut replicas: BTreeSet<String> = ["a", "b"].map(str::to_owned).into();
+        if self.cut {
+            replicas.remove("b");
+        }
         Report::Up(Standing {
-            run: run_of(name),
+            run: self.run(name),
             writable: name == primary,
             semi_sync: name == primary,
             waits: false,
@@ -303,4 +319,20 @@ fn a_replica_whose_disk_is_full_is_no_heir() {
             Some(&Err(Refusal::TargetFull("b".to_owned())))
         );
     }
+}
+
+#[test]
+fn a_replica_is_not_given_up_for_the_time_that_the_primary_is_down() {
+    let mut pair = Pair::well();
+    pair.cut = true;
+    for life in 1..=4 {
+        pair.silent.insert("a");
+        pair.pass(Duration::from_secs(2));
+        pair.silent.remove("a");
+        pair.lives = life;
+        pair.pass(Duration::from_secs(1));
+        assert!(pair.machine.record().is_safe(), "life {life}");
+    }
+    pair.pass(Duration::from_secs(4));
+    assert!(!pair.machine.record().is_safe(), "it goes on alone");
 }
