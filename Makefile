@@ -10,7 +10,7 @@ CARGO ?= cargo
 help:
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1\t\2/p' Makefile
 
-up: setup-run build ## bring a site up here (STAGE=0 to 3)
+up: setup-run build ## bring a site up here (STAGE=0 or 1)
 	@./terrace up $(FILE)
 
 build: setup-run ## build the binary, quickly

@@ -6,6 +6,7 @@ use std::path::Path;
 use terrace_protocol::control::Reply;
 use terrace_site::model::Site;
 use terrace_site::plan::{Change, difference, plan};
+use terrace_site::{FileChange, changes};
 
 use super::Coordinator;
 use super::bring_up::refused;
@@ -24,14 +25,16 @@ impl Coordinator {
     /// Takes over what a file says. A file that cannot be taken over changes nothing.
     pub(super) async fn apply(&mut self, file: &Path) -> Reply {
         match self.changes(file) {
-            Ok(new) if new.changes.is_empty() => {
-                self.source = new.source;
-                Reply::Applied {
-                    changes: Vec::new(),
-                }
-            }
             Ok(new) => {
-                let changes = new.changes.iter().map(Change::to_string).collect();
+                let changes = changes(&self.source, &new.source);
+                let changes = changes.iter().map(FileChange::to_string).collect();
+                if new.changes.is_empty() {
+                    // No server runs anything else: what changed describes, or is written otherwise.
+                    self.location = new.location;
+                    self.site = Some(new.site);
+                    self.source = new.source;
+                    return Reply::Applied { changes };
+                }
                 self.take_over(new).await;
                 // What an app without a release is made of may be what has changed.
                 let unborn: Vec<String> = self.unborn().map(str::to_owned).collect();
@@ -85,21 +88,22 @@ impl Coordinator {
             .iter()
             .map(|name| self.servers[name].plan.clone())
             .collect();
-        let changes = difference(&before, &plan(&site, &inputs));
-        let fixed: Vec<String> = changes
-            .iter()
-            .filter_map(|change| cannot(change, &|role| self.is_unborn(role)))
-            .collect();
-        if fixed.is_empty() {
+        let found = difference(&before, &plan(&site, &inputs));
+        let is_unborn = |role: &str| self.is_unborn(role);
+        let fixed = found.iter().any(|change| is_fixed(change, &is_unborn));
+        if !fixed {
             return Ok(New {
                 location,
                 site,
                 source,
-                changes,
+                changes: found,
             });
         }
         Err(no(
-            format!("a running site cannot take this over: {}", fixed.join("; ")),
+            format!(
+                "a running site cannot take this over: {}",
+                to_blame(&self.source, &source)
+            ),
             Some("nothing was changed; `terrace down` and `terrace up` do, and keep the data"),
         ))
     }
@@ -109,70 +113,54 @@ fn no(cause: impl std::fmt::Display, remedy: Option<&str>) -> Box<Reply> {
     Box::new(refused(cause, remedy))
 }
 
-/// What no running role can take over, by name. An app without a release runs nothing yet, and can take over what one is made of.
-fn cannot(change: &Change, is_unborn: &dyn Fn(&str) -> bool) -> Option<String> {
-    match change {
-        Change::NewServer(name) => Some(format!("a new server, {name}")),
-        Change::LostServer(name) => Some(format!("{name} would go")),
-        Change::Addresses(name) => Some(format!("other addresses of {name}")),
-        Change::NewRole(id) => Some(format!("{id} is new")),
-        Change::LostRole(id) => Some(format!("{id} would go")),
-        Change::Setting { role, setting, .. } => {
-            let word = role.split('/').nth(1).unwrap_or_default();
-            let outermost = setting.split('.').next().unwrap_or_default();
-            let fixed = match word {
-                "database" => true,
-                "app" if is_unborn(role) => outermost == "index",
-                "app" => ["code", "build", "keep", "index"].contains(&outermost),
-                // The process that serves has the directory open from its birth.
-                "web" => ["listen", "files"].contains(&outermost),
-                _ => outermost == "listen",
-            };
-            fixed.then(|| format!("`{setting}` of {role}"))
-        }
-    }
+/// No running role can take it over. An app without a release runs nothing yet, and can take over what one is made of.
+fn is_fixed(change: &Change, is_unborn: &dyn Fn(&str) -> bool) -> bool {
+    let made_of = match change {
+        Change::Setting { role, setting, .. } => is_unborn(role) && setting != "index",
+        _ => false,
+    };
+    change.is_at_birth() && !made_of
+}
+
+/// What of a file's changes no running site can take over, in the words of the file.
+fn to_blame(before: &str, after: &str) -> String {
+    let all = changes(before, after);
+    let fixed: Vec<&FileChange> = all.iter().filter(|change| change.at_birth).collect();
+    let told = if fixed.is_empty() {
+        all.iter().collect()
+    } else {
+        fixed
+    };
+    let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+    told.join("; ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn setting(role: &str, setting: &str) -> Change {
-        Change::Setting {
+    #[test]
+    fn what_an_unborn_app_is_made_of_can_change() {
+        let setting = |role: &str, setting: &str| Change::Setting {
             role: role.into(),
             setting: setting.into(),
             before: 1.into(),
             after: 2.into(),
-        }
+        };
+        let unborn = |role: &str| role == "web-01/app";
+        assert!(!is_fixed(&setting("web-01/app", "code"), &unborn));
+        assert!(is_fixed(&setting("web-01/app", "index"), &unborn));
+        assert!(is_fixed(&setting("web-02/app", "code"), &unborn));
+        assert!(!is_fixed(&setting("web-02/app", "health.path"), &unborn));
     }
 
     #[test]
-    fn settings_of_running_roles_can_change() {
-        for (role, name) in [
-            ("web-01/web", "timeouts.idle"),
-            ("lb-01/load-balancer", "balance"),
-            ("web-01/app", "health.path"),
-            ("web-01/app", "env.0.1"),
-        ] {
-            assert_eq!(
-                cannot(&setting(role, name), &|_| false),
-                None,
-                "{role} {name}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_would_need_another_birth_is_refused_by_name() {
-        for change in [
-            Change::NewServer("web-02".into()),
-            Change::LostRole("web-01/app".into()),
-            setting("web-01/database", "database"),
-            setting("web-01/app", "code"),
-            setting("web-01/web", "listen.0"),
-        ] {
-            let said = cannot(&change, &|_| false).unwrap_or_default();
-            assert!(said.contains("web-0"), "{change}: {said}");
-        }
+    fn what_is_refused_is_told_in_the_words_of_the_file() {
+        let before = "site \"www.foobar.com\" {\n server web-01 \"10.0.0.21\"\n web web-01 static=\"p\" { timeouts idle=\"5s\"; }\n}";
+        let after = before.replace("\"p\"", "\"q\"").replace("5s", "6s");
+        assert_eq!(
+            to_blame(before, &after),
+            "~ web web-01 static: \"p\" → \"q\""
+        );
     }
 }

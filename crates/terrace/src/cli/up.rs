@@ -123,7 +123,7 @@ impl Up {
     }
 
     fn ready(&self, status: &Status, start: &Start, design: &str) -> String {
-        let next = next_stage(&start.file).map(|next| next.display().to_string());
+        let next = Some(next_step(&start.file));
         let mut text = arrival::ready(status, design, next.as_deref(), unix_millis());
         let me = arrival::program();
         if !self.detach {
@@ -164,6 +164,29 @@ pub(crate) fn is_missing(out: &mut Output, file: &SiteFile) -> bool {
     refused
 }
 
+/// A command that works now: the next stage, where that can run; else what follows a change of the file.
+fn next_step(file: &Path) -> String {
+    let me = arrival::program();
+    let runs = |next: &PathBuf| {
+        let source = std::fs::read_to_string(next).unwrap_or_default();
+        let site = terrace_site::load(&source).site;
+        site.is_some_and(|site| terrace_site::not_yet(&site).is_empty())
+    };
+    let Some(next) = next_stage(file).filter(runs) else {
+        return format!("{me} apply {}    when it has been changed", file.display());
+    };
+    // In the checkout `make` knows the stages by their numbers.
+    let in_checkout = Path::new("Makefile").is_file() && next.starts_with("stacks");
+    let name = next
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or_default();
+    match name.split_once('-') {
+        Some((number, _)) if in_checkout => format!("{me} down && make up STAGE={number}"),
+        _ => format!("{me} down && {me} up {}", next.display()),
+    }
+}
+
 /// The file of the next stage, where files are numbered: `1-….kdl` beside `0-….kdl`.
 fn next_stage(file: &Path) -> Option<PathBuf> {
     let name = file.file_name()?.to_str()?;
@@ -187,4 +210,27 @@ fn next_stage(file: &Path) -> Option<PathBuf> {
         name.starts_with(&next) && name.ends_with(".kdl")
     };
     found.into_iter().find(is_next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_step_is_one_that_can_be_taken() {
+        let stacks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stacks");
+        let next = |name: &str| next_step(&stacks.join(name));
+        let first = next("0-simple_web_stack.kdl");
+        assert!(
+            first.contains("down && ") && first.contains("up ") && first.contains("/1-distributed"),
+            "{first}"
+        );
+        // Stage 2 is refused, so it is no step.
+        let second = next("1-distributed_web_infrastructure.kdl");
+        assert!(
+            second.contains(" apply ") && !second.contains("/2-"),
+            "{second}"
+        );
+        assert!(next("site.kdl").contains(" apply "));
+    }
 }

@@ -47,7 +47,7 @@ pub(crate) fn ready(status: &Status, sentence: &str, next: Option<&str>, now: u6
     );
     text += &format!("This design  {sentence}. {me} explain\n");
     if let Some(next) = next {
-        text += &format!("Next         {me} draw {next}\n");
+        text += &format!("Next         {next}\n");
     }
     text + &format!("\n{}", standing::table(status, now))
 }
