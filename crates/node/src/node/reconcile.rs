@@ -59,6 +59,7 @@ mod tests {
             engine: None,
             listen: Vec::new(),
             port: 3307,
+            own_port: 3308,
             server_id: 1,
             report_host: "db-01".into(),
             database: "foobar".into(),

@@ -1,6 +1,6 @@
 //! The plan of a database server.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +16,8 @@ pub struct DatabasePlan {
     pub listen: Vec<IpAddr>,
     /// 3307: 3306 belongs to the SQL router.
     pub port: u16,
+    /// The port of the door that is for Terrace's own account: 3308, on loopback alone where the server can do that.
+    pub own_port: u16,
     /// MySQL's server-id: allotted once per server, never an index.
     pub server_id: u32,
     /// What other servers and people call it: `report_host`, the server's name.
@@ -28,6 +30,15 @@ pub struct DatabasePlan {
     pub primary_at_birth: bool,
     /// The others, where there are several; `None`: it stands alone, and opens itself.
     pub cluster: Option<ClusterPlan>,
+}
+
+impl DatabasePlan {
+    /// Where the server's own node comes in when all other places are taken; `None`: it listens nowhere on loopback.
+    pub fn own_door(&self) -> Option<SocketAddr> {
+        let own = |address: &&IpAddr| **address == IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let address = self.listen.iter().find(own)?;
+        Some(SocketAddr::new(*address, self.own_port))
+    }
 }
 
 /// What one of several database servers knows of the others.

@@ -13,6 +13,7 @@ use terrace_site::plan::ClusterPlan;
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
 
+use super::standing::Unsaid;
 use super::{Database, Life, PROBE, STOP_WITHIN, Start, ended, words};
 use crate::node::letters::{self, Letter, Member, Received};
 
@@ -249,7 +250,7 @@ impl Database {
         };
         Some(replication::Member::new(
             instance.found().engine,
-            instance.control_options(),
+            instance.door(),
             instance.server_id(),
             peers.collect(),
             passwords,
@@ -264,14 +265,14 @@ impl Database {
                 position: standing.position,
             },
             Ok(_) => Answer::Failed(replication::FULL.to_owned()),
-            Err(why) => Answer::Failed(why),
+            Err(unsaid) => Answer::Failed(unsaid.into()),
         }
     }
 
     /// How it stands, or why it does not say. One that was full is asked again only when it has answered: whoever asks hangs
     /// until it goes on, which is later than there is room.
-    async fn standing(&mut self, instance: &Instance) -> Result<Report, String> {
-        let silent = || "it does not say how it stands".to_owned();
+    async fn standing(&mut self, instance: &Instance) -> Result<Report, Unsaid> {
+        let silent = || Unsaid::Silent("it does not say how it stands".to_owned());
         let run = instance.run().ok_or_else(silent)?;
         let was_full = self.full.as_ref() == Some(&run);
         let mut asked = match self.asked.take().filter(|_| was_full) {
@@ -288,12 +289,13 @@ impl Database {
                 return Ok(Report::Full(run));
             }
             Err(_) => return Err(silent()),
-            Ok(answer) => answer.map_err(|error| error.to_string())?,
+            Ok(answer) => answer.map_err(|error| Unsaid::Silent(error.to_string()))?,
         };
         match answer {
             Ok(standing) => {
                 // Of one that takes writes it is not over before they get through.
                 self.full = self.full.take().filter(|_| standing.writable);
+                self.last = Some(standing.clone());
                 Ok(Report::Up(standing))
             }
             Err(replication::Error::DiskFull(_)) => {
@@ -301,7 +303,8 @@ impl Database {
                 Ok(Report::Full(run))
             }
             Err(replication::Error::Slow) if was_full => Ok(Report::Full(run)),
-            Err(error) => Err(error.to_string()),
+            Err(error) if error.is_busy() => Err(Unsaid::Busy(error.to_string())),
+            Err(error) => Err(Unsaid::Silent(error.to_string())),
         }
     }
 
@@ -309,7 +312,10 @@ impl Database {
         self.hurry(instance).await;
         let (report, why) = match self.standing(instance).await {
             Ok(report) => (report, String::new()),
-            Err(why) => (Report::Silent, why),
+            Err(unsaid) => (
+                unsaid.report(self.last.as_ref(), instance.run()),
+                unsaid.into(),
+            ),
         };
         self.show_member(&report, why);
         self.tell(report, instance.is_primary());

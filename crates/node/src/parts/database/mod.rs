@@ -11,13 +11,11 @@ mod standing;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use terrace_database::failover::{Report, Run, Token};
+use terrace_database::failover::{Report, Run, Standing, Token};
 use terrace_database::replication;
-use terrace_database::{
-    Directories, Error, Health, Instance, Processes, Settings, Stopped, Updated,
-};
+use terrace_database::{Directories, Error, Instance, Processes, Settings, Stopped, Updated};
 use terrace_protocol::keeper::Exit;
-use terrace_protocol::report::{DatabaseReport, Level, RoleReport, State};
+use terrace_protocol::report::{Level, RoleReport, State};
 use terrace_service::{Backoff, SecretStore, clock, disk, users};
 use terrace_site::plan::{ClusterPlan, DatabasePlan, Part as Kind};
 use tokio::sync::broadcast;
@@ -64,6 +62,7 @@ pub(crate) async fn run(part: Part) -> String {
         unwell_since: None,
         full: None,
         asked: None,
+        last: None,
     };
     let mut stopped = database.part.stopped.clone();
     let mut wanted = None;
@@ -154,6 +153,8 @@ struct Database {
     full: Option<Run>,
     /// What that run was asked last and has not answered.
     asked: Option<member::AbortOnDrop>,
+    /// How it stood when it last said so.
+    last: Option<Standing>,
 }
 
 impl Database {
@@ -297,7 +298,7 @@ impl Database {
         if !has_room || !writes {
             return;
         }
-        let commits = replication::commits(instance.found().engine, instance.control_options());
+        let commits = replication::commits(instance.found().engine, instance.door());
         if tokio::time::timeout(COMMITS_WITHIN, commits).await.is_ok() {
             self.full = None;
             return;
@@ -315,24 +316,6 @@ impl Database {
     async fn find(&self, instance: &mut Instance, number: u64, text: &str) {
         let found = instance.find(text).await.map_err(|error| words(&error));
         self.part.context.post.found(number, found);
-    }
-
-    fn judge(&mut self, health: &Health) {
-        let state = match health {
-            Health::Answers { .. } if *self.part.context.room.borrow() == Level::Full => {
-                return self.show(State::Failing, replication::FULL.to_owned());
-            }
-            Health::Answers { writes, .. } => {
-                self.failures = 0;
-                self.report.database = Some(Box::new(DatabaseReport {
-                    writable: *writes,
-                    ..DatabaseReport::default()
-                }));
-                State::Serving
-            }
-            Health::Silent { .. } | Health::Unreachable(_) => State::Failing,
-        };
-        self.show(state, health.to_string());
     }
 
     fn failed(&mut self, cause: String, begun: Instant) {

@@ -2,17 +2,69 @@
 
 use std::time::{Duration, Instant};
 
-use terrace_database::failover::{Link, Report, Standing};
+use terrace_database::Health;
+use terrace_database::failover::{Link, Report, Run, Standing};
 use terrace_database::replication;
-use terrace_protocol::report::{DatabaseReport, State};
+use terrace_protocol::report::{DatabaseReport, Level, State};
 
 use super::Database;
 
 /// What is unwell for longer than this is said to fail.
 const MOMENT: Duration = Duration::from_secs(10);
 
+/// Why a server does not say how it stands.
+pub(super) enum Unsaid {
+    /// It has no place for another connection, and says so: it is there.
+    Busy(String),
+    /// Nothing is known of it.
+    Silent(String),
+}
+
+impl Unsaid {
+    /// What is told of it. One that is busy stands as it did, as long as its process is the same: nothing was waited for
+    /// that can be told.
+    pub(super) fn report(&self, last: Option<&Standing>, run: Option<Run>) -> Report {
+        let same = last.filter(|last| Some(&last.run) == run.as_ref());
+        match (self, same) {
+            (Unsaid::Busy(_), Some(last)) => Report::Up(Standing {
+                waits: false,
+                ..last.clone()
+            }),
+            _ => Report::Silent,
+        }
+    }
+}
+
+impl From<Unsaid> for String {
+    fn from(unsaid: Unsaid) -> Self {
+        let (Unsaid::Busy(why) | Unsaid::Silent(why)) = unsaid;
+        why
+    }
+}
+
 impl Database {
-    /// Shows what a probe found.
+    /// Shows how one that stands alone is.
+    pub(super) fn judge(&mut self, health: &Health) {
+        let state = match health {
+            Health::Answers { .. } if *self.part.context.room.borrow() == Level::Full => {
+                return self.show(State::Failing, replication::FULL.to_owned());
+            }
+            Health::Answers { writes, .. } => {
+                self.failures = 0;
+                self.report.database = Some(Box::new(DatabaseReport {
+                    writable: *writes,
+                    ..DatabaseReport::default()
+                }));
+                State::Serving
+            }
+            // It says itself that it is there.
+            Health::Busy(_) => State::Serving,
+            Health::Silent { .. } | Health::Unreachable(_) => State::Failing,
+        };
+        self.show(state, health.to_string());
+    }
+
+    /// Shows what is told of one of several.
     pub(super) fn show_member(&mut self, report: &Report, silent: String) {
         let (state, reason) = match report {
             Report::Up(standing) => {

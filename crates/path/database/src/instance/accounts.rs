@@ -1,6 +1,6 @@
 //! Who may do what: the statements, and how far the server is from them.
 //!
-//! The control account is Terrace's own: all rights, from this server's socket only, with a generated
+//! The control account is Terrace's own: all rights, from this server alone, over its socket or loopback, with a generated
 //! password, made valid by the statements that a server carries out before it lets anybody in. An app's
 //! account has all rights on the site's database and none elsewhere: one with rights on everything would
 //! write to a replica in spite of `read_only`. Whether an app's account stands is asked by logging in as
@@ -60,7 +60,6 @@ pub fn hosts(listen: &[IpAddr]) -> Vec<&'static str> {
 /// What a server carries out before it lets anybody in, one statement a line. None of it is logged for
 /// replicas: each server has these accounts of its own.
 pub fn before_anybody(engine: Engine, password: &Secret) -> String {
-    let control = account(CONTROL, "localhost");
     let password = quote(password.expose());
     let mut lines = vec!["SET SESSION sql_log_bin=0".to_owned()];
     if engine == Engine::Mysql {
@@ -68,11 +67,14 @@ pub fn before_anybody(engine: Engine, password: &Secret) -> String {
         // The initial `root` has no password, and nobody is to find it.
         lines.push("ALTER USER 'root'@'localhost' ACCOUNT LOCK".to_owned());
     }
-    lines.extend([
-        format!("CREATE USER IF NOT EXISTS {control} IDENTIFIED BY {password}"),
-        format!("ALTER USER {control} IDENTIFIED BY {password}"),
-        format!("GRANT ALL PRIVILEGES ON *.* TO {control} WITH GRANT OPTION"),
-    ]);
+    for host in ["localhost", "127.0.0.1"] {
+        let control = account(CONTROL, host);
+        lines.extend([
+            format!("CREATE USER IF NOT EXISTS {control} IDENTIFIED BY {password}"),
+            format!("ALTER USER {control} IDENTIFIED BY {password}"),
+            format!("GRANT ALL PRIVILEGES ON *.* TO {control} WITH GRANT OPTION"),
+        ]);
+    }
     if engine == Engine::Mysql {
         lines.push("SET GLOBAL super_read_only=1".to_owned());
     }

@@ -47,6 +47,9 @@ read-only = 1
 # Terrace's own account gets in however many apps wait: what they wait for may be its word.
 max-connections = 400
 max-user-connections = 380
+# Whoever does not log in keeps a place for so many seconds; none of them gets the others on its server locked out.
+connect-timeout = 5
+max-connect-errors = 4294967295
 
 # A small server.
 innodb-buffer-pool-size = 64M
@@ -122,6 +125,20 @@ pub fn render(engine: Engine, plan: &DatabasePlan, paths: Paths<'_>) -> String {
     } else {
         set("bind-address", &addresses(&plan.listen));
     }
+    if let Some(own) = plan.own_door() {
+        let port = own.port().to_string();
+        match engine {
+            Engine::Mariadb => {
+                set("extra-port", &port);
+                set("extra-max-connections", "64");
+            }
+            Engine::Mysql => {
+                set("admin-address", &own.ip().to_string());
+                set("admin-port", &port);
+                set("create-admin-listener-thread", "ON");
+            }
+        }
+    }
     text.push('\n');
     text.push_str(COMMON);
     text.push_str("\n# What only this engine has.\n");
@@ -156,6 +173,7 @@ mod tests {
             engine: None,
             listen: vec!["127.0.0.1".parse().unwrap(), "10.0.0.14".parse().unwrap()],
             port: 3307,
+            own_port: 3308,
             server_id: 7,
             report_host: "db-01".into(),
             database: "foobar".into(),

@@ -1,10 +1,11 @@
-//! The control connection: over the unix socket, as Terrace's own account.
+//! The control connection, as Terrace's own account.
 //!
 //! One connection is held for the probe, so that a server that lets nobody in any more is still seen as
 //! what it is. A probe that gets no answer stays the only one: asking a frozen server again and again
 //! would pile up connections.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use terrace_service::Secret;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::accounts::CONTROL;
+use super::door::{Door, is_busy};
 use super::error::Error;
 
 /// How long a probe waits.
@@ -45,14 +46,16 @@ pub enum Health {
         /// Since when it owes an answer.
         since: Duration,
     },
+    /// It runs, and has no place for another connection: it says so itself.
+    Busy(String),
     /// It cannot be asked, and why.
     Unreachable(String),
 }
 
 impl Health {
-    /// It answers, whether it takes writes or not.
+    /// It answers, whether it takes writes or not, and also where it lets nobody in.
     pub fn answers(&self) -> bool {
-        matches!(self, Health::Answers { .. })
+        matches!(self, Health::Answers { .. } | Health::Busy(_))
     }
 }
 
@@ -65,6 +68,7 @@ impl fmt::Display for Health {
                 write!(out, "{state}, answers in {took:.1} ms")
             }
             Health::Silent { since } => write!(out, "no answer for {:.0} s", since.as_secs_f64()),
+            Health::Busy(reason) => write!(out, "busy: {reason}"),
             Health::Unreachable(reason) => write!(out, "cannot be asked: {reason}"),
         }
     }
@@ -80,30 +84,31 @@ struct Asked {
 /// The way to the server.
 pub struct Control {
     socket: PathBuf,
-    options: Opts,
+    door: Door,
     held: Option<Conn>,
     asked: Option<Asked>,
 }
 
 impl Control {
-    pub fn new(socket: PathBuf, password: &Secret) -> Self {
-        let options = options(&socket, CONTROL, password, None);
+    pub fn new(socket: PathBuf, own: Option<SocketAddr>, password: &Secret) -> Self {
+        let door = Door::new(&socket, own, password);
         Self {
             socket,
-            options,
+            door,
             held: None,
             asked: None,
         }
     }
 
-    /// How it logs in.
-    pub fn options(&self) -> Opts {
-        self.options.clone()
+    /// The ways in.
+    pub fn door(&self) -> &Door {
+        &self.door
     }
 
     /// Drops what belongs to a process that has ended.
     pub fn forget(&mut self) {
         self.held = None;
+        self.door.forget();
         if let Some(asked) = self.asked.take() {
             asked.task.abort();
         }
@@ -115,9 +120,10 @@ impl Control {
     /// [`Error::ControlRefused`]: waiting longer is of no use.
     pub async fn wait(&mut self, pause: Duration) -> Result<(), Error> {
         loop {
-            match Conn::new(self.options.clone()).await {
+            match self.door.connect().await {
                 Ok(conn) => {
                     self.held = Some(conn);
+                    self.door.open().await;
                     return Ok(());
                 }
                 Err(mysql_async::Error::Server(error)) if error.code == ACCESS_DENIED => {
@@ -133,7 +139,7 @@ impl Control {
         let mut asked = match self.asked.take() {
             Some(asked) => asked,
             None => Asked {
-                task: tokio::spawn(ask(self.options.clone(), self.held.take())),
+                task: tokio::spawn(ask(self.door.clone(), self.held.take())),
                 at: Instant::now(),
             },
         };
@@ -148,6 +154,7 @@ impl Control {
                 let took = asked.at.elapsed();
                 Health::Answers { took, writes }
             }
+            Ok(Ok(Err(error))) if is_busy(&error) => Health::Busy(error.to_string()),
             Ok(Ok(Err(error))) => Health::Unreachable(error.to_string()),
             Ok(Err(error)) => Health::Unreachable(error.to_string()),
         }
@@ -200,7 +207,7 @@ impl Control {
         {
             return Ok(conn);
         }
-        limited(doing, Conn::new(self.options.clone())).await
+        limited(doing, self.door.connect()).await
     }
 }
 
@@ -217,10 +224,10 @@ async fn limited<T>(
     }
 }
 
-async fn ask(options: Opts, held: Option<Conn>) -> Answer {
+async fn ask(door: Door, held: Option<Conn>) -> Answer {
     let mut conn = match held {
         Some(conn) => conn,
-        None => Conn::new(options).await?,
+        None => door.connect().await?,
     };
     let read_only: Option<u8> = conn.query_first("SELECT @@GLOBAL.read_only").await?;
     Ok((conn, read_only == Some(0)))
@@ -256,5 +263,40 @@ mod tests {
             since: Duration::from_secs(12),
         };
         assert_eq!(silent.to_string(), "no answer for 12 s");
+    }
+
+    /// A server that says this to whoever connects.
+    fn says(error: &[u8]) -> (tempfile::TempDir, Control) {
+        let place = tempfile::tempdir().unwrap();
+        let socket = place.path().join("sock");
+        let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let mut packet = Vec::new();
+        crate::router::wire::bytes::put_packet(&mut packet, 0, error);
+        std::thread::spawn(move || {
+            while let Ok((mut stream, _)) = listener.accept() {
+                std::io::Write::write_all(&mut stream, &packet).unwrap();
+            }
+        });
+        let control = Control::new(socket, None, &Secret::new("any".into()));
+        (place, control)
+    }
+
+    #[tokio::test]
+    async fn a_server_without_a_place_is_there() {
+        for code in [1040_u16, 1203, 1226, 1129, 1158, 1159, 1135] {
+            let error = [&[0xff][..], &code.to_le_bytes(), b"no place"].concat();
+            let (_place, mut control) = says(&error);
+            let health = control.probe().await;
+            assert!(
+                matches!(health, Health::Busy(_)) && health.answers(),
+                "{code}: {health}"
+            );
+        }
+        let (_place, mut control) = says(&[&[0xff, 0x15, 0x04][..], b"denied"].concat());
+        let health = control.probe().await;
+        assert!(
+            matches!(health, Health::Unreachable(_)) && !health.answers(),
+            "{health}"
+        );
     }
 }

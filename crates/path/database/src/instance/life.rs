@@ -14,6 +14,7 @@ use terrace_site::plan::{DatabasePlan, Engine};
 use super::accounts::{self, CONTROL_SECRET};
 use super::config::{self, Paths};
 use super::control::{Control, Health};
+use super::door::Door;
 use super::engine::{self, Found};
 use super::error::Error;
 use super::failure;
@@ -106,7 +107,7 @@ impl Instance {
         .await?;
         directories.make(settings.user)?;
         let password = settings.secrets.read_or_generate(CONTROL_SECRET)?;
-        let control = Control::new(directories.socket(), &password);
+        let control = Control::new(directories.socket(), plan.own_door(), &password);
         let (record, origin) = match record {
             Some(record) => {
                 record.admits(&found, &data)?;
@@ -165,7 +166,12 @@ impl Instance {
 
     /// How the control account logs in, for [`crate::replication::Member`]; stale after a start.
     pub fn control_options(&self) -> mysql_async::Opts {
-        self.control.options()
+        self.control.door().options()
+    }
+
+    /// The control account's ways in, for [`crate::replication::Member`]; stale after a start.
+    pub fn door(&self) -> Door {
+        self.control.door().clone()
     }
 
     /// Which server it is: shows as `MariaDB 10.11.19`.
@@ -301,7 +307,7 @@ impl Instance {
         let password = secrets.read_or_generate(CONTROL_SECRET)?;
         let statements = accounts::before_anybody(self.found.engine, &password);
         files::write(&directories.init(), &statements, 0o600, *user)?;
-        self.control = Control::new(directories.socket(), &password);
+        self.control = Control::new(directories.socket(), self.plan.own_door(), &password);
         let socket = directories.socket();
         files::remove(&socket).map_err(Error::io("remove", &socket))
     }

@@ -2,7 +2,7 @@
 //!
 //! In the order of its life: [`engine`] finds the program, [`template`] makes an empty data directory
 //! quickly, [`home`] keeps it and remembers what it is, [`config`] writes the configuration, `life`
-//! starts and stops, [`failure`] reads why a start failed, `control` holds the connection and
+//! starts and stops, [`failure`] reads why a start failed, `control` holds the connection, [`door`] is how it comes in, and
 //! `settle` brings the [`accounts`] to what the plan says, and `seed` (or `dump`) replaces the data by a copy of another
 //! server's. No replication: an instance is born with all that replication needs, and stays read-only
 //! unless it is the primary.
@@ -11,6 +11,7 @@ pub mod accounts;
 pub mod config;
 mod control;
 mod copy;
+pub mod door;
 mod dump;
 pub mod engine;
 mod error;

@@ -32,7 +32,7 @@ impl Member {
         if errant.as_ref().is_err_and(is_torn) {
             errant = self.attach_anew(&mut conn, source, acks).await;
         }
-        bye(conn).await;
+        self.leave(conn).await;
         errant
     }
 
@@ -147,7 +147,7 @@ impl Member {
         timeout(CLONED_WITHIN, carry_out(&mut conn, copy))
             .await
             .map_err(|_| Error::State("the copy is not there in time".into()))??;
-        bye(conn).await;
+        self.leave(conn).await;
         Ok(())
     }
 

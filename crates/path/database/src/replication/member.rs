@@ -1,14 +1,14 @@
 //! One server, as the failover machine commands it.
 //!
-//! Each command opens a connection of its own over the server's socket and is bounded in time: a command
-//! that hangs must not stand in the way of the next. Starting and killing are not here, they
+//! Each command has a connection of its own, which is kept for the next one once it is done, and is bounded in time: a
+//! command that hangs must not stand in the way of another. Starting and killing are not here, they
 //! need processes; whose replica it is and how it becomes one is in `link`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Opts};
 use terrace_service::Secret;
 use terrace_site::plan::Engine;
 use tokio::time::{sleep, timeout};
@@ -18,6 +18,7 @@ use super::standing;
 use super::statements;
 use crate::failover::{Answer, Command, Run, Standing};
 use crate::gtid::{NoPosition, Position};
+use crate::instance::door::{Door, is_busy};
 
 /// How long one command may take.
 pub(super) const WITHIN: Duration = Duration::from_secs(4);
@@ -56,6 +57,13 @@ impl From<mysql_async::Error> for Error {
     }
 }
 
+impl Error {
+    /// The server is there, and has no place for another connection: it is not down.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, Error::Sql(error) if is_busy(error))
+    }
+}
+
 /// Another server of the site.
 #[derive(Clone)]
 pub struct Peer {
@@ -70,7 +78,7 @@ pub struct Peer {
 /// One server and the way to it.
 pub struct Member {
     pub(super) engine: Engine,
-    options: Opts,
+    door: Door,
     pub(super) server_id: u32,
     pub(super) peers: BTreeMap<String, Peer>,
     pub(super) passwords: Passwords,
@@ -85,17 +93,17 @@ pub struct Passwords {
 }
 
 impl Member {
-    /// The server behind these options, which log in as the control account.
+    /// The server behind this door, the control account's.
     pub fn new(
         engine: Engine,
-        options: Opts,
+        door: Door,
         server_id: u32,
         peers: BTreeMap<String, Peer>,
         passwords: Passwords,
     ) -> Self {
         Self {
             engine,
-            options,
+            door,
             server_id,
             peers,
             passwords,
@@ -110,7 +118,7 @@ impl Member {
         bounded(async {
             let mut conn = self.connect().await?;
             let standing = standing::read(self, &mut conn, run.clone()).await;
-            bye(conn).await;
+            self.leave(conn).await;
             standing
         })
         .await
@@ -144,7 +152,7 @@ impl Member {
                 bounded(self.write_ajar(&mut conn, make)).await?;
             }
         }
-        bye(conn).await;
+        self.leave(conn).await;
         Ok(())
     }
 
@@ -180,7 +188,7 @@ impl Member {
     async fn simple(&self, command: &Command) -> Result<(), Error> {
         let mut conn = self.connect().await?;
         let done = self.simple_over(&mut conn, command).await;
-        bye(conn).await;
+        self.leave(conn).await;
         done
     }
 
@@ -286,7 +294,7 @@ impl Member {
     async fn position(&self) -> Result<Position, Error> {
         let mut conn = self.connect().await?;
         let position = standing::position(self.engine, &mut conn).await;
-        bye(conn).await;
+        self.leave(conn).await;
         position
     }
 
@@ -297,7 +305,12 @@ impl Member {
     }
 
     pub(super) async fn connect(&self) -> Result<Conn, Error> {
-        Ok(Conn::new(self.options.clone()).await?)
+        Ok(self.door.enter().await?)
+    }
+
+    /// Keeps the connection for the next command.
+    pub(super) async fn leave(&self, conn: Conn) {
+        self.door.leave(conn).await;
     }
 }
 
@@ -306,8 +319,8 @@ impl Member {
 ///
 /// # Errors
 /// When it refuses, which it does not while it hangs.
-pub async fn commits(engine: Engine, options: Opts) -> Result<(), Error> {
-    let mut conn = Conn::new(options).await?;
+pub async fn commits(engine: Engine, door: Door) -> Result<(), Error> {
+    let mut conn = door.connect().await?;
     conn.query_drop(statements::log_status(engine)).await?;
     bye(conn).await;
     Ok(())

@@ -7,6 +7,7 @@
 pub mod classify;
 mod functions;
 pub mod lexer;
+mod lobby;
 mod newest;
 mod presence;
 mod received;

@@ -11,11 +11,12 @@ use terrace_service::{Order, Role, clock};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::shared::{Known, Shared, Told};
+use super::shared::{CLIENTS, Known, Shared, Told};
 use super::{newest, session};
 
-/// Clients that are served at once; more wait in the listener's queue.
-const CLIENTS: usize = 4096;
+/// Connections at once, with those of clients that have not logged in or are about to go; more wait in the listener's
+/// queue.
+const CONNECTIONS: usize = CLIENTS + 1024;
 
 /// Serves for as long as plans may come. When the sender of the plans is dropped, no new client is taken, and it
 /// returns when the last one has left.
@@ -35,7 +36,7 @@ async fn serve_shared(shared: Arc<Shared>, listeners: Vec<TcpListener>) -> io::R
     let mut answering = JoinSet::new();
     answering.spawn(newest::answer(Arc::clone(&shared)));
     answering.spawn(newest::look_out(Arc::clone(&shared)));
-    let places = Arc::new(tokio::sync::Semaphore::new(CLIENTS));
+    let places = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS));
     for listener in listeners {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -45,7 +46,7 @@ async fn serve_shared(shared: Arc<Shared>, listeners: Vec<TcpListener>) -> io::R
     while plans.changed().await.is_ok() {}
     accepting.abort_all();
     // All places are free again when all clients have left.
-    let _all = places.acquire_many(CLIENTS as u32).await;
+    let _all = places.acquire_many(CONNECTIONS as u32).await;
     Ok(())
 }
 

@@ -11,10 +11,13 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::replication::ROUTER_SECRET;
 
+use super::lobby::Lobby;
 use super::newest::Newest;
 use super::presence::{Client, Presence};
 use super::wire::handshake::Greeting;
 
+/// Clients that are served at once; more are refused when they have proven who they are.
+pub const CLIENTS: usize = 4096;
 /// Statements that may wait for a primary at once; more are refused at once.
 const QUEUE: usize = 1024;
 /// Where the router's own connection numbers begin: no server counts that far, so the two are told apart.
@@ -102,6 +105,10 @@ pub struct Shared {
     pub known: watch::Receiver<Arc<Known>>,
     /// How far the primary is.
     pub newest: Newest,
+    /// Who has not logged in yet.
+    pub lobby: Lobby,
+    /// Places for those who have.
+    pub places: Arc<Semaphore>,
     /// Places in the queue for a primary.
     pub queue: Semaphore,
     /// What the router has run out of.
@@ -125,6 +132,8 @@ impl Shared {
         Self {
             known,
             newest: Newest::default(),
+            lobby: Lobby::default(),
+            places: Arc::new(Semaphore::new(CLIENTS)),
             queue: Semaphore::new(QUEUE),
             lacks: Lacks::default(),
             greeting: Mutex::default(),

@@ -51,10 +51,18 @@ async fn an_app_has_rights_on_its_own_database_and_nowhere_else() {
         .secrets
         .read("database/control")
         .unwrap_or_else(|error| panic!("{error}"));
-    let from_network = bench.log_in("terrace", control.expose(), None).await;
-    assert!(
-        from_network.is_err(),
-        "the control account is for the socket alone"
+    let mut own = bench
+        .log_in("terrace", control.expose(), None)
+        .await
+        .unwrap();
+    let hosts: Vec<String> = own
+        .query("SELECT Host FROM mysql.user WHERE User='terrace' ORDER BY Host")
+        .await
+        .unwrap();
+    assert_eq!(
+        hosts,
+        ["127.0.0.1", "localhost"],
+        "the control account is for its own server alone"
     );
     drop(instance);
 }

@@ -95,7 +95,7 @@ impl Half {
         let found = self.instance.found();
         Member::new(
             found.engine,
-            self.instance.control_options(),
+            self.instance.door(),
             self.bench.plan.server_id,
             self.peers.clone(),
             self.passwords(),

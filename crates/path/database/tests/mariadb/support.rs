@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
+use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -290,6 +292,7 @@ fn plan(port: u16) -> DatabasePlan {
         engine: None,
         listen: vec![Ipv4Addr::LOCALHOST.into()],
         port,
+        own_port: free_port(),
         server_id: 11,
         report_host: "web-01".into(),
         database: "my_site".into(),
@@ -302,7 +305,17 @@ fn plan(port: u16) -> DatabasePlan {
     }
 }
 
+/// A port that no other test of this run is given, below those that the kernel gives to whoever connects: one of those may
+/// be taken before the server listens.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
+    static NEXT: OnceLock<AtomicU16> = OnceLock::new();
+    // Another run on this machine begins elsewhere.
+    let begins = || AtomicU16::new(RandomState::new().hash_one(0) as u16);
+    let next = NEXT.get_or_init(begins);
+    loop {
+        let port = 10_000 + next.fetch_add(1, Ordering::Relaxed) % 20_000;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::model::{self, Server, ServerName, Site};
-use crate::wiring::{self, DATABASE, Peer, Wiring, router_id};
+use crate::wiring::{self, DATABASE, DATABASE_OWN, Peer, Wiring, router_id};
 
 use super::super::{
     ClusterPlan, ControllerPlan, DatabasePlan, DatabaseUser, Part, PeerPlan, RolePlan, RouterPlan,
@@ -35,6 +35,7 @@ pub(super) fn database(
         engine: database.engine().copied(),
         listen,
         port: DATABASE,
+        own_port: DATABASE_OWN,
         server_id: server_id(site, inputs, server.name()),
         report_host: server.name().to_string(),
         database: database.name().to_string(),

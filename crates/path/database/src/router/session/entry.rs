@@ -5,19 +5,20 @@ use std::sync::Arc;
 use rustix::rand::{GetRandomFlags, getrandom};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{AWAY, End, Held, Session, Side, Statements};
+use super::{AWAY, BUSY, End, Held, Session, Side, Statements};
+use crate::router::lobby::{Guest, PATIENCE};
 use crate::router::shared::Shared;
 use crate::router::wire::handshake::{Answer, Greeting};
-use crate::router::wire::{Ok as OkPacket, Wire, capability, error_packet, login};
-
-/// A client that does not say who it is within this is closed.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+use crate::router::wire::{
+    BEFORE_LOGIN, Ok as OkPacket, WHOLE, Wire, capability, error_packet, login,
+};
 
 impl Session {
     /// Greets a client, checks who it is and logs in for it. `None`: it did not get in, and was told.
-    pub(super) async fn enter(shared: Arc<Shared>, mut client: Wire) -> Option<Self> {
+    pub(super) async fn enter(shared: Arc<Shared>, mut client: Wire, guest: Guest) -> Option<Self> {
+        client.limit(BEFORE_LOGIN);
         let theirs = match shared.greeting() {
             Some(greeting) => greeting,
             None => match client.while_open(first_greeting(&shared)).await.ok()? {
@@ -36,7 +37,10 @@ impl Session {
         let presence = shared.enter();
         let greeting = greet(&theirs, presence.id)?;
         client.send_payload(0, &greeting.write()).await.ok()?;
-        let (sequence, payload) = timeout(PATIENCE, client.take_packet()).await.ok()?.ok()?;
+        let (sequence, payload) = timeout_at(guest.until, client.take_packet())
+            .await
+            .ok()?
+            .ok()?;
         let mut answer = Answer::read(&payload)?;
         answer.capabilities &= greeting.capabilities;
         answer.extended &= greeting.extended;
@@ -48,6 +52,7 @@ impl Session {
             client,
             greeting,
             answer,
+            place: None,
             primary: None,
             replica: None,
             no_replica: false,
@@ -60,12 +65,18 @@ impl Session {
             last: Side::Primary,
             statements: Statements::default(),
         };
-        let entered = session.authenticate(sequence.wrapping_add(1), true).await;
+        let entered = session
+            .authenticate(sequence.wrapping_add(1), Some(guest))
+            .await;
         matches!(entered, Ok(true)).then_some(session)
     }
 
     /// Checks the answer, logs in at the primary, and tells the client. `Ok(false)`: it is not let in.
-    async fn authenticate(&mut self, sequence: u8, fresh: bool) -> Result<bool, End> {
+    /// `guest`: it has not come in yet.
+    async fn authenticate(&mut self, sequence: u8, guest: Option<Guest>) -> Result<bool, End> {
+        let until = guest
+            .as_ref()
+            .map_or_else(|| Instant::now() + PATIENCE, |guest| guest.until);
         let known = self.shared.known();
         let password = known.password(&self.answer.user);
         let checking = login::check(
@@ -74,9 +85,10 @@ impl Session {
             &self.answer,
             password,
             sequence,
-            fresh,
+            guest.is_some(),
         );
-        let checked = timeout(PATIENCE, checking).await.map_err(|_| End::Client)?;
+        let checked = timeout_at(until, checking).await;
+        let checked = checked.map_err(|_| End::Client)?;
         let (sequence, proven) = checked?;
         if !proven {
             let user = String::from_utf8_lossy(&self.answer.user).into_owned();
@@ -88,6 +100,12 @@ impl Session {
             self.client.send_payload(sequence, &error).await?;
             return Ok(false);
         }
+        if guest.is_some() && !self.take_place() {
+            let error = error_packet(1040, "08004", "Too many connections at the router");
+            self.client.send_payload(sequence, &error).await?;
+            return Ok(false);
+        }
+        drop(guest);
         self.presence.client.is(&self.answer.user);
         match self.connect_held(sequence).await? {
             false => Ok(false),
@@ -101,6 +119,13 @@ impl Session {
                 Ok(true)
             }
         }
+    }
+
+    /// It has proven who it is: false, where there is no place for it.
+    fn take_place(&mut self) -> bool {
+        self.client.limit(WHOLE);
+        self.place = Arc::clone(&self.shared.places).try_acquire_owned().ok();
+        self.place.is_some()
     }
 
     /// Logs in at the primary; while writes are held, when they are released. Where there is a replica to read from, a
@@ -133,8 +158,16 @@ impl Session {
             let within = if readable { super::READY } else { AWAY };
             let attempt = timeout(within, self.connect_primary(&known)).await;
             let late = || std::io::Error::from(std::io::ErrorKind::TimedOut).into();
-            match attempt.unwrap_or_else(|_| Ok(Err(late())))? {
+            let attempt = attempt.unwrap_or_else(|_| Ok(Err(late())))?;
+            let busy = attempt.as_ref().is_err_and(login::Error::is_busy);
+            match attempt {
                 Ok(()) => return Ok(true),
+                // One that is busy is not away: its place is asked for again when it is needed.
+                Err(_) if readable && busy => return Ok(true),
+                Err(_) if busy && begun.elapsed() < BUSY => {
+                    let again = tokio::time::sleep(super::AGAIN);
+                    self.client.while_open(again).await?;
+                }
                 Err(login::Error::Refused(error)) => break error,
                 Err(_) if readable => {
                     self.shared.newest.set_away(true);
@@ -166,7 +199,7 @@ impl Session {
         self.schema.clone_from(&self.answer.database);
         // The nonce has been used: another one is sent with the question.
         self.greeting.nonce = nonce().ok_or(End::Client)?;
-        self.authenticate(1, false).await
+        self.authenticate(1, None).await
     }
 }
 

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
 pub use self::backend::Backend;
 use self::choose::Side;
@@ -41,6 +41,8 @@ use super::wire::{Ok as OkPacket, Wire, capability, status};
 const HOLD: Duration = Duration::from_secs(15);
 /// How long it tries a primary that is named but does not answer.
 const AWAY: Duration = terrace_site::times::DATABASE_AWAY;
+/// How long one without a place is asked again: who does not log in there keeps a place for five seconds.
+const BUSY: Duration = Duration::from_secs(6);
 /// A replica that is not ready to answer within this, connection and all, is passed over.
 const READY: Duration = Duration::from_millis(300);
 /// Between two attempts.
@@ -89,6 +91,8 @@ struct Session {
     client: Wire,
     greeting: Greeting,
     answer: Answer,
+    /// Its place among those who have logged in.
+    place: Option<OwnedSemaphorePermit>,
     primary: Option<Backend>,
     replica: Option<Backend>,
     /// The plans, for whoever waits for a database that leaves them.
@@ -110,7 +114,14 @@ pub async fn serve(shared: Arc<Shared>, stream: TcpStream) {
     let Ok(client) = Wire::new(stream) else {
         return;
     };
-    let Some(mut session) = Session::enter(shared, client).await else {
+    let guest = shared.lobby.enter();
+    let goes = Arc::clone(&guest.goes);
+    let entered = tokio::select! {
+        entered = Session::enter(shared, client, guest) => entered,
+        // Only one that has not come in is asked to go.
+        () = goes.notified() => return,
+    };
+    let Some(mut session) = entered else {
         return;
     };
     loop {

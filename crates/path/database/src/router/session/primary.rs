@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{AGAIN, AWAY, Backend, End, HOLD, Session, Side, lost};
+use super::{AGAIN, AWAY, BUSY, Backend, End, HOLD, Session, Side, lost};
 use crate::router::shared::Known;
 use crate::router::wire::{error_packet, login};
 
@@ -64,6 +64,10 @@ impl Session {
                 }
                 match self.connect_primary(&known).await? {
                     Ok(()) => return Ok(None),
+                    Err(error) if error.is_busy() && begun.elapsed() < BUSY => {
+                        self.client.while_open(sleep(AGAIN)).await?;
+                        continue;
+                    }
                     Err(login::Error::Refused(error)) => return Ok(Some(error)),
                     Err(error) => {
                         self.shared.newest.set_away(true);

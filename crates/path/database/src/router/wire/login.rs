@@ -9,7 +9,8 @@ use std::io;
 use terrace_protocol::report::Lack;
 
 use super::handshake::{Answer, Greeting, NATIVE, SHA2, prove};
-use super::{Wire, capability as cap};
+use super::{Wire, capability as cap, error_packet};
+use crate::instance::door::says_busy;
 
 /// Why a database does not let us in.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +41,17 @@ pub enum Error {
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
+    }
+}
+
+impl Error {
+    /// The database is there, and has no place for another connection.
+    pub fn is_busy(&self) -> bool {
+        let Self::Refused(error) = self else {
+            return false;
+        };
+        let code = error.get(1..3);
+        code.is_some_and(|code| says_busy(u16::from_le_bytes([code[0], code[1]])))
     }
 }
 
@@ -91,6 +103,17 @@ fn equal(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && one.iter().zip(other).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
 }
 
+/// An error that comes instead of a greeting has no SQL state yet; whoever has been greeted expects one.
+fn with_state(error: Vec<u8>) -> Vec<u8> {
+    match error.as_slice() {
+        [_, low, high, text @ ..] if text.first() != Some(&b'#') => {
+            let text = String::from_utf8_lossy(text);
+            error_packet(u16::from_le_bytes([*low, *high]), "08004", &text)
+        }
+        _ => error,
+    }
+}
+
 /// Logs in: the greeting, and the OK packet that lets us in.
 pub async fn log_in(
     server: &mut Wire,
@@ -99,7 +122,7 @@ pub async fn log_in(
 ) -> Result<(Greeting, Vec<u8>), Error> {
     let (_, payload) = server.take_packet().await?;
     if payload.first() == Some(&0xff) {
-        return Err(Error::Refused(payload));
+        return Err(Error::Refused(with_state(payload)));
     }
     let greeting = Greeting::read(&payload).ok_or(Error::Protocol)?;
     let mut plugin = greeting.plugin.clone();

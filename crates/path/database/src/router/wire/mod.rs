@@ -13,7 +13,7 @@ mod stream;
 
 pub use ok::Ok;
 pub use response::{Response, Seen, Shape, error_packet};
-pub use stream::{WHOLE, Wire, payload_length};
+pub use stream::{BEFORE_LOGIN, WHOLE, Wire, payload_length};
 
 /// Capabilities that we look at.
 pub mod capability {

@@ -13,8 +13,10 @@ pub const WHOLE: usize = 0xff_ffff;
 const SMALL: usize = 16 * 1024;
 /// Between two looks, where the kernel says something that was not asked for.
 const LOOK: Duration = Duration::from_millis(50);
-/// What is read at once while a result passes through.
-const LARGE: usize = 1 << 20;
+/// A buffer that has grown beyond this shrinks when it is empty.
+const LARGE: usize = 64 * 1024;
+/// No packet is longer of a client that has not proven who it is.
+pub const BEFORE_LOGIN: usize = 16 * 1024;
 
 /// A connection with the bytes that were read and not yet used.
 pub struct Wire {
@@ -28,6 +30,8 @@ pub struct Wire {
     continues: bool,
     /// Its number.
     sequence: u8,
+    /// Longer packets are not taken.
+    longest: usize,
 }
 
 impl Wire {
@@ -43,7 +47,13 @@ impl Wire {
             current: 0,
             continues: false,
             sequence: 0,
+            longest: WHOLE,
         })
+    }
+
+    /// From now on no longer packet is taken: it is an error.
+    pub fn limit(&mut self, longest: usize) {
+        self.longest = longest;
     }
 
     /// What was read and not used.
@@ -98,6 +108,9 @@ impl Wire {
     pub async fn packet(&mut self) -> io::Result<usize> {
         self.need(4).await?;
         let length = payload_length(self.data());
+        if length > self.longest {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         self.need(4 + length).await?;
         self.current = 4 + length;
         Ok(length)

@@ -68,7 +68,7 @@ async fn a_server_that_the_file_no_longer_names_can_still_be_locked_out() {
     one.until(|one| one.replicas.contains("db-2")).await;
     let member = Member::new(
         flavour(),
-        one.instance.control_options(),
+        one.instance.door(),
         1,
         BTreeMap::new(),
         one.passwords(),

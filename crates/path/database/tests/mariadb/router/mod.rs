@@ -2,6 +2,7 @@
 
 mod answers;
 mod cases;
+mod crowd;
 mod held;
 mod killed;
 mod raw;
