@@ -230,6 +230,10 @@ pub struct Traffic {
     pub spooled: u64,
     /// Requests whose body found no room there.
     pub unspooled: u64,
+    /// Connections that were idle, or had half a head, and were closed to make room for others.
+    pub pressed: u64,
+    /// Connections that were not let in: their address had its share, and used all of it.
+    pub turned_away: u64,
 }
 
 /// An instance of the next tier, as the one before sees it.

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use terrace_service::Lacks;
 
+/// Between two words about connections that had to go.
+const TELL: Duration = Duration::from_secs(1);
 /// Buckets of a histogram: 8 for each power of two, from 1 µs to about 5 minutes.
 const BUCKETS: usize = 8 * 28;
 
@@ -16,6 +19,8 @@ pub struct Counters {
     failed: AtomicU64,
     started: AtomicU64,
     checks: AtomicU64,
+    pressed: AtomicU64,
+    turned_away: AtomicU64,
     bytes: AtomicU64,
     latency: [AtomicU32; BUCKETS],
 }
@@ -35,6 +40,8 @@ impl Counters {
             failed: AtomicU64::new(0),
             started: AtomicU64::new(0),
             checks: AtomicU64::new(0),
+            pressed: AtomicU64::new(0),
+            turned_away: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             latency: [const { AtomicU32::new(0) }; BUCKETS],
         }
@@ -71,9 +78,37 @@ impl Counters {
         add(&self.checks, 1);
     }
 
+    /// So many connections that waited for nothing in particular were closed, to make room.
+    pub fn made_room(&self, connections: u64) {
+        add(&self.pressed, connections);
+    }
+
+    /// A visitor was not let in: its address has its share, and uses all of it.
+    pub fn turned_away(&self) {
+        add(&self.turned_away, 1);
+    }
+
+    /// Tells, once a second, how many connections went since they were told of: so many had gone then.
+    pub fn tell_pressure(&self, told: (Instant, u64), now: Instant) -> (Instant, u64) {
+        let pressed = self.pressed.load(Ordering::Relaxed);
+        let turned_away = self.turned_away.load(Ordering::Relaxed);
+        let (at, before) = told;
+        if pressed + turned_away == before || now < at + TELL {
+            return told;
+        }
+        tracing::warn!(
+            pressed,
+            turned_away,
+            "connections are closed to make room: the oldest idle ones first"
+        );
+        (now, pressed + turned_away)
+    }
+
     /// Adds what this worker has done to a sum.
     pub fn add_to(&self, sum: &mut Sum) {
         sum.requests += self.requests.load(Ordering::Relaxed);
+        sum.pressed += self.pressed.load(Ordering::Relaxed);
+        sum.turned_away += self.turned_away.load(Ordering::Relaxed);
         sum.failed += self.failed.load(Ordering::Relaxed);
         let checks = self.checks.load(Ordering::Relaxed);
         sum.started += self.started.load(Ordering::Relaxed).saturating_sub(checks);
@@ -93,6 +128,10 @@ pub struct Sum {
     pub failed: u64,
     /// Bytes sent.
     pub bytes: u64,
+    /// Connections closed to make room for others.
+    pub pressed: u64,
+    /// Connections not let in, as their address has its share.
+    pub turned_away: u64,
     started: u64,
     latency: [u32; BUCKETS],
 }
@@ -103,6 +142,8 @@ impl Default for Sum {
             requests: 0,
             failed: 0,
             bytes: 0,
+            pressed: 0,
+            turned_away: 0,
             started: 0,
             latency: [0; BUCKETS],
         }

@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -23,15 +24,39 @@ pub struct Wheel {
     now: Rc<Cell<Instant>>,
 }
 
+/// What a connection is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Nothing is under way.
+    Idle,
+    /// Its next request's head is not whole.
+    Head,
+    /// Something is under way, to its end.
+    Busy,
+}
+
+/// Whose a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Whose share it counts to.
+    pub address: IpAddr,
+    /// It brings the requests of others.
+    pub trusted: bool,
+}
+
 /// The deadline of one connection.
 pub struct Slot {
+    owner: Option<Owner>,
     now: Rc<Cell<Instant>>,
     deadline: Cell<Option<Instant>>,
     /// A tick has found it past its deadline.
     late: Cell<bool>,
     waker: RefCell<Option<Waker>>,
-    /// Nothing is under way: it may be ended at any time.
-    idle: Cell<bool>,
+    stage: Cell<Stage>,
+    /// Since when it is at that.
+    since: Cell<Instant>,
+    /// It goes, to make room for others.
+    ended: Cell<bool>,
     /// A count that ends the wait when it moves, and what it was.
     watched: RefCell<Option<(Arc<AtomicU32>, u32)>>,
 }
@@ -92,12 +117,24 @@ impl Default for Wheel {
 impl Wheel {
     /// A slot without a deadline.
     pub fn slot(&self) -> Rc<Slot> {
+        self.add(None)
+    }
+
+    /// A slot of a connection that may be ended for others.
+    pub fn slot_of(&self, owner: Owner) -> Rc<Slot> {
+        self.add(Some(owner))
+    }
+
+    fn add(&self, owner: Option<Owner>) -> Rc<Slot> {
         let slot = Rc::new(Slot {
+            owner,
             now: Rc::clone(&self.now),
             deadline: Cell::new(None),
             late: Cell::new(false),
             waker: RefCell::new(None),
-            idle: Cell::new(false),
+            stage: Cell::new(Stage::Busy),
+            since: Cell::new(self.now.get()),
+            ended: Cell::new(false),
             watched: RefCell::new(None),
         });
         self.slots.borrow_mut().push(Rc::downgrade(&slot));
@@ -113,10 +150,7 @@ impl Wheel {
             };
             let waits = slot.deadline.get();
             if waits.is_some_and(|deadline| now >= deadline || slot.has_moved()) {
-                slot.late.set(true);
-                if let Some(waker) = slot.waker.borrow_mut().take() {
-                    waker.wake();
-                }
+                slot.end_wait();
             }
             true
         });
@@ -132,18 +166,61 @@ impl Wheel {
             .borrow()
             .iter()
             .filter_map(Weak::upgrade)
-            .filter(|slot| slot.idle.get())
+            .filter(|slot| slot.stage.get() == Stage::Idle)
         {
             slot.deadline.set(Some(now));
         }
         self.tick(now);
     }
+
+    /// Ends the wait of at most so many connections, of this address or of all: those of strangers before those of others,
+    /// the idle before those with half a head, the longest at it first. Returns how many.
+    pub fn end_oldest(&self, count: usize, of: Option<IpAddr>) -> usize {
+        let slots = self.slots.borrow();
+        let places = slots.iter().enumerate();
+        let mut can_go: Vec<_> = places
+            .filter_map(|(place, slot)| {
+                let slot = slot.upgrade()?;
+                let Owner { address, trusted } = slot.owner?;
+                let (stage, since) = (slot.stage.get(), slot.since.get());
+                let goes = stage != Stage::Busy && !slot.ended.get();
+                let is_meant = of.is_none_or(|wanted| wanted == address);
+                (goes && is_meant).then_some(((trusted, stage, since, place), slot))
+            })
+            .collect();
+        can_go.sort_unstable_by_key(|(key, _)| *key);
+        can_go.truncate(count);
+        for (_, slot) in &can_go {
+            slot.ended.set(true);
+            slot.end_wait();
+        }
+        can_go.len()
+    }
 }
 
 impl Slot {
-    /// Says whether nothing is under way.
-    pub fn set_idle(&self, idle: bool) {
-        self.idle.set(idle);
+    /// Says what the connection is at from now on.
+    pub fn set_stage(&self, stage: Stage) {
+        if self.stage.replace(stage) != stage {
+            self.since.set(self.now.get());
+        }
+    }
+
+    /// It goes, to make room for others.
+    pub fn is_ended(&self) -> bool {
+        self.ended.get()
+    }
+
+    /// Something came at the last moment: it stays.
+    pub fn spare(&self) {
+        self.ended.set(false);
+    }
+
+    fn end_wait(&self) {
+        self.late.set(true);
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
     }
 
     /// From now on a wait also ends, as late, at the tick that finds this count moved.
@@ -226,108 +303,4 @@ impl<F: Future> Future for Guarded<'_, F> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn what_is_late_is_ended_by_a_tick_and_not_before() {
-        let wheel = Wheel::default();
-        let slot = wheel.slot();
-        let start = Instant::now();
-        let limit = Duration::from_secs(5);
-        assert_eq!(slot.within(limit, async { 7 }).await, Ok(7));
-        let mut waits = std::pin::pin!(slot.within(limit, std::future::pending::<()>()));
-        let poll = |waits: Pin<&mut _>| {
-            let mut context = Context::from_waker(Waker::noop());
-            Future::poll(waits, &mut context)
-        };
-        assert_eq!(poll(waits.as_mut()), Poll::Pending);
-        wheel.tick(start + limit - TICK);
-        assert_eq!(poll(waits.as_mut()), Poll::Pending);
-        wheel.tick(start + limit + 2 * TICK);
-        assert_eq!(poll(waits.as_mut()), Poll::Ready(Err(Late)));
-    }
-
-    #[tokio::test]
-    async fn what_moves_in_between_waits_longer() {
-        let wheel = Wheel::default();
-        let slot = wheel.slot();
-        let (start, limit) = (Instant::now(), Duration::from_secs(5));
-        let waits = slot.within(limit, std::future::pending::<()>());
-        let moves = async {
-            tokio::task::yield_now().await;
-            slot.postpone(start + limit * 2);
-            wheel.tick(start + limit + 2 * TICK);
-            let waits_on = !slot.late.get();
-            wheel.tick(start + limit * 2);
-            waits_on
-        };
-        assert_eq!(tokio::join!(waits, moves), (Err(Late), true));
-    }
-
-    #[tokio::test]
-    async fn a_tick_wakes_who_waits() {
-        let wheel = Wheel::default();
-        let slot = wheel.slot();
-        let waits = slot.within(Duration::from_secs(5), std::future::pending::<()>());
-        let ticks = async {
-            tokio::task::yield_now().await;
-            wheel.tick(Instant::now() + Duration::from_secs(6));
-        };
-        let (ended, ()) = tokio::join!(waits, ticks);
-        assert_eq!(ended, Err(Late));
-    }
-
-    #[tokio::test]
-    async fn a_count_that_moves_ends_the_wait() {
-        let wheel = Wheel::default();
-        let slot = wheel.slot();
-        let count = Arc::new(AtomicU32::new(7));
-        slot.watch(&count);
-        let waits = slot.within(Duration::from_secs(5), std::future::pending::<()>());
-        let moves = async {
-            tokio::task::yield_now().await;
-            wheel.tick(Instant::now());
-            count.fetch_add(1, Ordering::Relaxed);
-            wheel.tick(Instant::now());
-        };
-        let (ended, ()) = tokio::join!(waits, moves);
-        assert_eq!(ended, Err(Late));
-        assert!(slot.has_moved());
-        slot.unwatch();
-        assert!(!slot.has_moved());
-    }
-
-    #[test]
-    fn what_drips_is_late_and_what_flows_never_is() {
-        let (start, second) = (Instant::now(), Duration::from_secs(1));
-        let lives = |bytes: usize, every: Duration| {
-            let mut pace = Pace::new(second * 60, 500, start);
-            (1..2_000).all(|step| {
-                let now = start + every * step;
-                let alive = now <= pace.until();
-                pace.moved(bytes, now);
-                alive
-            })
-        };
-        assert!(!lives(10, second), "10 bytes a second");
-        assert!(!lives(30_000, second * 61), "nothing for a minute");
-        assert!(lives(600, second) && lives(120_000, second));
-        assert!(lives(30_000, second * 59));
-        let mut pace = Pace::new(second, 0, start);
-        pace.moved(1, start + second / 2);
-        assert_eq!(pace.until(), start + second * 3 / 2);
-        pace.resume(start + second * 9);
-        assert_eq!(pace.until(), start + second * 10);
-    }
-
-    #[test]
-    fn slots_that_are_gone_are_forgotten() {
-        let wheel = Wheel::default();
-        drop(wheel.slot());
-        let kept = wheel.slot();
-        wheel.tick(Instant::now());
-        assert_eq!(wheel.slots.borrow().len(), 1);
-        drop(kept);
-    }
-}
+mod tests;

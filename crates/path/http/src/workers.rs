@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use terrace_protocol::report::Traffic;
-use terrace_service::Lacks;
+use terrace_service::{Lacks, descriptors};
 use tokio::sync::mpsc;
 
 use crate::counters::{Counters, Sum};
@@ -21,6 +21,9 @@ use crate::spool::Spool;
 const WINDOW: usize = 10;
 /// How often a report is due, when nothing happens.
 const REPORT: Duration = Duration::from_secs(1);
+
+/// Descriptors that visitors do not get.
+const RESERVE: u64 = 128;
 
 /// Makes a service on the thread that will use it.
 pub type Make = Box<dyn FnOnce() -> Rc<dyn Service> + Send>;
@@ -89,6 +92,10 @@ impl Workers {
             // A worker that has ended takes the whole process with it in a moment.
             let _ = worker.tell.send(Order::Serve(make()?));
         }
+        let workers = self.listeners.len() as u64;
+        // Each visitor may need one more, to an upstream; some are for logs, files and checks.
+        let descriptors = (descriptors::limit().saturating_sub(RESERVE) / 2) / workers.max(1);
+        let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
         for (number, listeners) in std::mem::take(&mut self.listeners).into_iter().enumerate() {
             let service = make()?;
             let access = self.access.as_ref().map(OwnedFd::try_clone).transpose()?;
@@ -97,7 +104,17 @@ impl Workers {
             let (of_worker, spool) = (Arc::clone(&counters), Arc::clone(&self.spool));
             let thread = std::thread::Builder::new()
                 .name(format!("worker {number}"))
-                .spawn(move || server::run(listeners, access, of_worker, spool, service, told))?;
+                .spawn(move || {
+                    server::run(
+                        listeners,
+                        access,
+                        of_worker,
+                        spool,
+                        service,
+                        told,
+                        descriptors,
+                    )
+                })?;
             self.running.push(Worker {
                 tell,
                 counters,
@@ -165,6 +182,8 @@ impl Workers {
                 p99: sum.quantile_since(before, 0.99),
                 spooled: self.spool.held(),
                 unspooled: self.spool.refused(),
+                pressed: sum.pressed,
+                turned_away: sum.turned_away,
             }
         });
         self.past.push((now, sum));

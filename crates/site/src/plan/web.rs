@@ -76,12 +76,19 @@ pub struct Limits {
     pub head: usize,
     /// Bytes of the body; more is 413.
     pub body: u64,
-    /// Open connections per worker; more wait in the listener's queue.
+    /// Open connections per worker. For one more the connection that has been idle longest is closed.
     pub connections: usize,
+    /// Of those: from one address. Networks in front of us have no such bound.
+    #[serde(default = "share")]
+    pub share: usize,
     /// Bytes of bodies that wait in files, in all; a request that finds no room is answered with 503, an answer comes as
     /// slowly as its visitor reads.
     #[serde(default = "spool")]
     pub spool: u64,
+}
+
+fn share() -> usize {
+    1024
 }
 
 fn spool() -> u64 {
@@ -94,6 +101,7 @@ impl Default for Limits {
             head: 64 * 1024,
             body: 64 * 1024 * 1024,
             connections: 8192,
+            share: share(),
             spool: spool(),
         }
     }

@@ -82,10 +82,6 @@ fn balancers(balancer: &LoadBalancer) -> Vec<(String, Origin)> {
         .limit()
         .is_some_and(|limit| limit.requests().is_some());
     refuse("`limit requests`".to_owned(), rate);
-    let connections = balancer
-        .limit()
-        .is_some_and(|limit| limit.connections().is_some());
-    refuse("`limit connections`".to_owned(), connections);
     found
 }
 

@@ -181,6 +181,18 @@ fn of_traffic(metrics: &mut Metrics, part: &str, labels: &[(&str, &str)], traffi
             "Requests whose body found no room in those files.",
             traffic.unspooled as f64,
         );
+        add(
+            "pressed_total",
+            Kind::Counter,
+            "Connections without a request that were closed to make room for others.",
+            traffic.pressed as f64,
+        );
+        add(
+            "turned_away_total",
+            Kind::Counter,
+            "Connections that were not let in, as their address had its share.",
+            traffic.turned_away as f64,
+        );
     }
     for (quantile, micros) in [("0.5", traffic.p50), ("0.99", traffic.p99)] {
         let Some(micros) = micros else { continue };
@@ -273,6 +285,8 @@ mod tests {
                 p99: Some(21_000),
                 spooled: 1_048_576,
                 unspooled: 2,
+                pressed: 5,
+                turned_away: 4,
             }),
             upstreams: vec![
                 upstream("web-01/app/1", true),

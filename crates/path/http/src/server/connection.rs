@@ -13,7 +13,7 @@ use crate::body::{Framing, Transfer};
 use crate::head::{RequestHead, ResponseHead};
 use crate::log::{End, Entry, Phase};
 use crate::spool::Spooled;
-use crate::timer::Slot;
+use crate::timer::{Owner, Slot};
 use crate::upstream::micros;
 
 /// What a connection has, reused from request to request.
@@ -48,19 +48,19 @@ pub(super) struct Connection {
 const ALLOW: &str = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
 
 /// Serves a connection to its end.
-pub(super) async fn serve(worker: &Worker, stream: TcpStream, peer: IpAddr) {
+pub(super) async fn serve(worker: &Worker, stream: TcpStream, owner: Owner, peer: IpAddr) {
     // Our writes are whole messages: none is to wait for the next.
     let _ = stream.set_nodelay(true);
     let mut connection = Connection {
         stream,
         peer,
         visitor: peer,
-        input: Vec::with_capacity(8 * 1024),
-        output: Vec::with_capacity(8 * 1024),
+        input: Vec::new(),
+        output: Vec::new(),
         head: RequestHead::default(),
         response: ResponseHead::default(),
         id: Vec::with_capacity(32),
-        slot: worker.wheel.slot(),
+        slot: worker.wheel.slot_of(owner),
         consumed: 0,
         head_length: 0,
         is_kept: true,
@@ -70,7 +70,10 @@ pub(super) async fn serve(worker: &Worker, stream: TcpStream, peer: IpAddr) {
         due: None,
     };
     while connection.request(worker).await {}
-    connection.close().await;
+    // Who has to make room does so at once.
+    if !connection.slot.is_ended() {
+        connection.close().await;
+    }
 }
 
 impl Connection {

@@ -10,6 +10,7 @@
 mod answer;
 mod back;
 mod backlog;
+mod buffers;
 mod connection;
 mod dial;
 mod exchange;
@@ -22,6 +23,7 @@ pub mod pages;
 mod read_head;
 mod relay;
 mod reply;
+mod room;
 mod tunnel;
 mod upload;
 mod write;
@@ -166,6 +168,10 @@ pub(crate) struct Worker {
     moment: Cell<Moment>,
     draining: Cell<bool>,
     open: Cell<usize>,
+    addresses: room::Addresses,
+    buffers: buffers::Buffers,
+    /// So many of the process's descriptors are for its visitors.
+    descriptors: usize,
     /// Moves when the time to drain is over, for those that no time of their own ends.
     over: Arc<AtomicU32>,
     next_id: Cell<u64>,
@@ -184,6 +190,7 @@ pub fn run(
     spool: Arc<Spool>,
     service: Box<dyn FnOnce() -> Rc<dyn Service> + Send>,
     orders: mpsc::UnboundedReceiver<Order>,
+    descriptors: usize,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -202,6 +209,9 @@ pub fn run(
             moment: Cell::new(Moment::now()),
             draining: Cell::new(false),
             open: Cell::new(0),
+            addresses: room::Addresses::default(),
+            buffers: buffers::Buffers::default(),
+            descriptors,
             over: Arc::default(),
             next_id: Cell::new(0),
             own_id: own_id()?,
@@ -210,7 +220,7 @@ pub fn run(
         for listener in listeners {
             listener.set_nonblocking(true)?;
             let listener = TcpListener::from_std(listener)?;
-            accepting.push(tokio::task::spawn_local(accept(
+            accepting.push(tokio::task::spawn_local(room::accept(
                 Rc::clone(&worker),
                 listener,
             )));
@@ -229,6 +239,7 @@ async fn obey(
 ) {
     let mut tick = tokio::time::interval(TICK);
     let mut end: Option<Instant> = None;
+    let mut told = (Instant::now(), 0);
     loop {
         tokio::select! {
             order = orders.recv(), if end.is_none() => match order {
@@ -250,6 +261,7 @@ async fn obey(
                 worker.date.borrow_mut().turn(clock::unix_millis() / 1_000);
                 worker.log.borrow_mut().flush();
                 worker.pool.borrow_mut().sweep(now);
+                told = worker.counters.tell_pressure(told, now);
                 if end.is_some() && worker.open.get() == 0 {
                     return;
                 }
@@ -260,33 +272,6 @@ async fn obey(
                     tokio::time::sleep(TICK).await;
                     return;
                 }
-            }
-        }
-    }
-}
-
-async fn accept(worker: Rc<Worker>, listener: TcpListener) {
-    loop {
-        if worker.open.get() >= worker.service.borrow().limits().connections {
-            // Full: the others wait in the listener's queue.
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            continue;
-        }
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                let worker = Rc::clone(&worker);
-                worker.open.set(worker.open.get() + 1);
-                tokio::task::spawn_local(async move {
-                    connection::serve(&worker, stream, peer.ip()).await;
-                    worker.open.set(worker.open.get() - 1);
-                });
-            }
-            // Out of descriptors, most likely: those that wait for nothing make room, and those that end.
-            Err(error) => {
-                if worker.counters.lacks.of(&error).is_some() {
-                    worker.pool.borrow_mut().shed();
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
     }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::connection::Connection;
 use super::{Service, Worker, write};
 use crate::head::{Bad, MORE_BYTES, MOST_FIELDS, Parsed};
+use crate::timer::Stage;
 
 /// What reading a head came to.
 pub(super) enum Head {
@@ -26,6 +27,7 @@ impl Connection {
                 match self.head.parse(&mut self.input) {
                     Ok(Parsed::Whole(taken)) if self.is_within(taken, service) => {
                         self.consumed = taken;
+                        self.slot.set_stage(Stage::Busy);
                         return Head::Whole;
                     }
                     Ok(Parsed::Partial) if self.may_grow(service) => {}
@@ -42,18 +44,28 @@ impl Connection {
             } else {
                 *due.get_or_insert_with(|| self.slot.after(service.timeouts().first_byte))
             };
-            self.slot.set_idle(between);
             let Self {
                 stream,
                 input,
+                output,
                 slot,
                 ..
             } = self;
-            let read = slot.by(deadline, write::read(stream, input)).await;
-            self.slot.set_idle(false);
+            let read = if between {
+                slot.set_stage(Stage::Idle);
+                // Who waits for nothing in particular holds no memory for it.
+                worker.buffers.give(output);
+                let read = write::read_first(stream, input, &worker.buffers);
+                let read = slot.by(deadline, read).await;
+                *output = worker.buffers.take();
+                read
+            } else {
+                slot.set_stage(Stage::Head);
+                slot.by(deadline, write::read(stream, input)).await
+            };
             match read {
                 Ok(Ok(0) | Err(_)) => return Head::End,
-                Ok(Ok(_)) => {}
+                Ok(Ok(_)) => self.slot.spare(),
                 Err(_) if between => return Head::End,
                 Err(_) => return Head::Late,
             }

@@ -8,6 +8,7 @@ use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
 
+use super::buffers::Buffers;
 use crate::head::Version;
 
 /// How much is read at a time.
@@ -19,6 +20,26 @@ pub(super) async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Re
         buffer.reserve(CHUNK);
     }
     stream.read_buf(buffer).await
+}
+
+/// Reads as soon as something comes, and holds no buffer until then.
+pub(super) async fn read_first(
+    stream: &TcpStream,
+    buffer: &mut Vec<u8>,
+    buffers: &Buffers,
+) -> io::Result<usize> {
+    buffers.give(buffer);
+    loop {
+        stream.readable().await?;
+        let mut taken = buffers.take();
+        let read = stream.try_read_buf(&mut taken);
+        if matches!(&read, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+            buffers.give(&mut taken);
+            continue;
+        }
+        *buffer = taken;
+        return read;
+    }
 }
 
 /// The same beside something else that this stream does; may be dropped at any time.

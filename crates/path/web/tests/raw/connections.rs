@@ -3,18 +3,27 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use crate::harness::{Web, wait_for};
+use crate::harness::{PATIENCE, Web, wait_for};
 use crate::upstream::{Reply, Upstream};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.example\r\nX-Request-Id: from-here\r\n\r\n";
 
 #[test]
-fn who_comes_when_all_places_are_taken_waits_for_one() {
-    let upstream = Upstream::start(|_, _| Reply::ok("ok"));
-    let web = Web::with(upstream.address, |plan| plan.limits.connections = 2);
+fn who_comes_when_all_places_are_in_use_waits_for_one() {
+    let (answer, answers) = std::sync::mpsc::channel();
+    let answers = std::sync::Mutex::new(answers);
+    let upstream = Upstream::start(move |_, _| {
+        let _ = answers.lock().unwrap().recv_timeout(PATIENCE);
+        Reply::ok("ok")
+    });
+    let web = Web::with(upstream.address, |plan| {
+        plan.limits.connections = 2;
+        plan.routes[0].timeouts.first_byte = PATIENCE;
+    });
     let (mut first, mut second) = (web.visit(), web.visit());
-    assert_eq!(first.ask(GET).status, 200);
-    assert_eq!(second.ask(GET).status, 200);
+    first.send(GET);
+    second.send(GET);
+    wait_for("both", || (upstream.requests().len() == 2).then_some(()));
     // The kernel accepts it; nobody reads it.
     let mut third = web.visit();
     third.send(GET);
@@ -26,11 +35,9 @@ fn who_comes_when_all_places_are_taken_waits_for_one() {
         third.stream.peek(&mut [0]).is_err(),
         "it was not to be answered yet"
     );
-    drop(first);
-    third
-        .stream
-        .set_read_timeout(Some(crate::harness::PATIENCE))
-        .unwrap();
+    (0..3).for_each(|_| answer.send(()).unwrap());
+    assert_eq!(first.answer(false).status, 200);
+    third.stream.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(third.answer(false).status, 200);
 }
 

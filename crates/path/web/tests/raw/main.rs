@@ -9,6 +9,7 @@ mod duplex;
 mod harness;
 mod odd_answers;
 mod passing;
+mod pressure;
 mod progress;
 mod refused;
 mod retries;

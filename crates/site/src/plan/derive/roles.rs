@@ -216,6 +216,9 @@ pub(super) fn limits(site: &Site, own: Option<&model::Limit>) -> Limits {
         spool: own
             .and_then(|limit| limit.spool())
             .map_or(usual.spool, |size| size.bytes()),
+        share: own
+            .and_then(|limit| limit.connections())
+            .map_or(usual.share, |most| *most as usize),
         ..usual
     }
 }

@@ -146,8 +146,8 @@ pub(super) const LOAD_BALANCER: Word = Word::new(
         Setting::new(
             "connections",
             Values::Number(entry::MANY),
-            Usual::Follows("no bound for one address"),
-            "Open connections of one address.",
+            Usual::Follows("1024"),
+            "Open connections of one address, at each worker. Its longest idle one makes room for one more; networks of `trust` have no such bound.",
         ),
         BODY,
         SPOOL,
