@@ -9,6 +9,8 @@ use crate::gtid::Position;
 /// What is known of a member; all of it is found again after a restart.
 pub(super) struct Member {
     pub report: Report,
+    /// What it held at the report before, in the same run.
+    pub earlier: Option<Position>,
     /// Since when it does not answer.
     pub down_since: Option<Instant>,
     pub inflight: Option<InFlight>,
@@ -43,6 +45,7 @@ impl Member {
     pub fn new() -> Self {
         Self {
             report: Report::Silent,
+            earlier: None,
             down_since: None,
             inflight: None,
             rest_until: None,
@@ -81,6 +84,11 @@ impl Member {
     }
 
     pub fn reported(&mut self, report: Report, now: Instant) {
+        let before = self.standing().filter(|one| match &report {
+            Report::Up(standing) => one.run == standing.run,
+            Report::Full(_) | Report::Down | Report::Silent => false,
+        });
+        self.earlier = before.map(|one| one.position.clone());
         if let Report::Up(standing) = &report {
             self.down_since = None;
             let linked = |one: &Attached| {

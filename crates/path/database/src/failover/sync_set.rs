@@ -149,6 +149,8 @@ impl Machine {
         });
     }
 
+    /// It applies what it receives, and receives what the primary has. Its lag alone does not say that: an applier
+    /// that is sent nothing is not behind.
     pub(super) fn follows_closely(&self, name: &str) -> bool {
         let link = self.members.get(name).and_then(|member| member.link());
         link.is_some_and(|link| {
@@ -156,7 +158,17 @@ impl Machine {
                 && !link.diverged
                 && link.source == self.record.primary
                 && link.lag.is_some_and(|lag| lag < self.settings.lag)
-        })
+        }) && self.receives(name)
+    }
+
+    /// It holds what the primary had one report ago: what has come since may be on its way.
+    fn receives(&self, name: &str) -> bool {
+        let primary = self.members.get(&self.record.primary);
+        let earlier = primary.and_then(|one| one.earlier.as_ref());
+        let held = self.standing(name).map(|one| &one.position);
+        earlier
+            .zip(held)
+            .is_some_and(|(earlier, held)| held.holds(earlier))
     }
 
     fn keep_semi_sync(&mut self, now: Instant) {

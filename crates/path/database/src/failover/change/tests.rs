@@ -20,6 +20,8 @@ struct Pair {
     silent: BTreeSet<&'static str>,
     /// `b` is not connected to `a`.
     cut: bool,
+    /// So many transactions of `a` `b` has not received.
+    missing: u64,
     /// How often `a` was started again.
     lives: u32,
     /// Whose disk is full.
@@ -33,7 +35,11 @@ fn run_of(name: &str) -> Run {
 }
 
 fn position() -> Position {
-    Position::parse(Engine::Mariadb, "0-1-7").unwrap()
+    position_after(0)
+}
+
+fn position_after(more: u64) -> Position {
+    Position::parse(Engine::Mariadb, &format!("0-1-{}", 7 + more)).unwrap()
 }
 
 impl Pair {
@@ -61,6 +67,7 @@ impl Pair {
             replies: Vec::new(),
             silent: BTreeSet::new(),
             cut: false,
+            missing: 0,
             lives: 0,
             full: BTreeSet::new(),
             commands: Vec::new(),
@@ -118,7 +125,11 @@ impl Pair {
             writable: name == primary,
             semi_sync: name == primary,
             waits: false,
-            position: position(),
+            position: if name == primary {
+                position_after(self.missing)
+            } else {
+                position()
+            },
             link,
             replicas: if name == primary {
                 replicas
@@ -335,4 +346,23 @@ fn a_replica_is_not_given_up_for_the_time_that_the_primary_is_down() {
     }
     pair.pass(Duration::from_secs(4));
     assert!(!pair.machine.record().is_safe(), "it goes on alone");
+}
+
+#[test]
+fn a_replica_that_is_connected_and_receives_nothing_is_waited_for_by_nobody() {
+    let mut pair = Pair::well();
+    pair.cut = true;
+    pair.pass(Duration::from_secs(6));
+    assert!(!pair.machine.record().is_safe(), "it goes on alone");
+    pair.missing = 454;
+    pair.pass(Duration::from_secs(1));
+    pair.cut = false;
+    pair.pass(Duration::from_secs(12));
+    assert!(pair.machine.record().sync_set.is_empty());
+    pair.asked_to_switch();
+    pair.pass(Duration::from_secs(6));
+    assert_eq!(pair.replies, [Err(Refusal::Lagging("b".to_owned()))]);
+    pair.missing = 0;
+    pair.pass(Duration::from_secs(2));
+    assert!(pair.machine.record().is_safe(), "it has received all");
 }

@@ -37,6 +37,8 @@ pub(super) struct Server {
     pub stopped: bool,
     /// Until then its disk is full.
     pub full_until: u64,
+    /// Until then its connection stands, and nothing comes over it: the source still sends to the one before.
+    pub deaf_until: u64,
     /// Applies so many a step.
     pub speed: u64,
     highest: Option<Token>,
@@ -66,6 +68,7 @@ impl Server {
             barred: BTreeSet::new(),
             stopped: false,
             full_until: 0,
+            deaf_until: 0,
             speed: 20,
             highest: None,
             busy: None,
@@ -147,7 +150,11 @@ impl Server {
         if self.is_full(now) {
             return Report::Full(self.run());
         }
-        let behind = source.map_or(0, |one| one.log.len().saturating_sub(self.log.len()));
+        // An applier that has nothing to do says that it is not behind.
+        let behind = match source {
+            Some(one) if self.deaf_until <= now => one.log.len().saturating_sub(self.log.len()),
+            _ => self.relay.len(),
+        };
         let running = source.is_some() && self.receives && !self.stopped;
         let link = self.source.as_ref().map(|(name, acks)| Link {
             source: name.clone(),

@@ -21,6 +21,12 @@ const CHANGED_WITHIN: u64 = 12_000;
 /// Longer than an automatic failover ever waits.
 const LONG: u64 = 12_000;
 
+/// A replica that came back receives nothing for so long.
+const DEAF: u64 = 10_000;
+
+/// Within so long a write is acknowledged while the site goes on alone.
+const GOES_ON: u64 = 1000;
+
 /// An operator asks again after this.
 const ASK_AGAIN: u64 = 500;
 
@@ -123,11 +129,30 @@ impl World {
                 world.stored.sync_set.is_empty() && world.acknowledged.len() > acknowledged + 20;
             (!goes_on).then(|| format!("it does not go on alone: {:?}", world.stored))
         });
+        self.comes_back_deaf(&replicas[0]);
         self.go_off(&old);
         for name in &replicas {
             self.come_back(name);
         }
         self.nobody_replaces(&old, before);
+    }
+
+    /// A replica is connected again and receives nothing: no write waits for it.
+    fn comes_back_deaf(&mut self, name: &str) {
+        self.server(name).deaf_until = u64::MAX;
+        self.come_back(name);
+        for _ in 0..DEAF / GOES_ON {
+            let acknowledged = self.acknowledged.len();
+            self.pass(GOES_ON);
+            assert!(
+                self.acknowledged.len() > acknowledged,
+                "writes wait for {name}, which receives nothing: {:?}",
+                self.stored
+            );
+        }
+        assert!(self.stored.sync_set.is_empty(), "{:?}", self.stored);
+        self.go_off(name);
+        self.server(name).deaf_until = 0;
     }
 
     /// No write waits for a replica, so none can stand in for a primary that is gone.

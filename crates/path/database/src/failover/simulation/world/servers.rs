@@ -35,7 +35,8 @@ impl World {
                 self.server(&name).asked_from = None;
                 continue;
             }
-            if self.random.chance(100) || self.servers[&name].is_full(self.now) {
+            let hears = self.servers[&name].deaf_until <= self.now;
+            if self.random.chance(100) || self.servers[&name].is_full(self.now) || !hears {
                 continue;
             }
             let (replica, source) = (&self.servers[&name], &self.servers[&source_name]);

@@ -19,7 +19,7 @@ impl World {
         let name = self.random.pick(&self.names.clone()).clone();
         let other = self.random.pick(&self.names.clone()).clone();
         let long = self.now + 300 + self.random.below(8000);
-        let kind = self.random.below(10);
+        let kind = self.random.below(11);
         self.say(|| format!("trouble {kind} {name} {other} until {long}"));
         match kind {
             0 => {
@@ -58,6 +58,7 @@ impl World {
                 self.controller_back = self.now;
             }
             8 => self.server(&name).full_until = long,
+            9 => self.server(&name).deaf_until = long,
             _ => {
                 for other in self.names.clone() {
                     self.cut.insert((name.clone(), other), long);
@@ -107,6 +108,7 @@ impl World {
         for server in self.servers.values_mut() {
             server.frozen = false;
             server.full_until = server.full_until.min(self.now);
+            server.deaf_until = server.deaf_until.min(self.now);
             server.speed = 20;
             server.starts_at = server.starts_at.min(self.now + 500);
             server.off_until = server.off_until.min(self.now);
