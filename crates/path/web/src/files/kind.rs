@@ -1,9 +1,9 @@
 //! What a file is, by its name; and what is never sent.
 
-/// Sources, and what editors leave beside them.
+/// Sources, the file of the site, and what editors leave beside them.
 const NEVER: &[&str] = &[
     "php", "phtml", "py", "pyc", "rb", "env", "sql", "sqlite", "sqlite3", "ini", "bak", "swp",
-    "swo", "orig", "old", "key",
+    "swo", "orig", "old", "key", "kdl",
 ];
 
 /// Extension and media type.
@@ -80,5 +80,18 @@ pub fn cache_control(name: &str) -> &'static str {
         "public, max-age=31536000, immutable"
     } else {
         "public, max-age=3600"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_never_sent;
+
+    #[test]
+    fn the_file_of_the_site_is_never_sent() {
+        for name in ["site.kdl", "deep/Site.KDL", "site.kdl~", "app.py"] {
+            assert!(is_never_sent(name), "{name} would be sent");
+        }
+        assert!(!is_never_sent("kdl.html"));
     }
 }
