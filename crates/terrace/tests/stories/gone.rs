@@ -1,6 +1,7 @@
 //! Files and directories that go while a site runs: whoever started it can still look at it, use it and stop it.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
 
@@ -143,6 +144,16 @@ fn a_file_that_is_gone_or_half_edited_locks_nobody_out() {
     does(&site, here, &["status", "other.kdl"], &["www.other.org"]);
 }
 
+/// Removes a directory that a running site still writes into, as somebody does who says `rm -rf` until it is gone.
+fn remove(directory: &Path) {
+    harness::wait_until("the directory is gone", || {
+        match fs::remove_dir_all(directory) {
+            Err(error) => error.kind() == ErrorKind::NotFound,
+            Ok(()) => true,
+        }
+    });
+}
+
 #[test]
 fn a_state_that_is_removed_under_a_site_is_said_and_the_site_can_be_stopped() {
     if !harness::is_root() {
@@ -152,7 +163,7 @@ fn a_state_that_is_removed_under_a_site_is_said_and_the_site_can_be_stopped() {
     site.up();
     let traces = site.traces();
     let state = site.file.with_file_name(".terrace");
-    fs::remove_dir_all(&state).unwrap();
+    remove(&state);
     let says = |arguments: &[&str], code, words: &[&str]| {
         let output = site.terrace(arguments);
         let said = both(&output);

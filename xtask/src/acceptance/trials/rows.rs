@@ -21,6 +21,65 @@ pub(super) const TRIALS: &[Trial] = &[
         ],
     },
     Trial {
+        number: 3,
+        tried: "visitors who send a body or take an answer at a few bytes a second, before an app with one place, \
+                and before an app of two workers through a balancer with `in-flight=2`; a check that times out while \
+                requests run; a body whose app dies",
+        before: "the next visitor waits as long as the slow one likes (8 s); the check cuts what is in flight; the \
+                body is lost",
+        after: "bodies are taken whole before a place is, answers are read off: 30 of 30 quick pages, none over 1.5 \
+                s, and the slow ones get everything. The check cuts nothing, the body is brought to another app",
+        tests: &[
+            "terrace-web/raw slow::who_sends_a_body_slowly_does_not_hold_the_app",
+            "terrace-web/raw slow::who_reads_slowly_does_not_hold_the_app",
+            "terrace-web/raw slow::a_large_body_is_taken_whole_and_brought_to_another_when_the_first_dies",
+            "terrace-web/raw slow::a_check_that_fails_by_time_out_cuts_nothing",
+            "terrace-balancer/raw slow::who_sends_slowly_holds_no_place",
+            "terrace/stories slow::slow_visitors_do_not_hold_an_app_of_two_workers",
+        ],
+    },
+    Trial {
+        number: 4,
+        tried: "downloads, uploads and events that go on for four times what one may stand still, both ways, files \
+                and app",
+        before: "cut at `total`, 300 s by default",
+        after: "they last as long as something moves; `total` exists where the file says so; less than 500 bytes/s \
+                over `idle` ends with 408 and `late` in the log",
+        tests: &[
+            "terrace-web/raw progress::nothing_bounds_a_whole_exchange_unless_it_is_said",
+            "terrace-web/raw progress::events_that_come_now_and_then_come_for_ever",
+            "terrace-web/raw progress::downloads_of_the_app_and_of_files_last_as_long_as_they_move",
+            "terrace-web/raw progress::uploads_last_as_long_as_they_move",
+            "terrace-web/raw progress::a_body_that_drips_ends_and_the_log_says_so",
+        ],
+    },
+    Trial {
+        number: 5,
+        tried: "an upload of 8 MB to an app that answers 100, 102, 103 meanwhile, begins its 200, ends its answer, \
+                or refuses with 413 and closes",
+        before: "the upload fails, or the answer is cut",
+        after: "interim answers are passed on (never to HTTP/1.0), the rest is whole; 413 arrives in 20 of 20",
+        tests: &[
+            "terrace-web/raw duplex::interim_answers_during_the_body_are_passed_on_and_end_nothing",
+            "terrace-web/raw duplex::an_answer_that_begins_before_the_body_ends",
+            "terrace-web/raw duplex::a_whole_answer_before_the_body_does_not_end_the_body",
+            "terrace-web/raw duplex::a_refusal_arrives_although_the_app_takes_no_more",
+        ],
+    },
+    Trial {
+        number: 6,
+        tried: "60 silent connections at a database with 20 places; 600 silent clients at the router; 200 clients \
+                that claim 16 MB before they log in. Both flavours",
+        before: "1040 \"Too many connections\" for the controller; all are kept; 3.3 GB",
+        after: "writes, checks and commands go on by a door of their own; at most 512 wait, the oldest goes first; \
+                each claim is closed, less than 64 MB",
+        tests: &[
+            "terrace-database/mariadb router::crowd::silent_connections_at_the_server_keep_out_neither_writes_nor_the_controller",
+            "terrace-database/mariadb router::crowd::silent_clients_of_the_router_go_when_others_come",
+            "terrace-database/mariadb router::crowd::what_is_claimed_before_a_login_is_not_kept",
+        ],
+    },
+    Trial {
         number: 7,
         tried: "600 idle connections to the front door of a coordinator with 1,024 descriptors; a web server and a balancer \
                 that can open nothing more",
@@ -32,6 +91,31 @@ pub(super) const TRIALS: &[Trial] = &[
             "terrace/stories lacks::a_role_without_descriptors_says_so_and_blames_nobody",
             "terrace-lab/lib front_door::tests::a_crowd_takes_no_more_than_its_places_and_the_longest_idle_makes_room",
             "terrace-service/lib lack::tests::what_is_missing_here_is_told_apart_from_what_is_wrong_there",
+        ],
+    },
+    Trial {
+        number: 8,
+        tried: "the primary's server without power, behind a pulled cable and frozen for 60 s, under reading and \
+                writing; its MariaDB dying again and again",
+        before: "pages that read fail from 4.1 s on, until somebody fails over",
+        after: "0 of 1,319 reads failed in each, the longest took 2.3 s; dying again and again for 45 s: 0 of 1,023",
+        tests: &[
+            "terrace/stories reading::reading_goes_on_while_the_primarys_server_is_away",
+            "terrace-database/mariadb router::without::whoever_only_reads_notices_nothing",
+            "terrace-database/mariadb router::without::what_was_acknowledged_is_there_whoever_wrote_it",
+            "terrace-database/mariadb router::without::of_two_replicas_the_one_is_read_that_has_everything",
+        ],
+    },
+    Trial {
+        number: 9,
+        tried: "a client leaves, by FIN, RST or half-close, while its write is held: text, binary, several \
+                statements, COMMIT, LOAD DATA LOCAL, DDL, a held login with an INSERT sent ahead. Both flavours",
+        before: "carried out as soon as there is a primary",
+        after: "0 carried out",
+        tests: &[
+            "terrace-database/mariadb router::held::what_is_held_for_a_client_that_leaves_is_never_carried_out",
+            "terrace-database/mariadb router::held::a_write_that_was_refused_and_waits_ends_with_its_client",
+            "terrace-database/mariadb router::held::a_login_that_is_held_ends_with_its_client_and_so_does_what_it_sent_ahead",
         ],
     },
     Trial {
@@ -47,6 +131,61 @@ pub(super) const TRIALS: &[Trial] = &[
         ],
     },
     Trial {
+        number: 11,
+        tried: "77 shapes of answer, with and without DEPRECATE_EOF, byte for byte through the router and direct, on \
+                MariaDB and MySQL; a pretended server with any legal answer in any fragmentation",
+        before: "8 of 154 on MariaDB cut, with a session that hangs: procedures that select while a cursor is open",
+        after: "0 differ; 3,000 generated answers end where they end",
+        tests: &[
+            "terrace-database/mariadb router::answers::every_shape_of_answer_ends_where_it_ends",
+            "terrace-database/lib router::wire::response::tests::every_answer_ends_with_its_last_packet_and_not_before",
+            "terrace-database/lib router::session::scan::tests::any_answer_is_passed_on_to_its_true_end",
+        ],
+    },
+    Trial {
+        number: 12,
+        tried: "forged identities in trailers and under names that an app reads as the same, framing and routing in \
+                trailers, `Proxy`",
+        before: "18 of 18 forged trailers reach the app",
+        after: "0: one table of rules for heads and trailers, both ways",
+        tests: &[
+            "terrace-web/raw trailers::nobody_says_who_it_is_behind_a_body",
+            "terrace-web/raw trailers::trailers_that_say_where_a_message_ends_or_whom_it_is_for_are_refused",
+            "terrace-web/raw trailers::an_answers_trailers_are_held_to_the_same_rules",
+            "terrace-web/raw trailers::a_proxy_is_not_for_visitors_to_name",
+        ],
+    },
+    Trial {
+        number: 13,
+        tried: "HTTP/1.0 without Host, as many fields and as large a head as a visitor may send, long ids, and \
+                random requests, through both",
+        before: "400 behind the balancer, 200 without it",
+        after: "what the balancer sends the web server accepts, with the same meaning",
+        tests: &[
+            "terrace-balancer/raw accepted::a_request_without_a_host_is_for_the_site",
+            "terrace-balancer/raw accepted::as_many_fields_as_a_visitor_may_send",
+            "terrace-balancer/raw accepted::as_large_a_head_as_a_visitor_may_send",
+            "terrace-balancer/raw accepted::whatever_a_visitor_sends_means_the_same_through_both",
+        ],
+    },
+    Trial {
+        number: 14,
+        tried: "hosts, ports, targets, dates, ranges, chunks, half-closed visitors and odd answers as tables of \
+                cases",
+        before: "a dozen of them answered in another way than RFC 9110 and 9112 say",
+        after: "each as they say, a case each",
+        tests: &[
+            "terrace-web/raw corners::hosts_and_ports",
+            "terrace-web/raw corners::forms_of_a_target",
+            "terrace-web/raw corners::options_of_the_server_as_a_whole",
+            "terrace-web/raw corners::a_path_with_dots_is_the_file_that_it_means",
+            "terrace-web/raw corners::a_visitor_that_has_said_all_gets_its_answer",
+            "terrace-web/raw corners::chunks_of_a_visitor",
+            "terrace-web/raw odd_answers::answers_without_a_body_promise_none",
+            "terrace-web/raw odd_answers::answers_that_are_odd_and_have_one_meaning_pass",
+        ],
+    },
+    Trial {
         number: 15,
         tried: "`curl http://127.0.0.1:8080/`, `curl http://localhost:8080/`, and the same over ::1",
         before: "421; nobody listens at ::1",
@@ -58,6 +197,97 @@ pub(super) const TRIALS: &[Trial] = &[
         ],
     },
     Trial {
+        number: 16,
+        tried: "`init`, `check`, `up` with directories, files and programs that are missing, of the wrong kind, \
+                unreadable, or hidden on a host",
+        before: "`check` says nothing, `up` waits for ever",
+        after: "`check` warns with the line; `up` refuses by line before anything is started, in under 0.1 s",
+        tests: &[
+            "terrace/stories mistakes::what_the_file_names_and_is_not_there_is_named_before_anything_is_started",
+            "terrace-site/lib outside::tests::everything_that_is_named_is_found_where_it_stands",
+        ],
+    },
+    Trial {
+        number: 17,
+        tried: "builds that fail or hang and migrations that fail, mended in the code or in the file",
+        before: "\"is being built\" for ever, no log, `up` again hangs; a failed migration is told after 60 s",
+        after: "`status` says failed, since when and the last lines; `terrace logs --build APP`; `up` again builds; \
+                a migration is told at once",
+        tests: &[
+            "terrace/stories builds::a_build_that_fails_is_remembered_with_its_log_and_tried_again",
+            "terrace/stories builds::a_build_that_was_mended_in_the_file_is_made_by_apply_and_by_up",
+            "terrace/stories builds::a_build_that_hangs_is_shown_and_ended_with_all_that_it_started",
+            "terrace/stories builds::a_migration_that_fails_is_told_at_once_and_tried_again",
+        ],
+    },
+    Trial {
+        number: 18,
+        tried: "a file that is gone, half edited or names another site while two sites are up; `rm -rf .terrace` \
+                under a running site",
+        before: "\"cannot read\", \"the file has mistakes\"",
+        after: "every command reaches the running site and says so in a line; a removed state is said, `exec` and \
+                `down` work",
+        tests: &[
+            "terrace/stories gone::a_file_that_is_gone_or_half_edited_locks_nobody_out",
+            "terrace/stories gone::a_state_that_is_removed_under_a_site_is_said_and_the_site_can_be_stopped",
+        ],
+    },
+    Trial {
+        number: 19,
+        tried: "all commands with closed, broken and full outputs; a coordinator that is killed; likely failures; \
+                damaged state",
+        before: "a panic (exit code 101); `up` ends with 0; causes said twice",
+        after: "a broken pipe ends quietly, a full disk with 1 and its reason; `up` ends with 1 and the log's name; \
+                each cause once; path, cause and remedy",
+        tests: &[
+            "terrace/stories outputs::no_command_panics_when_its_output_is_closed_broken_or_full",
+            "terrace/stories outputs::help_that_cannot_be_written_is_a_failure",
+            "terrace/stories builds::an_up_whose_coordinator_dies_says_where_its_log_is",
+            "terrace/stories mistakes::no_cause_is_said_twice",
+            "terrace-lab/lib state::tests::what_is_damaged_is_named_with_its_path_and_not_taken_for_a_new_site",
+        ],
+    },
+    Trial {
+        number: 20,
+        tried: "a balancer's checks, restarts that were asked for, two apps on a server, an app on another port, \
+                every command that `status` prints, `apply` of every setting",
+        before: "checks count as requests, planned restarts as restarts; `app/1` twice; \"connection refused\"; \
+                `web-01/web routes.0.health.path`",
+        after: "none counts; `app-api/1 (api)`; \"it listens on 9999, not on $PORT\"; each command works; `app \
+                web-01 health`",
+        tests: &[
+            "terrace-web/raw counts::the_checks_of_our_balancer_are_no_visitors_requests",
+            "terrace-app/lib machine::tests::a_restart_is_one_that_nobody_asked_for",
+            "terrace/stories mistakes::an_app_that_listens_elsewhere_is_told_so_and_every_command_that_status_prints_works",
+            "terrace-site/lib changes::tests::every_setting_that_may_differ_is_told_by_its_own_words",
+            "terrace/stories changes::a_changed_setting_is_taken_over_and_a_bad_file_changes_nothing",
+        ],
+    },
+    Trial {
+        number: 21,
+        tried: "`terrace help WORD` and docs/reference.md, generated from the vocabulary that files are read by",
+        before: "there is none",
+        after: "43 words with settings, values, defaults, what runs them, and a whole file each; the page lists what \
+                the resolver knows and nothing else",
+        tests: &[
+            "terrace-site/lib reference::tests::every_example_is_a_file_without_a_mistake_and_in_the_common_layout",
+            "terrace-site/lib reference::tests::a_default_is_what_holds_without_the_setting_and_another_value_is_not",
+            "terrace-site/lib reference::tests::the_page_lists_what_the_resolver_knows_and_nothing_else",
+            "terrace-site/lib reference::tests::the_page_is_current",
+        ],
+    },
+    Trial {
+        number: 22,
+        tried: "\"Next\" after `up`; eleven shapes of file at 250 and at 1,000 servers; a line of 1 MB, 100,000 \
+                nested blocks",
+        before: "a stage that `up` refuses is named; time grows with the square",
+        after: "only a step that can be taken; four times the file is less than seven times the work",
+        tests: &[
+            "terrace-insight/growth four_times_the_file_is_about_four_times_the_work",
+            "terrace-insight/growth what_is_deep_or_long_is_read_to_its_end",
+        ],
+    },
+    Trial {
         number: 23,
         tried: "`make test` while another rehearsal of the same site is up on the machine",
         before: "6 of 37 stories fail",
@@ -65,6 +295,18 @@ pub(super) const TRIALS: &[Trial] = &[
         tests: &[
             "terrace/stories neighbour::another_site_on_this_machine_neither_disturbs_ours_nor_is_disturbed",
             "terrace-lab/lib location::tests::the_run_directory_can_be_named_and_else_follows_from_the_user",
+        ],
+    },
+    Trial {
+        number: 24,
+        tried: "`prove` against its own model: predicted failures and waits that no round shows, and waits longer \
+                than predicted",
+        before: "they agree",
+        after: "they disagree, by name; every prediction has its bound",
+        tests: &[
+            "terrace-lab/lib proof::verdict::tests::a_failure_that_no_round_shows_is_a_wrong_prediction",
+            "terrace-lab/lib proof::verdict::tests::a_wait_that_no_round_shows_is_one_too_unless_nobody_would_notice_it",
+            "terrace-lab/lib proof::verdict::tests::a_pause_is_held_to_its_bound",
         ],
     },
 ];
