@@ -15,8 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::registry::Entry;
 
-/// How long a coordinator that has closed its connections may take to be gone.
-const ENDS_WITHIN: Duration = Duration::from_secs(1);
+/// How long a coordinator that has closed its connections may take to be gone: the kernel ends its namespaces with it, which
+/// takes seconds on a machine that is busy.
+const ENDS_WITHIN: Duration = Duration::from_secs(15);
 
 /// The variable that names another run directory.
 pub const RUN: &str = "TERRACE_RUN";

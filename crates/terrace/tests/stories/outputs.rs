@@ -101,7 +101,7 @@ fn no_command_panics_when_its_output_is_closed_broken_or_full() {
         let (usual, said) = ends(&site, &call, Stdio::null(), None);
         again();
         let (of_broken, quiet) = ends(&site, &call, broken(), None);
-        assert_eq!(of_broken.code(), usual.code(), "{call:?}: {quiet}");
+        assert_eq!(of_broken.code(), usual.code(), "{call:?}: {said} {quiet}");
         assert!(
             !said.contains("panicked") && !quiet.contains("panicked"),
             "{call:?}: {quiet}"
