@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::harness::{PATIENCE, Visitor, Web, field, find};
 
-/// What a test does with the first connection on which something comes: its stream, the head, and what came behind it.
+/// What a test does with each connection on which something comes: its stream, the head, and what came behind it. The
+/// connection is closed then, so an answer to a request that is followed by another says so.
 fn app(script: impl Fn(&mut TcpStream, &str, Vec<u8>) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -83,7 +84,7 @@ fn interim_answers_during_the_body_are_passed_on_and_end_nothing() {
         let text = format!("{have}");
         write!(
             stream,
-            "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}",
+            "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{text}",
             text.len()
         )
         .unwrap();
@@ -114,7 +115,7 @@ fn interim_answers_during_the_body_are_passed_on_and_end_nothing() {
 fn an_answer_that_begins_before_the_body_ends() {
     let app = app(|stream, _, come| {
         stream
-            .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\n")
+            .write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\n")
             .unwrap();
         // What is answered is on its way before more of the body is looked at.
         std::thread::sleep(Duration::from_millis(100));
