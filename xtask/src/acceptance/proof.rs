@@ -19,7 +19,7 @@ const STAGES: [(&str, &str); 2] = [
     ),
 ];
 /// What visitors post in the guest book.
-const WRITE: &str = "/ name=Prove&message=entry+{n}";
+const WRITE: &str = "/ name=Prove&message=entry+{number}";
 
 const ABOUT: &str = "# Proof
 

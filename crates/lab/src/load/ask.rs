@@ -127,7 +127,7 @@ impl Visitor {
             Some(form) => request
                 .method(Method::POST)
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(Full::from(form.replace("{n}", &number.to_string()))),
+                .body(Full::from(form.replace("{number}", &number.to_string()))),
         };
         request.ok()
     }

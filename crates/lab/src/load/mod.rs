@@ -43,7 +43,7 @@ pub struct Kind {
     pub name: String,
     /// The path, with its query.
     pub path: String,
-    /// What is posted, as a form; `None`: it is read. `{n}` becomes the number of the request.
+    /// What is posted, as a form; `None`: it is read. `{number}` becomes the number of the request.
     pub form: Option<String>,
     /// Requests a second.
     pub rate: f64,
@@ -77,7 +77,7 @@ impl Kind {
 pub struct Record {
     /// The place of its kind in [`Load::kinds`].
     pub kind: usize,
-    /// Its number, which stands for `{n}` in what is posted.
+    /// Its number, which stands for `{number}` in what is posted.
     pub number: u64,
     /// When it was to be sent, and was, but for the delay of a busy machine.
     pub due: u64,

@@ -171,7 +171,7 @@ async fn lost(
         .position(|function| *function == Function::Writes);
     let numbered = |kind: &usize| {
         let form = load.0.kinds[*kind].form.as_deref();
-        form.is_some_and(|form| form.contains("{n}"))
+        form.is_some_and(|form| form.contains("{number}"))
     };
     let Some(kind) = kind.filter(numbered) else {
         return Ok(None);

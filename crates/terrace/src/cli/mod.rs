@@ -19,6 +19,8 @@ mod logs;
 mod on_disk;
 mod output;
 mod primary;
+#[cfg(test)]
+mod promises;
 mod prove;
 mod records;
 mod secret;

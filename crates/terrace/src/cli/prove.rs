@@ -27,7 +27,7 @@ const ROUNDS: usize = 3;
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  terrace prove\n  terrace prove --fault 'kill web-01/web' --fault 'power-off web-01'\n  \
-                  terrace prove site.kdl --write '/ name=Prove&message=entry+{n}'"
+                  terrace prove site.kdl --write '/ name=Prove&message=entry+{number}'"
 )]
 pub(crate) struct Prove {
     /// The site's file.
@@ -38,7 +38,7 @@ pub(crate) struct Prove {
     /// The page that reads the database.
     #[arg(long, default_value = "/")]
     read: String,
-    /// What visitors post: a path and a form; {n} becomes a number, by which each write that was acknowledged is looked
+    /// What visitors post: a path and a form; {number} becomes a number, by which each write that was acknowledged is looked
     /// for in the database afterwards.
     #[arg(long, value_name = "PATH FORM")]
     write: Option<String>,
@@ -138,9 +138,11 @@ impl Prove {
 /// `/path form`.
 fn written(text: &str) -> anyhow::Result<(String, String)> {
     match text.split_once(' ') {
-        Some((path, form)) if path.starts_with('/') => Ok((path.to_owned(), form.to_owned())),
+        Some((path, form)) if path.starts_with('/') && form.contains("{number}") => {
+            Ok((path.to_owned(), form.to_owned()))
+        }
         _ => Err(WrongCall(format!(
-            "--write takes a path and a form, `/ name=Prove&message=entry+{{n}}`, and not `{text}`"
+            "--write takes a path and a form with a number, `/ name=Prove&message=entry+{{number}}`, and not `{text}`"
         ))
         .into()),
     }
@@ -287,6 +289,24 @@ impl Dice {
         for last in (1..items.len()).rev() {
             let chosen = self.below(last as u64 + 1) as usize;
             items.swap(last, chosen);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_could_not_be_looked_for_is_refused() {
+        let form = written("/ name=Prove&message=entry+{number}").unwrap();
+        assert_eq!(
+            form,
+            ("/".into(), "name=Prove&message=entry+{number}".into())
+        );
+        for text in ["/ name=Prove&message=entry", "name={number}", "/{number}"] {
+            let error = written(text).unwrap_err();
+            assert!(error.is::<WrongCall>(), "{text}: {error}");
         }
     }
 }

@@ -15,6 +15,9 @@ use terrace_site::problem::{Problem, Severity};
 
 use super::site_file::SiteFile;
 
+#[cfg(test)]
+pub(super) use programs::words as words_of;
+
 /// Where a host has something of its own: what the machine has there is not seen by its servers.
 const OWN: [&str; 3] = ["/tmp", "/run", "/var/lib/terrace"];
 /// Where releases are seen while they are built, and run.

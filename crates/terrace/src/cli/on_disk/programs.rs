@@ -58,6 +58,13 @@ fn sets_path(word: &str) -> bool {
     word.starts_with("PATH=")
 }
 
+/// The words of each part of a command, without quotes and redirections.
+#[cfg(test)]
+pub(in crate::cli) fn words(command: &str) -> Option<Vec<Vec<String>>> {
+    let texts = |part: Vec<Word>| part.into_iter().map(|word| word.text).collect();
+    Some(parts(command)?.into_iter().map(texts).collect())
+}
+
 /// The words of each part. `None`: another operator than `&&` stands between them.
 fn parts(command: &str) -> Option<Vec<Vec<Word>>> {
     let mut parts = vec![Vec::new()];
