@@ -40,7 +40,7 @@ test-mysql: setup-test ## the tests of databases once more, with MySQL instead o
 	TERRACE_ENGINE=mysql $(CARGO) test -p terrace --locked --no-fail-fast --test stories primary::
 
 # PART: faults, changes, suites, proof, reader or trials; without one, all. What is measured already is not measured again.
-acceptance: setup-bench ## the tests' rounds in full counts; writes docs/acceptance.md and docs/proof.md (PART=proof: that part)
+acceptance: setup-bench ## the tests' rounds in full counts; writes docs/acceptance.md, docs/proof.md and the figures of README.md (PART=proof: that part)
 	scripts/mysql
 	scripts/peers haproxy nginx
 	$(CARGO) xtask acceptance $(PART)

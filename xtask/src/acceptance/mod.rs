@@ -2,14 +2,15 @@
 //!
 //! The rounds are the tests' own, repeated; what each measured is kept as a line in target/acceptance, under the
 //! content of the tree that was measured. So a run that was interrupted goes on where it was, and a change of the
-//! code starts anew. Each part writes its section of docs/acceptance.md, and `proof` docs/proof.md; a part that is not run keeps
-//! the section that is there.
+//! code starts anew. Each part writes its section of docs/acceptance.md, whose figures README.md shows too, and `proof`
+//! docs/proof.md; a part that is not run keeps the section that is there.
 
 mod changes;
 mod faults;
 mod page;
 mod proof;
 mod reader;
+mod readme;
 pub(crate) mod reloads;
 mod suites;
 mod trials;
@@ -84,7 +85,11 @@ pub(crate) fn run(root: &Path, part: Option<&str>) -> io::Result<()> {
         let mut page = Page::parse(&fs::read_to_string(&file)?);
         page.put(part.name, &records.tree, section(&records)?);
         let order = PARTS.map(|part| part.name);
-        fs::write(&file, page.text(&order, &records.tree))?;
+        let text = page.text(&order, &records.tree);
+        fs::write(&file, &text)?;
+        let readme = root.join("README.md");
+        let shown = readme::with_figures(&fs::read_to_string(&readme)?, &text);
+        fs::write(readme, shown)?;
     }
     if part.is_none_or(|part| part == trials::NAME) {
         trials::all_hold(&records)?;
