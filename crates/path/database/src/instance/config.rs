@@ -65,6 +65,9 @@ gtid-strict-mode = 1
 gtid-domain-id = 0
 skip-slave-start = 1
 slave-net-timeout = 4
+# Who takes nothing for so long has gone without a word. A replica that is back waits for what is sent to it as it was before:
+# a KILL does not end that. SQL routers give their clients the usual minute.
+net-write-timeout = 5
 slave-parallel-threads = 2
 slave-parallel-mode = optimistic
 innodb-log-file-size = 32M

@@ -148,6 +148,11 @@ impl Half {
         applied.behind(position)
     }
 
+    /// Reaches another server at this port from now on.
+    pub fn dials(&mut self, name: &str, port: u16) {
+        self.peers.get_mut(name).unwrap().port = port;
+    }
+
     pub async fn attach(&self, source: &str, acks: bool) -> Answer {
         let (source, run) = (source.to_owned(), self.instance.run().unwrap());
         self.obey(Command::Attach { source, acks, run }).await

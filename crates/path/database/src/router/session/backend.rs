@@ -79,7 +79,12 @@ impl Backend {
     ) -> Result<Self, login::Error> {
         let entering = Self::enter(shared, target, epoch, answer, password);
         let entered = timeout(CONNECT, entering).await;
-        entered.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+        let entered =
+            entered.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()));
+        if entered.as_ref().is_err_and(login::Error::is_busy) {
+            shared.count(&target.server).was_full();
+        }
+        entered
     }
 
     async fn enter(

@@ -5,6 +5,7 @@ mod barred;
 mod cloning;
 mod closing;
 mod full_disk;
+mod half_open;
 mod torn;
 
 use std::time::Duration;
