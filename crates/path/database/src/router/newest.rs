@@ -3,11 +3,14 @@
 //! Writes come through other routers too, so what this one has written is not enough: whoever reads asks the primary
 //! how far it is, after the reader's own question came. All who ask while one question is under way share the next.
 //! While the primary cannot be asked, its replicas are: what was acknowledged has been received by one of them, so they
-//! answer with what they have, and a site whose primary is gone is read as before.
+//! answer with what they have, and a site whose primary is gone is read as before. A primary that has no place for the question,
+//! or that cannot be asked for want of something here, is not away: where its replicas do not vouch for what was acknowledged,
+//! it answers itself.
 //!
 //! Sessions hear of their commits in any order, so what is known only grows; but a new primary begins a new epoch, and
 //! where a failover has accepted loss it has less than the one before. What it says of itself then counts alone.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,6 +23,7 @@ use super::session::Backend;
 use super::shared::{Known, Shared, lock};
 use super::token::Token;
 use super::wire::handshake::Answer;
+use super::wire::login;
 use crate::gtid::Position;
 
 /// A primary that has not said by then how far it is, is away.
@@ -36,12 +40,19 @@ pub struct Newest {
     /// Counts those who ask.
     asked: AtomicU64,
     asking: Notify,
-    /// The last of them that was answered.
-    answered: watch::Sender<u64>,
+    answered: watch::Sender<Answered>,
     away: AtomicBool,
     left: Notify,
     /// The replica that has most, when the primary was away last.
     furthest: Mutex<Option<String>>,
+}
+
+/// The last of those who ask that was answered.
+#[derive(Clone, Copy, Debug, Default)]
+struct Answered {
+    number: u64,
+    /// What a replica must have is known.
+    known: bool,
 }
 
 impl Newest {
@@ -98,13 +109,15 @@ impl Newest {
         (self.version.load(Ordering::Acquire) > version).then(|| lock(&self.token).clone())
     }
 
-    /// Waits until the position that the token holds has everything that was acknowledged before this call.
-    pub async fn ask(&self) {
+    /// Waits until the position that the token holds has everything that was acknowledged before this call; false: that is not
+    /// to be had, and the primary is there to answer.
+    pub async fn ask(&self) -> bool {
         let own = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
         self.asking.notify_one();
         let mut answered = self.answered.subscribe();
         // The one who answers lives as long as the router.
-        let _ = answered.wait_for(|answered| *answered >= own).await;
+        let answer = answered.wait_for(|answered| answered.number >= own).await;
+        answer.is_ok_and(|answered| answered.known)
     }
 }
 
@@ -115,16 +128,19 @@ pub async fn answer(shared: Arc<Shared>) {
     let mut replicas = Replicas::default();
     loop {
         newest.asking.notified().await;
-        let mut asked = newest.asked.load(Ordering::Acquire);
-        let known = shared.known();
-        if newest.is_away() || !primary.says(&shared, &known).await {
-            newest.set_away(true);
+        let mut number = newest.asked.load(Ordering::Acquire);
+        let plan = shared.known();
+        let mut known = true;
+        if let Err(unsaid) = primary.asked(&shared, &plan).await {
             // Who has come meanwhile would hear nothing else, only later.
-            asked = newest.asked.load(Ordering::Acquire);
-            let received = replicas.ask(&shared, &known).await;
-            newest.received(&received, known.plan.vouched);
+            number = newest.asked.load(Ordering::Acquire);
+            let received = replicas.ask(&shared, &plan).await;
+            let vouched = plan.plan.vouched;
+            newest.received(&received, vouched);
+            let all = !received.is_empty() && received.len() == plan.plan.replicas().count();
+            known = unsaid == Unsaid::Away || (vouched && all);
         }
-        newest.answered.send_replace(asked);
+        newest.answered.send_replace(Answered { number, known });
     }
 }
 
@@ -136,7 +152,8 @@ pub async fn look_out(shared: Arc<Shared>) {
         newest.left.notified().await;
         while newest.is_away() {
             sleep(AGAIN).await;
-            if primary.says(&shared, &shared.known()).await {
+            let said = primary.says(&shared, &shared.known()).await;
+            if said.map_or_else(|error| error.is_busy(), |()| true) {
                 newest.set_away(false);
             }
         }
@@ -144,48 +161,79 @@ pub async fn look_out(shared: Arc<Shared>) {
     }
 }
 
+/// Why the primary did not say how far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unsaid {
+    /// It cannot be reached.
+    Away,
+    /// It has no place for the question, or something is missing here.
+    Unasked,
+}
+
 /// A connection to the primary, for questions of the router's own.
 #[derive(Default)]
 struct Primary(Option<Backend>);
 
 impl Primary {
-    /// Asks how far it is, and keeps the answer; `false`: it does not say.
-    async fn says(&mut self, shared: &Shared, known: &Known) -> bool {
-        let epoch = known.plan.epoch;
-        self.0.take_if(|one| one.epoch != epoch);
-        let position = timeout(ANSWERS_WITHIN, self.position(shared, known)).await;
-        let Ok(Some(position)) = position else {
-            self.0 = None;
-            return false;
-        };
-        shared.newest.change(|token| token.stand(epoch, position));
-        true
+    /// Asks it unless it is known to be away, and notes when it turns out to be.
+    async fn asked(&mut self, shared: &Shared, known: &Known) -> Result<(), Unsaid> {
+        if shared.newest.is_away() {
+            return Err(Unsaid::Away);
+        }
+        self.says(shared, known).await.map_err(|error| {
+            if !error.is_away() {
+                return Unsaid::Unasked;
+            }
+            shared.newest.set_away(true);
+            Unsaid::Away
+        })
     }
 
-    async fn position(&mut self, shared: &Shared, known: &Known) -> Option<Position> {
-        if self.0.is_none() {
-            let target = known.plan.primary()?;
-            let (user, password) = known.anybody()?;
-            let answer = Answer::of(user);
-            let epoch = known.plan.epoch;
-            let fresh = Backend::connect(shared, target, epoch, &answer, password).await;
-            self.0 = Some(fresh.ok()?);
+    /// Asks how far it is, and keeps the answer.
+    async fn says(&mut self, shared: &Shared, known: &Known) -> Result<(), login::Error> {
+        let epoch = known.plan.epoch;
+        // One that the primary has ended says nothing of the primary.
+        self.0
+            .take_if(|one| one.epoch != epoch || one.wire.is_stale());
+        let asked = timeout(ANSWERS_WITHIN, self.position(shared, known)).await;
+        let late = || Err(io::Error::from(io::ErrorKind::TimedOut).into());
+        let position = asked.unwrap_or_else(|_| late());
+        if position.is_err() {
+            self.0 = None;
         }
-        self.0.as_mut()?.position().await.ok()?
+        let position = position?;
+        shared.newest.change(|token| token.stand(epoch, position));
+        Ok(())
+    }
+
+    async fn position(&mut self, shared: &Shared, known: &Known) -> Result<Position, login::Error> {
+        let held = match self.0.take() {
+            Some(held) => held,
+            None => {
+                let target = known.plan.primary().ok_or(login::Error::Plan("primary"))?;
+                let user = known.anybody().ok_or(login::Error::Plan("user"))?;
+                let (answer, epoch) = (Answer::of(user.0), known.plan.epoch);
+                Backend::connect(shared, target, epoch, &answer, user.1).await?
+            }
+        };
+        let position = self.0.insert(held).position().await?;
+        position.ok_or(login::Error::Protocol)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use terrace_protocol::report::Lack;
     use terrace_service::SecretStore;
     use terrace_site::model::Reads;
     use terrace_site::plan::{DatabaseUser, RouterPlan, SecretName, TargetPlan};
 
     use super::super::shared::Told;
+    use super::super::wire::bytes::put_packet;
     use super::*;
 
-    /// A router before a primary that lets everybody connect and never says a word.
-    fn before_silence(listener: &std::net::TcpListener, secrets: &std::path::Path) -> Arc<Shared> {
+    /// A router before a primary that listens there.
+    fn before(listener: &std::net::TcpListener, secrets: &std::path::Path) -> Arc<Shared> {
         let plan = RouterPlan {
             listen: Vec::new(),
             controller: None,
@@ -216,7 +264,7 @@ mod tests {
     async fn whoever_asks_a_silent_primary_goes_on_with_the_others() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let directory = tempfile::tempdir().unwrap();
-        let shared = before_silence(&listener, directory.path());
+        let shared = before(&listener, directory.path());
         let answering = tokio::spawn(answer(Arc::clone(&shared)));
         let asks = || {
             let shared = Arc::clone(&shared);
@@ -237,5 +285,71 @@ mod tests {
         tokio::task::yield_now().await;
         assert!(second.is_finished());
         answering.abort();
+    }
+
+    /// Asks as a session does.
+    async fn asks(shared: &Arc<Shared>) -> bool {
+        let answering = tokio::spawn(answer(Arc::clone(shared)));
+        let known = shared.newest.ask().await;
+        answering.abort();
+        known
+    }
+
+    #[tokio::test]
+    async fn a_primary_without_a_place_is_not_away() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let shared = before(&listener, directory.path());
+        std::thread::spawn(move || {
+            // As a server says it that has not greeted.
+            let full = [&[0xff, 0x10, 0x04][..], b"Too many connections"].concat();
+            let mut packet = Vec::new();
+            put_packet(&mut packet, 0, &full);
+            while let Ok((mut stream, _)) = listener.accept() {
+                std::io::Write::write_all(&mut stream, &packet).unwrap();
+            }
+        });
+        assert!(!asks(&shared).await, "it did not say how far it is");
+        assert!(!shared.newest.is_away());
+        assert!(shared.count("db-1").is_full(), "that is told");
+        // One that is thought to be away is found to be there.
+        let looking = tokio::spawn(look_out(Arc::clone(&shared)));
+        shared.newest.set_away(true);
+        let back = async {
+            while shared.newest.is_away() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(5), back).await.unwrap();
+        looking.abort();
+    }
+
+    /// In a process of its own, which may open nothing more.
+    #[tokio::test]
+    async fn what_is_missing_here_is_not_held_against_the_primary() {
+        const CHILD: &str = "TERRACE_TEST_WITHOUT_DESCRIPTORS";
+        if std::env::var_os(CHILD).is_none() {
+            let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+            let name = "what_is_missing_here_is_not_held_against_the_primary";
+            let name = format!("{}::{name}", module_path!().split_once("::").unwrap().1);
+            let output = again.args(["--exact", &name]).env(CHILD, "1").output();
+            let output = output.unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(said.contains("1 passed"), "{said}");
+            return;
+        }
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let shared = before(&listener, directory.path());
+        let none = rustix::process::Rlimit {
+            current: Some(0),
+            ..rustix::process::getrlimit(rustix::process::Resource::Nofile)
+        };
+        rustix::process::setrlimit(rustix::process::Resource::Nofile, none).unwrap();
+        assert!(!asks(&shared).await, "nobody was asked");
+        assert!(!shared.newest.is_away());
+        let lacks = shared.lacks.report();
+        assert_eq!(lacks.len(), 1, "{lacks:?}");
+        assert_eq!(lacks[0].what, Lack::Descriptors);
     }
 }

@@ -5,13 +5,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use mysql_async::{Conn, OptsBuilder};
+use mysql_async::{Conn, IoError, OptsBuilder};
 use terrace_site::plan::{Engine, TargetPlan};
 use tokio::time::timeout;
 
 use super::shared::{Known, Shared};
 use crate::gtid::Position;
-use crate::replication::{ROUTER_USER, position};
+use crate::replication::{Error, ROUTER_USER, position};
 
 /// A replica that has not said by then how far it is, is away.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(500);
@@ -40,6 +40,9 @@ impl Replicas {
                     have.push((target.server.clone(), position));
                 }
                 Ok(Err(error)) => {
+                    if let Error::Sql(mysql_async::Error::Io(IoError::Io(error))) = &error {
+                        shared.lacks.of(error);
+                    }
                     tracing::debug!(%error, server = target.server, "it does not say how far it is");
                 }
                 Err(_) => tracing::debug!(server = target.server, "it is silent"),
@@ -55,7 +58,7 @@ async fn asked(
     before: Option<Conn>,
     target: &TargetPlan,
     known: &Known,
-) -> Result<(Conn, Position), crate::replication::Error> {
+) -> Result<(Conn, Position), Error> {
     let mut conn = match before {
         Some(conn) => conn,
         None => {

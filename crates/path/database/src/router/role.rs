@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use terrace_protocol::report::{RoleReport, State, UpstreamReport};
 use terrace_service::{Order, Role, clock};
+use terrace_site::plan::TargetPlan;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -68,8 +69,10 @@ async fn accept(
                 });
             }
             Err(error) => {
-                // Out of descriptors, most likely: those that are served free some.
-                tracing::warn!(%error, "a client cannot be accepted");
+                // Out of descriptors, most likely, which is counted: those that are served free some.
+                if shared.lacks.of(&error).is_none() {
+                    tracing::warn!(%error, "a client cannot be accepted");
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
@@ -194,14 +197,17 @@ fn configure(
 
 fn report(id: &str, running: Option<&Running>, generation: u64, since: u64) -> RoleReport {
     let known = running.map(|running| running.shared.known());
-    let upstream = |target: &terrace_site::plan::TargetPlan| {
+    let full = |target: &TargetPlan| {
+        running.is_some_and(|running| running.shared.count(&target.server).is_full())
+    };
+    let upstream = |target: &TargetPlan| {
         let count = running
             .map(|running| running.shared.count(&target.server))
             .unwrap_or_default();
-        let primary = known
-            .as_ref()
-            .is_some_and(|known| known.plan.primary == target.server);
+        let known = known.as_ref();
+        let primary = known.is_some_and(|known| known.plan.primary == target.server);
         let reason = match (primary, target.replica, target.lag) {
+            _ if full(target) => "has no place for another connection".to_owned(),
             (true, _, _) => "primary".to_owned(),
             (false, true, Some(lag)) => format!("replica, {lag} ms behind"),
             (false, true, None) => "replica, receives nothing now".to_owned(),
@@ -218,7 +224,7 @@ fn report(id: &str, running: Option<&Running>, generation: u64, since: u64) -> R
             ..UpstreamReport::default()
         }
     };
-    let reason = match &known {
+    let mut reason = match &known {
         None => "waits for its plan".to_owned(),
         Some(known) if known.plan.hold => "holds statements: the primary changes".to_owned(),
         Some(known) => match known.plan.replica() {
@@ -229,6 +235,10 @@ fn report(id: &str, running: Option<&Running>, generation: u64, since: u64) -> R
             None => format!("everything to {}", known.plan.primary),
         },
     };
+    let targets = || known.iter().flat_map(|known| &known.plan.targets);
+    for target in targets().filter(|target| full(target)) {
+        reason += &format!("; {} has no place for another connection", target.server);
+    }
     RoleReport {
         id: id.to_owned(),
         role: "router".to_owned(),
@@ -240,11 +250,7 @@ fn report(id: &str, running: Option<&Running>, generation: u64, since: u64) -> R
         reason,
         since,
         generation,
-        upstreams: known
-            .iter()
-            .flat_map(|known| &known.plan.targets)
-            .map(upstream)
-            .collect(),
+        upstreams: targets().map(upstream).collect(),
         lacks: running.map_or_else(Vec::new, |running| running.shared.lacks.report()),
         ..RoleReport::default()
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use terrace_service::{Lacks, Secret, SecretStore, secret};
+use terrace_service::{Lacks, Secret, SecretStore, clock, secret};
 use terrace_site::plan::RouterPlan;
 use tokio::sync::{Semaphore, watch};
 
@@ -18,6 +18,8 @@ use super::wire::handshake::Greeting;
 
 /// Clients that are served at once; more are refused when they have proven who they are.
 pub const CLIENTS: usize = 4096;
+/// A database that had no place for a connection is said to have none for so long: milliseconds.
+const LATELY: u64 = 10_000;
 /// Statements that may wait for a primary at once; more are refused at once.
 const QUEUE: usize = 1024;
 /// Where the router's own connection numbers begin: no server counts that far, so the two are told apart.
@@ -97,6 +99,21 @@ pub struct Count {
     pub broken: AtomicU64,
     /// Reads that went to the primary because this replica was behind or away.
     pub passed_over: AtomicU64,
+    /// When it had no place for a connection last, in ms since 1970.
+    full: AtomicU64,
+}
+
+impl Count {
+    /// It had no place for a connection.
+    pub fn was_full(&self) {
+        self.full.store(clock::unix_millis(), Ordering::Relaxed);
+    }
+
+    /// It had no place of late.
+    pub fn is_full(&self) -> bool {
+        let age = clock::unix_millis().saturating_sub(self.full.load(Ordering::Relaxed));
+        age < LATELY
+    }
 }
 
 /// Shared by all sessions.

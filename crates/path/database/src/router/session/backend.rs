@@ -133,11 +133,12 @@ impl Backend {
         self.seat = Some(client.sits(side == Side::Replica, &self.server, self.thread));
     }
 
-    /// Asks the server to say what it committed.
+    /// Asks the server to say what it committed, and to wait for slow readers as a server does by default: ours is made to give
+    /// up its replicas sooner.
     pub async fn track(&mut self) -> io::Result<()> {
         let ask: &[u8] = match self.engine {
             Engine::Mariadb => {
-                b"\x03SET SESSION session_track_schema=1, session_track_system_variables='autocommit,character_set_client,character_set_connection,character_set_results,time_zone,last_gtid'"
+                b"\x03SET SESSION session_track_schema=1, session_track_system_variables='autocommit,character_set_client,character_set_connection,character_set_results,time_zone,last_gtid', net_write_timeout=60"
             }
             Engine::Mysql => {
                 b"\x03SET SESSION session_track_schema=1, session_track_gtids=OWN_GTID"

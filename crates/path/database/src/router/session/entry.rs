@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rustix::rand::{GetRandomFlags, getrandom};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::{AWAY, BUSY, End, Held, Session, Side, Statements};
+use super::{AGAIN, AWAY, BUSY, End, Held, Session, Side, Statements};
 use crate::router::lobby::{Guest, PATIENCE};
 use crate::router::shared::Shared;
 use crate::router::wire::handshake::{Answer, Greeting};
@@ -22,13 +22,8 @@ impl Session {
         let theirs = match shared.greeting() {
             Some(greeting) => greeting,
             None => match client.while_open(first_greeting(&shared)).await.ok()? {
-                Some(greeting) => greeting,
-                None => {
-                    let error = error_packet(
-                        1053,
-                        "08S01",
-                        "no primary database can be reached: see `terrace status`",
-                    );
+                Ok(greeting) => greeting,
+                Err(error) => {
                     let _ = client.send_payload(0, &error).await;
                     return None;
                 }
@@ -162,8 +157,8 @@ impl Session {
             let busy = attempt.as_ref().is_err_and(login::Error::is_busy);
             match attempt {
                 Ok(()) => return Ok(true),
-                // One that is busy is not away: its place is asked for again when it is needed.
-                Err(_) if readable && busy => return Ok(true),
+                // One that is not away is asked for a place again when that is needed.
+                Err(error) if readable && !error.is_away() => return Ok(true),
                 Err(_) if busy && begun.elapsed() < BUSY => {
                     let again = tokio::time::sleep(super::AGAIN);
                     self.client.while_open(again).await?;
@@ -226,9 +221,29 @@ fn nonce() -> Option<Vec<u8>> {
     (filled == bytes.len()).then_some(bytes)
 }
 
-/// Asks the databases how they greet: they greet alike, and the first that answers is as good as any.
-async fn first_greeting(shared: &Shared) -> Option<Greeting> {
+/// Asks the databases how they greet: they greet alike, and the first that answers is as good as any. `Err`: none does, and what
+/// its client is told.
+async fn first_greeting(shared: &Shared) -> Result<Greeting, Vec<u8>> {
+    let begun = Instant::now();
+    loop {
+        match ask_for_greeting(shared).await {
+            Err(login::Error::Refused(_)) if begun.elapsed() < BUSY => sleep(AGAIN).await,
+            Err(login::Error::Refused(error)) => return Err(error),
+            Err(error @ login::Error::Lack(_)) => {
+                return Err(error_packet(1053, "08S01", &error.to_string()));
+            }
+            Err(_) => {
+                let text = "no primary database can be reached: see `terrace status`";
+                return Err(error_packet(1053, "08S01", text));
+            }
+            Ok(greeting) => return Ok(greeting),
+        }
+    }
+}
+
+async fn ask_for_greeting(shared: &Shared) -> Result<Greeting, login::Error> {
     let known = shared.known();
+    let mut unsaid = login::Error::Plan("database that answers");
     let mut asking = JoinSet::new();
     for target in &known.plan.targets {
         let address = target.address;
@@ -238,12 +253,24 @@ async fn first_greeting(shared: &Shared) -> Option<Greeting> {
         }));
     }
     while let Some(said) = asking.join_next().await {
-        if let Ok(Ok(Ok((_, payload)))) = said
-            && let Some(greeting) = Greeting::read(&payload)
-        {
-            shared.set_greeting(greeting.clone());
-            return Some(greeting);
+        match said {
+            Ok(Ok(Ok((_, payload)))) => {
+                if let Some(greeting) = Greeting::read(&payload) {
+                    shared.set_greeting(greeting.clone());
+                    return Ok(greeting);
+                }
+                let refused = login::Error::Refused(login::with_state(payload));
+                if refused.is_busy() {
+                    unsaid = refused;
+                }
+            }
+            Ok(Ok(Err(error))) => {
+                if let Some(lack) = shared.lacks.of(&error) {
+                    unsaid = login::Error::Lack(lack);
+                }
+            }
+            _ => {}
         }
     }
-    None
+    Err(unsaid)
 }

@@ -70,7 +70,9 @@ impl Session {
                     }
                     Err(login::Error::Refused(error)) => return Ok(Some(error)),
                     Err(error) => {
-                        self.shared.newest.set_away(true);
+                        if error.is_away() {
+                            self.shared.newest.set_away(true);
+                        }
                         reason = error.to_string();
                     }
                 }

@@ -79,8 +79,9 @@ impl Session {
 
     async fn prepare_replica(&mut self, known: &Known, reads: bool) -> bool {
         let own_writes = known.plan.reads == Reads::OwnWrites;
-        if own_writes && known.plan.replicas().next().is_some() {
-            self.shared.newest.ask().await;
+        let asks = own_writes && known.plan.replicas().next().is_some();
+        if asks && !self.shared.newest.ask().await {
+            return false;
         }
         let Some(target) = reader(&self.shared, known) else {
             self.replica = None;

@@ -53,7 +53,7 @@ impl Session {
             return Ok(true);
         }
         match self.connect_primary(&known).await? {
-            Ok(()) | Err(login::Error::Refused(_)) => Ok(true),
+            Ok(()) | Err(login::Error::Refused(_) | login::Error::Lack(_)) => Ok(true),
             Err(_) => {
                 self.shared.newest.set_away(true);
                 Ok(false)

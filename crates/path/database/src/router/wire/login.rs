@@ -53,6 +53,11 @@ impl Error {
         let code = error.get(1..3);
         code.is_some_and(|code| says_busy(u16::from_le_bytes([code[0], code[1]])))
     }
+
+    /// The database is away. One that has no place is there, and what is missing here says nothing of it.
+    pub fn is_away(&self) -> bool {
+        !self.is_busy() && !matches!(self, Self::Lack(_))
+    }
 }
 
 /// Checks a client's proof; asks again with a plugin of ours where it used another. The sequence number of the next
@@ -104,7 +109,7 @@ fn equal(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// An error that comes instead of a greeting has no SQL state yet; whoever has been greeted expects one.
-fn with_state(error: Vec<u8>) -> Vec<u8> {
+pub fn with_state(error: Vec<u8>) -> Vec<u8> {
     match error.as_slice() {
         [_, low, high, text @ ..] if text.first() != Some(&b'#') => {
             let text = String::from_utf8_lossy(text);

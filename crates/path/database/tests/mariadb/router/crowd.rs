@@ -121,6 +121,50 @@ async fn silent_connections_at_the_server_keep_out_neither_writes_nor_the_contro
         .unwrap();
 }
 
+/// Ends the router's own connection to the primary, over which it asks how far that is: it is in no database.
+async fn end_the_routers_own(control: &mut Conn) {
+    let own = "SELECT ID FROM information_schema.PROCESSLIST WHERE USER='app' AND DB IS NULL";
+    loop {
+        let ids: Vec<u64> = control.query(own).await.unwrap();
+        if ids.is_empty() {
+            return;
+        }
+        for id in ids {
+            // It may have ended just now.
+            let _ = control.query_drop(format!("KILL {id}")).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_primary_without_a_place_for_the_router_itself_keeps_its_sessions() {
+    let Some(routed) = Routed::with_replica().await else {
+        return;
+    };
+    let mut app = routed.app().await;
+    app.query_drop("CREATE TABLE t (a INT)").await.unwrap();
+    app.query_drop("INSERT INTO t VALUES (1)").await.unwrap();
+    let count = "SELECT COUNT(*) FROM t";
+    assert_eq!(app.query_first(count).await.unwrap(), Some(1));
+    let mut control = routed.primary.control().await;
+    let set = format!("SET GLOBAL max_connections={PLACES}, GLOBAL connect_timeout=60");
+    control.query_drop(set).await.unwrap();
+    let address = (Ipv4Addr::LOCALHOST, routed.primary.bench.plan.port).into();
+    let mut silent = crowd(address).await;
+    end_the_routers_own(&mut control).await;
+    silent.extend(crowd(address).await);
+    for written in 2..=3 {
+        // The question how far the primary is meets no place.
+        let read = tokio::time::timeout(PATIENCE, app.query_first(count)).await;
+        assert_eq!(read.unwrap().unwrap(), Some(written - 1));
+        let write = app.query_drop("INSERT INTO t VALUES (1)");
+        let write = tokio::time::timeout(Duration::from_secs(2), write).await;
+        assert!(write.is_ok(), "its connection to the primary was given up");
+        write.unwrap().unwrap();
+    }
+    drop(silent);
+}
+
 /// The connection was closed by the other side.
 fn is_closed(stream: &mut TcpStream) -> bool {
     let mut rest = [0; 64];
