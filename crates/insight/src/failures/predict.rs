@@ -112,10 +112,9 @@ impl Case<'_> {
             webs.any(|one| one.server == server)
         };
         match (self.fault, function) {
-            // What was sent over a kept connection before the silence is noticed must not be sent twice.
-            (Fault::PowerOff(_) | Fault::Partition(_) | Fault::Freeze(_), Function::Writes) => {
-                Fate::FailsUntilRecovered(Recovery::Others)
-            }
+            // Its kernel still takes what is sent, and that must not be sent twice. Where no kernel answers, no connection is
+            // made, and what was not sent goes elsewhere.
+            (Fault::Freeze(_), Function::Writes) => Fate::FailsUntilRecovered(Recovery::Others),
             // Its kernel refuses connections, and those are tried elsewhere at once.
             (Fault::Crash(_), _) => Fate::Unaffected,
             // Its kernel still takes requests, and no check can tell an app that stands still from one that is busy: what

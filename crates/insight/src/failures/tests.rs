@@ -182,8 +182,12 @@ fn what_takes_longest_on_the_way_bounds_it() {
     // Whoever writes waits for its server to be found silent, and for the primary to go on without its replica.
     let prediction = predict(&pair("database a b"), Fault::PowerOff("b".into()));
     let writes = prediction.outlooks.last().unwrap();
-    assert_eq!(writes.fate, Fate::FailsUntilRecovered(Recovery::Others));
+    assert_eq!(writes.fate, Fate::Delayed(Recovery::Alone));
     assert!(writes.within > Some(times::SILENT + times::ALONE_AFTER));
+    // What was sent to one that only stands still must not be sent again.
+    let frozen = predict(&pair("database a b"), Fault::Freeze("b".into()));
+    let writes = frozen.outlooks.last().unwrap();
+    assert_eq!(writes.fate, Fate::FailsUntilRecovered(Recovery::Others));
     // Nobody knows how long a person takes.
     let prediction = predict(&pair("database a b"), Fault::PowerOff("a".into()));
     assert_eq!(prediction.outlooks.last().unwrap().within, None);

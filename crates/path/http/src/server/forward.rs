@@ -264,10 +264,9 @@ impl Way<'_> {
             connection.slot.watch(instance.deaths());
         }
         let now = self.worker.now();
-        let kept = match fresh {
-            true => None,
-            false => self.worker.pool.borrow_mut().take(instance, now),
-        };
+        let once = !self.idempotent;
+        let take = || self.worker.pool.borrow_mut().take(instance, once, now);
+        let kept = (!fresh).then(take).flatten();
         let mut upstream = match kept {
             Some(kept) => kept,
             None => match connect(connection, self.worker, self.group, instance).await {

@@ -15,6 +15,9 @@ const MOST: usize = 256;
 const TO_OURS: Duration = Duration::from_secs(20);
 /// Apps close sooner: gunicorn after 2 s, Node.js and uvicorn after 5 s.
 const TO_APPS: Duration = Duration::from_millis(1_500);
+/// A form goes over a connection that was heard from within this: of an older one nobody knows whether its peer still has
+/// power, and what is sent to one that has none must not be sent again. A new one shows it by being accepted.
+const FRESH: Duration = Duration::from_millis(10);
 /// Between two looks for those.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -28,6 +31,8 @@ pub struct Connection {
     pub used: bool,
     /// How long the kernel waits usually, while it waits longer.
     hurry: Option<Duration>,
+    /// To this machine itself, whose own kernel is always there.
+    local: bool,
 }
 
 /// Silence of a whole machine is told from that of a process by what its kernel leaves unanswered: after this long the
@@ -45,9 +50,9 @@ impl Connection {
             buffer: Vec::with_capacity(16 * 1024),
             used: false,
             hurry: None,
+            local,
         };
         connection.set_silence(silence);
-        // This machine's own kernel is always there.
         if !local {
             let _ = sockopt::set_socket_keepalive(&connection.stream, true);
             let _ = sockopt::set_tcp_keepidle(&connection.stream, ASKED_AFTER);
@@ -78,18 +83,38 @@ pub struct Pool {
 /// Those to one instance. One that has moved is reached by new ones.
 struct Idle {
     instance: Arc<Instance>,
-    /// Each with the time until which it is good: the last used at the end.
-    connections: Vec<(Connection, Instant)>,
+    /// The last used at the end.
+    connections: Vec<Waiting>,
+}
+
+struct Waiting {
+    connection: Connection,
+    /// Since when.
+    since: Instant,
+    /// It is good until then.
+    until: Instant,
+}
+
+impl Waiting {
+    /// What is sent over it now arrives, as far as can be known.
+    fn is_fresh(&self, now: Instant) -> bool {
+        self.connection.local || now.saturating_duration_since(self.since) <= FRESH
+    }
 }
 
 impl Pool {
-    /// Takes the connection to an instance that was used last. One that has been closed meanwhile is thrown away.
-    pub fn take(&mut self, instance: &Instance, now: Instant) -> Option<Connection> {
+    /// Takes the connection to an instance that was used last. One that has been closed meanwhile is thrown away. `once`: what
+    /// goes over it must not be sent again.
+    pub fn take(&mut self, instance: &Instance, once: bool, now: Instant) -> Option<Connection> {
         let idle = self
             .by_instance
             .get_mut(&instance.id)
             .filter(|idle| idle.instance.transport == instance.transport)?;
-        while let Some((connection, until)) = idle.connections.pop() {
+        let serves = |one: &mut Waiting| !once || one.is_fresh(now);
+        while let Some(waiting) = idle.connections.pop_if(serves) {
+            let Waiting {
+                connection, until, ..
+            } = waiting;
             if until <= now {
                 continue;
             }
@@ -118,21 +143,26 @@ impl Pool {
         if instance.is_leaving() {
             return;
         }
-        let until = now + if ours { TO_OURS } else { TO_APPS };
+        let good = if ours { TO_OURS } else { TO_APPS };
         connection.used = true;
         if let Some(usual) = connection.hurry.take() {
             connection.set_silence(usual);
         }
+        let waiting = Waiting {
+            connection,
+            since: now,
+            until: now + good,
+        };
         match self.by_instance.get_mut(&instance.id) {
             Some(idle) if idle.instance.transport == instance.transport => {
                 if idle.connections.len() < MOST {
-                    idle.connections.push((connection, until));
+                    idle.connections.push(waiting);
                 }
             }
             _ => {
                 let idle = Idle {
                     instance: Arc::clone(instance),
-                    connections: vec![(connection, until)],
+                    connections: vec![waiting],
                 };
                 self.by_instance.insert(instance.id.clone(), idle);
             }
@@ -154,7 +184,63 @@ impl Pool {
         for idle in self.by_instance.values_mut() {
             let leaving = idle.instance.is_leaving();
             idle.connections
-                .retain(|(_, until)| !leaving && now < *until);
+                .retain(|waiting| !leaving && now < waiting.until);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::Transport;
+
+    /// A connection to another machine, as far as the pool knows.
+    async fn remote() -> (std::net::TcpListener, Connection) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let connection = Connection::new(stream.unwrap(), Duration::from_secs(2));
+        let local = false;
+        (
+            listener,
+            Connection {
+                local,
+                ..connection
+            },
+        )
+    }
+
+    #[tokio::test]
+    async fn a_form_goes_over_no_connection_that_is_long_unheard() {
+        let (listener, connection) = remote().await;
+        let transport = Transport::Tcp(listener.local_addr().unwrap());
+        let instance = Arc::new(Instance::new("web-02/web", transport, 1, 1));
+        let (mut pool, begun) = (Pool::default(), Instant::now());
+        pool.put(&instance, connection, true, begun);
+        let later = begun + Duration::from_millis(20);
+        assert!(pool.take(&instance, true, later).is_none());
+        let page = pool.take(&instance, false, later);
+        pool.put(&instance, page.unwrap(), true, later);
+        let soon = later + Duration::from_millis(2);
+        assert!(pool.take(&instance, true, soon).is_some());
+    }
+
+    #[tokio::test]
+    async fn to_this_machine_itself_all_are_good() {
+        let (listener, connection) = remote().await;
+        let transport = Transport::Tcp(listener.local_addr().unwrap());
+        let instance = Arc::new(Instance::new("web-01/app/1", transport, 1, 1));
+        let (mut pool, begun) = (Pool::default(), Instant::now());
+        let local = true;
+        pool.put(
+            &instance,
+            Connection {
+                local,
+                ..connection
+            },
+            false,
+            begun,
+        );
+        let later = begun + Duration::from_secs(1);
+        assert!(pool.take(&instance, true, later).is_some());
     }
 }
