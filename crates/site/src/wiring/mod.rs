@@ -37,7 +37,9 @@ pub const APPS: u16 = 8000;
 pub const ROUTER: u16 = 3306;
 /// Where databases listen: 3306 belongs to the SQL router.
 pub const DATABASE: u16 = 3307;
-/// Where a database's own node comes in when all other places are taken. No other server dials it.
+/// Where a database's own node comes in when all other places are taken. No other server dials it, and the account that it is
+/// for logs in from its own server alone. MySQL listens there on loopback; MariaDB cannot, and listens on every address that it
+/// has: a firewall between servers opens [`DATABASE`] and not this.
 pub const DATABASE_OWN: u16 = 3308;
 /// Where a database hands out a copy of itself to one that is to become its replica.
 pub const SEED: u16 = 4444;

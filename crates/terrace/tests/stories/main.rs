@@ -15,6 +15,7 @@ mod builds;
 mod changes;
 mod door;
 mod faults;
+mod flood;
 mod full_disk;
 mod gone;
 mod harness;

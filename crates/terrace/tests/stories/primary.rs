@@ -43,7 +43,7 @@ pub(crate) fn primary(site: &Site) -> Option<String> {
     Some(found["name"].as_str().unwrap().to_owned())
 }
 
-fn other(server: &str) -> &'static str {
+pub(crate) fn other(server: &str) -> &'static str {
     if server == "web-01" {
         "web-02"
     } else {

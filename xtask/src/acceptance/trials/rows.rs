@@ -68,22 +68,26 @@ pub(super) const TRIALS: &[Trial] = &[
     },
     Trial {
         number: 6,
-        tried: "60 silent connections at a database with 20 places; 600 silent clients at the router; 200 clients \
-                that claim 16 MB before they log in. Both flavours",
-        before: "1040 \"Too many connections\" for the controller; all are kept; 3.3 GB",
-        after: "writes, checks and commands go on by a door of their own; at most 512 wait, the oldest goes first; \
-                each claim is closed, less than 64 MB",
+        tried: "60 silent connections at a database with 20 places; 700 at that of stage 1, from the other server, while visitors \
+                write; 600 silent clients at the router; 200 clients that claim 16 MB before they log in. Both flavours",
+        before: "1040 \"Too many connections\" for the controller; a router that meets it counts the primary as away, and sessions \
+                give their connections to it up; all are kept; 3.3 GB",
+        after: "writes, checks and commands go on by a door of their own; visitors' writes wait for a place and have it, `status` says \
+                which database has none; at most 512 wait at the router, the oldest goes first; each claim is closed, less than 64 MB",
         tests: &[
             "terrace-database/mariadb router::crowd::silent_connections_at_the_server_keep_out_neither_writes_nor_the_controller",
             "terrace-database/mariadb router::crowd::silent_clients_of_the_router_go_when_others_come",
             "terrace-database/mariadb router::crowd::what_is_claimed_before_a_login_is_not_kept",
+            "terrace-database/mariadb router::crowd::a_primary_without_a_place_for_the_router_itself_keeps_its_sessions",
+            "terrace-database/lib router::newest::tests::a_primary_without_a_place_is_not_away",
+            "terrace/stories flood::who_writes_during_a_flood_of_silent_connections_has_its_place_and_status_tells_it",
         ],
     },
     Trial {
         number: 7,
-        tried: "600 idle connections to the front door of a coordinator with 1,024 descriptors; a web server and a balancer \
-                that can open nothing more",
-        before: "newcomers are reset; \"foobar does not take requests\", and the app counts as out",
+        tried: "600 idle connections to the front door of a coordinator with 1,024 descriptors; a web server, a balancer and an SQL \
+                router that can open nothing more",
+        before: "newcomers are reset; \"foobar does not take requests\", and the app counts as out; the primary counts as away",
         after: "368 connections at most, the longest idle one makes room: a newcomer has its page, `status` and `exec` answer. \
                 503 names what is missing, nobody is blamed, `status`, the log and a counter say so",
         tests: &[
@@ -91,19 +95,24 @@ pub(super) const TRIALS: &[Trial] = &[
             "terrace/stories lacks::a_role_without_descriptors_says_so_and_blames_nobody",
             "terrace-lab/lib front_door::tests::a_crowd_takes_no_more_than_its_places_and_the_longest_idle_makes_room",
             "terrace-service/lib lack::tests::what_is_missing_here_is_told_apart_from_what_is_wrong_there",
+            "terrace-database/lib router::newest::tests::what_is_missing_here_is_not_held_against_the_primary",
         ],
     },
     Trial {
         number: 8,
         tried: "the primary's server without power, behind a pulled cable and frozen for 60 s, under reading and \
-                writing; its MariaDB dying again and again",
-        before: "pages that read fail from 4.1 s on, until somebody fails over",
-        after: "0 of 1,319 reads failed in each, the longest took 2.3 s; dying again and again for 45 s: 0 of 1,023",
+                writing; its MariaDB dying again and again; a replica that is back from a power cut while its primary still sends over \
+                the connection of before. Both flavours",
+        before: "pages that read fail from 4.1 s on, until somebody fails over; such a replica receives nothing for a minute",
+        after: "0 of 1,319 reads failed in each, the longest took 2.3 s; dying again and again for 45 s: 0 of 1,023; such a replica \
+                follows within 5 s (MySQL 0.4 s), and no write waits for it",
         tests: &[
             "terrace/stories reading::reading_goes_on_while_the_primarys_server_is_away",
             "terrace-database/mariadb router::without::whoever_only_reads_notices_nothing",
             "terrace-database/mariadb router::without::what_was_acknowledged_is_there_whoever_wrote_it",
             "terrace-database/mariadb router::without::of_two_replicas_the_one_is_read_that_has_everything",
+            "terrace-database/mariadb replication::half_open::a_replica_that_was_without_power_while_much_was_written_follows_soon",
+            "terrace-database/mariadb replication::half_open::nobody_waits_for_a_replica_that_was_without_power_while_nothing_was_written",
         ],
     },
     Trial {
@@ -300,13 +309,16 @@ pub(super) const TRIALS: &[Trial] = &[
     Trial {
         number: 24,
         tried: "`prove` against its own model: predicted failures and waits that no round shows, and waits longer \
-                than predicted",
-        before: "they agree",
-        after: "they disagree, by name; every prediction has its bound",
+                than predicted; writing while the replica's server is without power, stage 1, three seeds",
+        before: "they agree; a write fails where its turn comes on a connection that was kept: 1 of 140, or none in three rounds",
+        after: "they disagree, by name; every prediction has its bound; no write that came later fails: what must not be sent twice goes \
+                over a connection that was heard from just now, or a new one",
         tests: &[
             "terrace-lab/lib proof::verdict::tests::a_failure_that_no_round_shows_is_a_wrong_prediction",
             "terrace-lab/lib proof::verdict::tests::a_wait_that_no_round_shows_is_one_too_unless_nobody_would_notice_it",
             "terrace-lab/lib proof::verdict::tests::a_pause_is_held_to_its_bound",
+            "terrace-http/lib upstream::pool::tests::a_form_goes_over_no_connection_that_is_long_unheard",
+            "terrace-insight/lib failures::tests::what_takes_longest_on_the_way_bounds_it",
         ],
     },
 ];
