@@ -1,7 +1,9 @@
 //! A site as questions are asked of it: servers, what stands on them, and who talks to whom, as flat lists
 //! with names. Everything comes from the model and its wiring; nothing is decided here.
 
-use std::collections::{HashMap, HashSet};
+mod excerpt;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use terrace_site::model::{self, Ack, Balance, Inside, Reads, Site};
@@ -47,6 +49,8 @@ pub struct Design {
     pub ack: Option<Ack>,
     /// Where reads go.
     pub reads: Option<Reads>,
+    /// The servers that stand for others which are left out, each with how many those are.
+    pub stands_for: BTreeMap<String, usize>,
 }
 
 /// One server.
@@ -142,7 +146,10 @@ pub struct Flow {
 impl Design {
     /// Looks at a site.
     pub fn of(site: &Site) -> Self {
-        let wiring = wiring::wire(site);
+        Self::wired(site, Self::without_flows(site), &wiring::wire(site))
+    }
+
+    fn wired(site: &Site, design: Self, wiring: &wiring::Wiring) -> Self {
         let tiers: HashMap<&str, &Instance> = wiring
             .instances
             .iter()
@@ -153,7 +160,7 @@ impl Design {
             flows: flows
                 .filter_map(|flow| Flow::of(site, &tiers, flow))
                 .collect(),
-            ..Self::without_flows(site)
+            ..design
         }
     }
 
@@ -190,6 +197,7 @@ impl Design {
             controller: terrace_site::wiring::controller(site).map(ToString::to_string),
             ack: site.database().map(|word| word.ack()),
             reads: site.database().map(|word| word.reads()),
+            stands_for: BTreeMap::new(),
         }
     }
 

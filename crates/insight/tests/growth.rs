@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use terrace_insight::{Design, sentence};
+use terrace_insight::{Design, draw, explain, findings, sentence};
 use terrace_site::problem::Report;
 
 /// What `check` does.
@@ -124,23 +124,87 @@ fn time(source: &str) -> Duration {
 #[test]
 fn four_times_the_file_is_about_four_times_the_work() {
     for (name, shape) in SHAPES {
-        let (one, four) = (shape(250), shape(1_000));
-        // Others share the machine: what is fast once is fast.
-        let ratios = (0..6).map(|_| {
-            let short = time(&one).max(Duration::from_micros(500));
-            time(&four).as_secs_f64() / short.as_secs_f64()
-        });
-        let mut tried = Vec::new();
-        let fine = ratios.into_iter().any(|ratio| {
-            tried.push(format!("{ratio:.1}"));
-            ratio < 7.0
-        });
-        assert!(
-            fine,
-            "{name}: four times as long takes so many times as long: {}",
-            tried.join(", ")
-        );
+        grows_evenly(name, &shape(250), &shape(1_000));
     }
+}
+
+fn grows_evenly(name: &str, one: &str, four: &str) {
+    // Others share the machine: what is fast once is fast.
+    let ratios = (0..6).map(|_| {
+        let short = time(one).max(Duration::from_micros(500));
+        time(four).as_secs_f64() / short.as_secs_f64()
+    });
+    let mut tried = Vec::new();
+    let fine = ratios.into_iter().any(|ratio| {
+        tried.push(format!("{ratio:.1}"));
+        ratio < 7.0
+    });
+    assert!(
+        fine,
+        "{name}: four times as long takes so many times as long: {}",
+        tried.join(", ")
+    );
+}
+
+/// What is done for each name looks at none before it.
+#[test]
+fn a_long_line_of_names_is_read_in_time_that_grows_with_it() {
+    let tiers = |n: usize| {
+        let names = |range: std::ops::Range<usize>| -> String {
+            range.map(|n| format!(" s-{n}")).collect()
+        };
+        site(&format!(
+            "{}    load-balancer s-1\n    web{} static=\"p\"\n    app{} code=\"a\" {{ run \"r\"; }}\n    database s-1 s-2\n",
+            servers(n),
+            names(3..n / 2),
+            names(n / 2..n + 1)
+        ))
+    };
+    grows_evenly("names on one line", &tiers(2_500), &tiers(10_000));
+}
+
+/// A person looks at what comes out, and nothing is done for each pair of servers.
+#[test]
+fn very_many_servers_are_explained_and_drawn_as_few() {
+    let everywhere = |n: usize| {
+        site(&format!(
+            "{}    load-balancer s-1\n    web static=\"p\"\n    app code=\"a\" {{ run \"r\"; }}\n    database s-1 s-2\n",
+            servers(n)
+        ))
+    };
+    let source = everywhere(20_000);
+    let loaded = terrace_site::load(&source);
+    let design = Design::excerpt(&loaded.site.unwrap(), Some("s-17000"));
+    assert!(design.servers.len() < 10 && design.flows.len() < 100);
+    let others: usize = design.stands_for.values().sum();
+    assert_eq!(design.servers.len() + others, 20_000);
+    let overview = explain::overview(&design);
+    assert!(overview.len() < 20_000, "{}", overview.len());
+    assert!(
+        overview.starts_with("This site has 20000 servers."),
+        "{overview}"
+    );
+    assert!(
+        explain::answer(&design, "s-17000")
+            .unwrap()
+            .contains("s-17000")
+    );
+    assert!(findings::findings(&design).len() < 50);
+    let (text, svg) = (draw::text(&design), draw::svg(&design));
+    assert!(
+        text.len() < 10_000 && svg.len() < 40_000,
+        "{} {}",
+        text.len(),
+        svg.len()
+    );
+    for picture in [text, svg] {
+        assert!(picture.contains(" more that carry the same"), "{picture}");
+    }
+    let small = terrace_site::load(&everywhere(30)).site.unwrap();
+    assert_eq!(
+        draw::text(&Design::excerpt(&small, None)),
+        draw::text(&Design::of(&small))
+    );
 }
 
 #[test]

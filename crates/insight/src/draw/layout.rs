@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::flows;
 use super::scene::{Kind, Label, Line, Rect, Scene, Shape, Style};
+use super::{flows, more};
 use crate::design::{Design, Element, Server, Tier};
 use crate::failures::single_points;
 
@@ -171,6 +171,9 @@ impl<'a> Page<'a> {
         }
         if !extra.is_empty() {
             remarks.push((format!("also: {}", extra.join(", ")), Style::Detail));
+        }
+        if let Some(others) = self.design.stands_for.get(&server.name) {
+            remarks.push((more(*others), Style::Detail));
         }
         remarks
     }

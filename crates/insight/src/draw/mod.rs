@@ -13,6 +13,11 @@ pub use text::text;
 
 use crate::design::Design;
 
+/// What is said of servers that are left out.
+fn more(count: usize) -> String {
+    format!("and {count} more that carry the same")
+}
+
 /// The drawing as an SVG file.
 pub fn svg(design: &Design) -> String {
     svg::render(&layout::scene(design), &design.site)

@@ -1,5 +1,6 @@
 //! A design as text: a card per server, side by side in a row per tier.
 
+use super::more;
 use crate::design::{Design, Element, Tier};
 use crate::failures::single_points;
 
@@ -13,9 +14,11 @@ pub fn text(design: &Design) -> String {
         design.site,
         design.entry.join(" or ")
     );
+    let single = single_points(design);
     for row in rows(design) {
         out += &arrow(design, &row);
-        let cards: Vec<Vec<String>> = row.iter().map(|server| card(design, server)).collect();
+        let card = |server: &String| card(design, server, single.contains(server));
+        let cards: Vec<Vec<String>> = row.iter().map(card).collect();
         let height = cards.iter().map(Vec::len).max().unwrap_or(0);
         for line in 0..height {
             let part =
@@ -116,8 +119,7 @@ fn across(design: &Design, row: &[String]) -> String {
     out
 }
 
-fn card(design: &Design, server: &str) -> Vec<String> {
-    let single = single_points(design).contains(&server.to_owned());
+fn card(design: &Design, server: &str, single: bool) -> Vec<String> {
     let addresses = design
         .server(server)
         .map(|server| server.addresses.join(" "))
@@ -155,6 +157,9 @@ fn card(design: &Design, server: &str) -> Vec<String> {
             format!("{} {}", design.title(element), named(element)).trim_end(),
             single,
         ));
+    }
+    if let Some(others) = design.stands_for.get(server) {
+        lines.push(framed(&more(*others), single));
     }
     let (left, across, right) = if single {
         ("╚", "═", "╝")

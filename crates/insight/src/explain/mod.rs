@@ -25,7 +25,11 @@ use crate::findings::findings;
 /// The answer to a topic, for a terminal; `None`: there is no such topic.
 pub fn answer(design: &Design, topic: &str) -> Option<String> {
     let (question, blocks) = blocks(design, topic)?;
-    Some(format!("{question}\n\n{}", terminal(&blocks)))
+    Some(format!(
+        "{question}\n\n{}{}",
+        left_out(design),
+        terminal(&blocks)
+    ))
 }
 
 /// The question of a topic, and the answer; `None`: there is no such topic.
@@ -44,7 +48,27 @@ pub fn overview(design: &Design) -> String {
         ("Ask: terrace explain TOPIC", vec![Block::Rows(rows)]),
     ];
     let section = |(title, blocks): &(&str, Vec<Block>)| format!("{title}\n\n{}", terminal(blocks));
-    sections.iter().map(section).collect::<Vec<_>>().join("\n")
+    let sections: Vec<String> = sections.iter().map(section).collect();
+    left_out(design) + &sections.join("\n")
+}
+
+/// Which servers stand for others, where there are too many to speak of each.
+fn left_out(design: &Design) -> String {
+    let others: usize = design.stands_for.values().sum();
+    if others == 0 {
+        return String::new();
+    }
+    let each = design.stands_for.iter();
+    let each: Vec<String> = each
+        .map(|(name, count)| format!("{name} for {count} more"))
+        .collect();
+    let text = format!(
+        "This site has {} servers. Of those that carry the same a few stand for all: {}. `terrace explain` with a server's name tells \
+         of any of them.",
+        design.servers.len() + others,
+        and(&each)
+    );
+    terminal(&[paragraph(text)]) + "\n"
 }
 
 /// A row for each single fault; faults of a server that do the same share one.

@@ -335,11 +335,11 @@ pub fn single_points(design: &Design) -> Vec<String> {
     points.cloned().collect()
 }
 
-/// What tells one server from another when it fails: whether it decides who is primary, and of each role on it its tier, its
+/// What tells one server from another, when it fails and to whoever looks at it: whether it decides who is primary, and of each role on it its tier, its
 /// name, and whether it is the first of its tier.
-type Standing<'a> = (bool, Vec<(Tier, &'a str, bool)>);
+pub(crate) type Standing<'a> = (bool, Vec<(Tier, &'a str, bool)>);
 
-fn standings(design: &Design) -> HashMap<&str, Standing<'_>> {
+pub(crate) fn standings(design: &Design) -> HashMap<&str, Standing<'_>> {
     let mut found: HashMap<&str, Standing<'_>> = HashMap::new();
     let mut begun: HashSet<Tier> = HashSet::new();
     for element in &design.elements {

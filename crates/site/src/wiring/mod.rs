@@ -186,7 +186,13 @@ pub fn instances(site: &Site) -> Vec<Instance> {
 
 /// Derives the wiring.
 pub fn wire(site: &Site) -> Wiring {
-    let instances = instances::instances(site);
+    wire_some(site, |_| true)
+}
+
+/// As [`wire`], between these servers alone: the ways are as many as pairs.
+pub fn wire_some(site: &Site, wanted: impl Fn(&ServerName) -> bool) -> Wiring {
+    let mut instances = instances::instances(site);
+    instances.retain(|instance| wanted(&instance.server));
     let entry = instances::entry_tier(site);
     Wiring {
         entry,

@@ -30,7 +30,7 @@ impl Draw {
         let Some(site) = file.site(out) else {
             return Ok(ExitCode::from(WRONG_CALL));
         };
-        let design = Design::of(&site);
+        let design = Design::excerpt(&site, None);
         match self.svg {
             None => out.print(draw::text(&design)),
             Some(path) if path.as_os_str() == "-" => out.print(draw::svg(&design)),

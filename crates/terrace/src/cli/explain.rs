@@ -1,5 +1,6 @@
 //! `terrace explain`: why each part is there, how a request travels, what fails when it fails.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -33,6 +34,9 @@ struct Facts {
     failures: Vec<failures::Prediction>,
     findings: Vec<findings::Finding>,
     topics: Vec<explain::Topic>,
+    /// The servers that stand for others which are left out, each with how many those are.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    stands_for: BTreeMap<String, usize>,
 }
 
 impl Explain {
@@ -48,13 +52,14 @@ impl Explain {
         let Some(site) = file.site(out) else {
             return Ok(ExitCode::from(WRONG_CALL));
         };
-        let design = Design::of(&site);
+        let design = Design::excerpt(&site, topic.as_deref().map(str::to_lowercase).as_deref());
         if self.json {
             out.json(&Facts {
                 site: design.site.clone(),
                 failures: failures::predictions(&design),
                 findings: findings::findings(&design),
                 topics: explain::topics(&design),
+                stands_for: design.stands_for.clone(),
             })?;
             return Ok(ExitCode::SUCCESS);
         }

@@ -1,6 +1,7 @@
 //! What a node consists of: values, settings, and what is switched off among them.
 
 use super::Reader;
+use crate::problem::Problem;
 use crate::read::cursor::{is_newline, is_space};
 use crate::read::tree::{Argument, Node, Property, Span, Spanned, Value};
 use crate::read::{slip, text};
@@ -51,15 +52,15 @@ impl Reader<'_> {
         let start = self.cursor.at();
         let shows_here = slip::belongs_to_a_command(self.token());
         self.cursor.back_to(start);
+        if !shows_here {
+            return false;
+        }
         let bare = |argument: &&Argument| {
             let written = self.cursor.slice(argument.span).unwrap_or_default();
             !matches!(argument.value, Value::Text(_)) || slip::is_unquoted(written)
         };
         let before = node.arguments.iter().rev().take_while(bare).last();
-        let Some(first) = before
-            .map(|argument| argument.span.start)
-            .filter(|_| shows_here)
-        else {
+        let Some(first) = before.map(|argument| argument.span.start) else {
             return false;
         };
         let rest = self
@@ -74,8 +75,16 @@ impl Reader<'_> {
         let span = self.cursor.since(first);
         node.arguments
             .retain(|argument| argument.span.start < first);
-        self.problems
-            .retain(|problem| problem.code != "unquoted" || problem.span().start < first);
+        // What was said of its words was said last.
+        let earlier = |problem: &Problem| problem.span().start < first;
+        let kept = self
+            .problems
+            .iter()
+            .rposition(earlier)
+            .map_or(0, |at| at + 1);
+        let mut said = self.problems.split_off(kept);
+        said.retain(|problem| problem.code != "unquoted");
+        self.problems.append(&mut said);
         let label = "put quotes around the whole of it";
         self.say("unquoted", "a command stands in quotes", span, label);
         node.arguments.push(Argument {
