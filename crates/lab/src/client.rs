@@ -158,7 +158,7 @@ pub async fn start(start: &Start) -> Result<Connection, Error> {
 fn without_words(location: &Location) -> String {
     let state = location.state();
     match disk::of(&state) {
-        Ok(disk) if disk.level != Level::Fine => format!(
+        Ok(disk) if disk.worst() != Level::Fine => format!(
             "there is no room on the disk of {}: make some, and start it again",
             state.display()
         ),

@@ -136,6 +136,12 @@ impl<S: Serialize> Sender<S> {
         }
     }
 
+    /// Ends the connection, both ways: the other side reads what was sent, and then its end.
+    pub fn hang_up(&self) {
+        // One that has ended already is no error.
+        let _ = rustix::net::shutdown(&*self.stream, rustix::net::Shutdown::Both);
+    }
+
     /// Sends one message.
     ///
     /// # Errors

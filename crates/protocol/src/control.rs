@@ -101,11 +101,11 @@ pub enum Reply {
     /// Something was done on the way up or down.
     Step(Step),
     /// Every tier is healthy.
-    Ready(Status),
+    Ready(Box<Status>),
     /// Parts of the site do not come up, each for its own reason. The rest runs on, and whoever waits in the foreground may wait on.
     Incomplete(Vec<Trouble>),
     /// How everything stands.
-    Status(Status),
+    Status(Box<Status>),
     /// The text of the file that the site runs.
     File {
         /// It.

@@ -25,6 +25,19 @@ pub struct DiskReport {
     pub available: u64,
     /// Whether that is enough.
     pub level: Level,
+    /// How many files it can hold; 0: it has no such limit.
+    pub inodes: u64,
+    /// How many more it can hold.
+    pub inodes_left: u64,
+    /// Whether those are enough.
+    pub inodes_level: Level,
+}
+
+impl DiskReport {
+    /// How it stands with bytes and files together.
+    pub fn worst(&self) -> Level {
+        self.level.max(self.inodes_level)
+    }
 }
 
 /// Whether a disk has room.
@@ -34,9 +47,9 @@ pub enum Level {
     /// Enough.
     #[default]
     Fine,
-    /// Soon nothing: logs are no longer written, so that what is left is the database's.
+    /// Soon nothing. Of bytes: logs are no longer written, so that what is left is the database's.
     Low,
-    /// Nothing: writes fail or wait.
+    /// Nothing: writes fail or wait, or no file can be made.
     Full,
 }
 

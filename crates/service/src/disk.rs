@@ -1,6 +1,6 @@
-//! How much room the disk has that a file or directory is on.
+//! How much room the disk has that a file or directory is on: for bytes, and for files, which are counted on their own.
 //!
-//! What is left below the reserve is kept for the database: logs are no longer written then, by any process of ours.
+//! Bytes that are left below the reserve are kept for the database: logs are no longer written then, by any process of ours.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -16,6 +16,10 @@ const LARGEST_RESERVE: u64 = 256 << 20;
 const NOTHING: u64 = 1 << 20;
 /// or, where it is tiny, with less than this part of it.
 const NOTHING_OF_TINY: u64 = 64;
+/// It is short of files when there can be no more than this,
+const FEW_INODES: u64 = 1_000;
+/// and has none left when there can be no more than this: some come and go.
+const NO_INODES: u64 = 8;
 
 /// The room of the disk that this path is on.
 ///
@@ -34,26 +38,37 @@ pub fn of_file(file: impl AsFd) -> io::Result<DiskReport> {
 }
 
 fn read(disk: &rustix::fs::StatVfs) -> DiskReport {
-    report(
-        disk.f_blocks.saturating_mul(disk.f_frsize),
-        disk.f_bavail.saturating_mul(disk.f_frsize),
-    )
+    let size = disk.f_blocks.saturating_mul(disk.f_frsize);
+    let available = disk.f_bavail.saturating_mul(disk.f_frsize);
+    DiskReport {
+        size,
+        available,
+        level: bytes(size, available),
+        inodes: disk.f_files,
+        inodes_left: disk.f_favail,
+        inodes_level: inodes(disk.f_files, disk.f_favail),
+    }
 }
 
-fn report(size: u64, available: u64) -> DiskReport {
+fn bytes(size: u64, available: u64) -> Level {
     let reserve = (size / RESERVE).min(LARGEST_RESERVE);
     let nothing = NOTHING.min(size / NOTHING_OF_TINY);
-    let level = match available {
+    match available {
         // A file system that counts no blocks, as those of the kernel's own, says nothing.
         _ if size == 0 => Level::Fine,
         left if left <= nothing => Level::Full,
         left if left <= reserve => Level::Low,
         _ => Level::Fine,
-    };
-    DiskReport {
-        size,
-        available,
-        level,
+    }
+}
+
+fn inodes(all: u64, left: u64) -> Level {
+    match left {
+        // A file system that makes them as they are needed says nothing of them.
+        _ if all == 0 => Level::Fine,
+        left if left <= NO_INODES.min(all / NOTHING_OF_TINY) => Level::Full,
+        left if left <= FEW_INODES.min(all / RESERVE) => Level::Low,
+        _ => Level::Fine,
     }
 }
 
@@ -63,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_disk_is_low_before_it_is_full_whatever_its_size() {
-        let level = |size, available| report(size, available).level;
+        let level = bytes;
         for size in [1_u64 << 20, 8 << 20, 1 << 30, 1 << 40] {
             assert_eq!(level(size, size), Level::Fine, "{size}");
             assert_eq!(level(size, 0), Level::Full, "{size}");
@@ -78,6 +93,21 @@ mod tests {
         assert_eq!(level(1 << 40, 200 << 20), Level::Low);
         assert_eq!(level(1 << 40, 1 << 30), Level::Fine);
         assert_eq!(level(0, 0), Level::Fine);
+    }
+
+    #[test]
+    fn a_disk_is_short_of_files_before_it_can_hold_no_more() {
+        for all in [20_u64, 600, 65_536, 1 << 30] {
+            assert_eq!(inodes(all, all), Level::Fine, "{all}");
+            assert_eq!(inodes(all, 0), Level::Full, "{all}");
+            let levels: Vec<Level> = (0..=all.min(2_000)).map(|left| inodes(all, left)).collect();
+            assert!(
+                levels.is_sorted_by(|one, next| one >= next),
+                "{all}: {levels:?}"
+            );
+        }
+        assert_eq!(inodes(1 << 20, 500), Level::Low);
+        assert_eq!(inodes(0, 0), Level::Fine, "btrfs counts none");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What every long-running part shares: the descriptors that it is born with, its connection to the
-//! node, sockets, secrets, back-off, logs, the room on a disk, what it has run out of, and the users that things run as.
+//! node, sockets, signals, secrets, back-off, logs, the room on a disk, what it has run out of, and the users that things run as.
 //!
 //! Nothing here knows what a part does; nothing here decides when a part lives or dies.
 
@@ -12,6 +12,7 @@ pub mod lack;
 pub mod log;
 pub mod role;
 pub mod secret;
+pub mod signals;
 pub mod socket;
 pub mod users;
 

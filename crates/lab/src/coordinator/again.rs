@@ -12,7 +12,7 @@ use super::bring_up::refused;
 impl Coordinator {
     /// Begins what has failed anew; what comes of it is heard later, by all who wait. The reply of an error says why there is
     /// nothing to try.
-    pub(super) async fn try_again(&mut self, file: &Path) -> Result<(), Reply> {
+    pub(super) fn try_again(&mut self, file: &Path) -> Result<(), Reply> {
         if let Some(lost) = self.ground.lost().first() {
             let cause = format!(
                 "{} runs, but {} was removed",
@@ -33,7 +33,7 @@ impl Coordinator {
         }
         let new = self.changes(file).map_err(|refusal| *refusal)?;
         if !new.changes.is_empty() {
-            self.take_over(new).await;
+            self.take_over(new);
         }
         for waiting in &mut self.waiting {
             waiting.told = false;

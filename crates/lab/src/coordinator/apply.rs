@@ -23,7 +23,7 @@ pub(super) struct New {
 
 impl Coordinator {
     /// Takes over what a file says. A file that cannot be taken over changes nothing.
-    pub(super) async fn apply(&mut self, file: &Path) -> Reply {
+    pub(super) fn apply(&mut self, file: &Path) -> Reply {
         match self.changes(file) {
             Ok(new) => {
                 let changes = changes(&self.source, &new.source);
@@ -35,7 +35,7 @@ impl Coordinator {
                     self.source = new.source;
                     return Reply::Applied { changes };
                 }
-                self.take_over(new).await;
+                self.take_over(new);
                 // What an app without a release is made of may be what has changed.
                 let unborn: Vec<String> = self.unborn().map(str::to_owned).collect();
                 self.start_builds(|app| unborn.iter().any(|one| one == app));
@@ -46,13 +46,13 @@ impl Coordinator {
     }
 
     /// Has the nodes run what the file says.
-    pub(super) async fn take_over(&mut self, new: New) {
+    pub(super) fn take_over(&mut self, new: New) {
         self.location = new.location;
         self.site = Some(new.site);
         self.source = new.source;
         self.replan();
         for server in self.order.clone() {
-            self.send_plan(&server).await;
+            self.send_plan(&server);
         }
     }
 

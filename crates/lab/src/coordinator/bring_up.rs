@@ -55,7 +55,7 @@ impl Coordinator {
         self.memory = Some(memory);
         self.site = Some(site);
         self.source = source;
-        self.say_where().await;
+        self.say_where();
         self.make_hosts()
             .await
             .map_err(|error| refused(format!("the hosts cannot be made: {error:#}"), None))?;
@@ -69,7 +69,7 @@ impl Coordinator {
         Ok(())
     }
 
-    async fn say_where(&self) {
+    fn say_where(&self) {
         let count = self.site.as_ref().map_or(0, |site| site.servers().len());
         let servers = match count {
             1 => "1 server, its real address".to_owned(),
@@ -80,10 +80,9 @@ impl Coordinator {
             format!("{}: {servers}, no way out", self.mode.title()),
             None,
             true,
-        )
-        .await;
+        );
         if let Some(loss) = self.mode.loss() {
-            self.step("hosts", loss.to_owned(), None, true).await;
+            self.step("hosts", loss.to_owned(), None, true);
         }
     }
 
@@ -161,8 +160,7 @@ impl Coordinator {
                     addresses.join(" "),
                     Some(took + begun.elapsed()),
                     true,
-                )
-                .await;
+                );
             }
         }
         Ok(())

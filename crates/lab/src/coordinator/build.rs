@@ -155,7 +155,7 @@ impl Coordinator {
     }
 
     /// A build came to its end. When the last one has, the nodes are told.
-    pub(super) async fn built(
+    pub(super) fn built(
         &mut self,
         app: String,
         number: u64,
@@ -183,19 +183,19 @@ impl Coordinator {
                 };
                 let text = format!("{name}release {}: {how}", short(&built.release));
                 self.releases.insert(app, built.release);
-                self.step("app", text, Some(took), true).await;
+                self.step("app", text, Some(took), true);
             }
             Err(failure) => {
                 let text = format!("{app}: {}", failure.cause);
                 build.stage = Stage::Failed(failure);
-                self.step("app", text, None, false).await;
+                self.step("app", text, None, false);
             }
         }
         self.settled = std::time::Instant::now();
         if !self.builds.are_underway() && !self.releases.is_empty() {
             self.replan();
             for server in self.order.clone() {
-                self.send_plan(&server).await;
+                self.send_plan(&server);
             }
         }
         Ok(())

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use terrace_protocol::Channel;
 use terrace_protocol::control::{Reply, Request};
+use terrace_protocol::{Channel, Outbox};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
@@ -82,12 +82,13 @@ async fn hear(client: u64, stream: UnixStream, events: Events) {
         sender,
         mut receiver,
     } = channel;
+    let reply = Outbox::open(sender);
     let mut next = Ok(first);
     while let Ok(incoming) = next {
         let asked = Event::Asked {
             client,
             request: incoming.message,
-            reply: sender.clone(),
+            reply: reply.clone(),
         };
         if events.send(asked).is_err() {
             return;

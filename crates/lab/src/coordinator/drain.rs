@@ -83,17 +83,17 @@ fn tier(instance: &str) -> Option<&str> {
 
 impl Coordinator {
     /// Begins to empty a server. How far it is stands in the reports of all who send requests to it.
-    pub(super) async fn drain(&mut self, server: &str, within: u64, force: bool) -> Reply {
+    pub(super) fn drain(&mut self, server: &str, within: u64, force: bool) -> Reply {
         if let Some(refusal) = self.cannot_drain(server, force) {
             return refusal;
         }
         let number = self.diverted.empty(server, within);
-        self.tell_diverted().await;
+        self.tell_diverted();
         Reply::Begun { number }
     }
 
     /// Uses a server again. Where somebody has not heard of that yet, it is said again.
-    pub(super) async fn undrain(&mut self, server: &str) -> Reply {
+    pub(super) fn undrain(&mut self, server: &str) -> Reply {
         let is_emptied = self
             .roles()
             .flat_map(|role| role.drains(server))
@@ -102,7 +102,7 @@ impl Coordinator {
             return refused(format!("{server} is not drained"), Some("terrace status"));
         }
         self.diverted.reuse(server);
-        self.tell_diverted().await;
+        self.tell_diverted();
         Reply::Done(format!("{server} is used again"))
     }
 
@@ -135,21 +135,21 @@ impl Coordinator {
         }
     }
 
-    async fn tell_diverted(&self) {
+    fn tell_diverted(&self) {
         for name in &self.order {
-            self.send_diverted(name).await;
+            self.send_diverted(name);
         }
     }
 
     /// Tells a node; one that cannot be reached hears it when it comes back.
-    pub(super) async fn send_diverted(&self, name: &str) {
+    pub(super) fn send_diverted(&self, name: &str) {
         let node = self
             .servers
             .get(name)
             .and_then(|server| server.node.as_ref());
         if let Some(node) = node {
             let servers = self.diverted.orders.clone();
-            let _ = node.send(&ToNode::Divert { servers }).await;
+            let _ = node.put(ToNode::Divert { servers });
         }
     }
 }

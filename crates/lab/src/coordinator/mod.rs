@@ -31,8 +31,8 @@ use terrace_protocol::build::{Built, Failure};
 use terrace_protocol::control::{Reply, Request};
 use terrace_protocol::node::{FromNode, Step, ToNode};
 use terrace_protocol::report::ServerReport;
-use terrace_protocol::{Sender, keeper::Exit};
-use terrace_service::{clock, descriptors};
+use terrace_protocol::{Outbox, keeper::Exit};
+use terrace_service::{Diagnostics, clock, descriptors};
 use terrace_site::model::Site;
 use terrace_site::plan::ServerPlan;
 use tokio::signal::unix::{SignalKind, signal};
@@ -57,13 +57,14 @@ const LOOK: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// When it cannot begin; the error is for the log that the client reads.
-pub fn run(start: Start) -> anyhow::Result<ExitCode> {
+pub fn run(start: Start, diagnostics: &Diagnostics) -> anyhow::Result<ExitCode> {
     let location = Location::of(&start.file, &start.site)?;
     let entry = Entry::take(&location)?;
     let mode = user::enable().context(
         "hosts are made of namespaces, and this machine lets only root make them: run as root, or allow user namespaces \
          (sysctl kernel.unprivileged_userns_clone=1)",
     )?;
+    diagnostics.write_in_background()?;
     location.make()?;
     let lock = location.lock()?;
     let descriptors = descriptors::allow(front_door::WANTED)
@@ -97,14 +98,14 @@ enum Event {
     Asked {
         client: u64,
         request: Request,
-        reply: Sender<Reply>,
+        reply: Outbox<Reply>,
     },
     /// A command is gone.
     ClientGone(u64),
     /// A node can be spoken to.
     NodeUp {
         server: String,
-        sender: Sender<ToNode>,
+        sender: Outbox<ToNode>,
     },
     /// A node says something.
     Node { server: String, message: FromNode },
@@ -131,7 +132,7 @@ struct Server {
     network: OwnedFd,
     /// Until its end is heard: no host is made beside one that still dies.
     keeper: Option<Keeper>,
-    node: Option<Sender<ToNode>>,
+    node: Option<Outbox<ToNode>>,
     report: Option<(ServerReport, Instant)>,
     /// Set once all its roles have stopped.
     stopped: bool,
@@ -142,7 +143,7 @@ struct Server {
 /// Whoever waits for the site to be up.
 struct Waiting {
     client: u64,
-    reply: Sender<Reply>,
+    reply: Outbox<Reply>,
     /// It stays connected, and the site ends with it.
     foreground: bool,
     since: Instant,
@@ -175,7 +176,7 @@ struct Coordinator {
     /// Servers that balancers and web servers are to empty.
     diverted: drain::Diverted,
     /// Who waits for a change of the primary, by the order's number.
-    orders: BTreeMap<u64, Sender<Reply>>,
+    orders: BTreeMap<u64, Outbox<Reply>>,
     orders_given: u64,
     waiting: Vec<Waiting>,
     front_door: Option<Door>,
@@ -236,7 +237,7 @@ impl Coordinator {
                 Some(event) = heard.recv() => self.handle(event).await?,
                 _ = look.tick() => {
                     self.keep();
-                    self.look().await;
+                    self.look();
                     false
                 }
                 _ = terminate.recv() => true,
@@ -265,22 +266,21 @@ impl Coordinator {
                 self.waiting.retain(|waiting| !is_its(waiting));
                 return Ok(ends);
             }
-            Event::NodeUp { server, sender } => self.node_up(&server, sender).await,
-            Event::Node { server, message } => self.node_says(&server, message).await,
+            Event::NodeUp { server, sender } => self.node_up(&server, sender),
+            Event::Node { server, message } => self.node_says(&server, message),
             Event::Building { app } => {
                 self.step(
                     "app",
                     format!("{app}: its release is being built"),
                     None,
                     true,
-                )
-                .await;
+                );
             }
             Event::Built {
                 app,
                 number,
                 result,
-            } => self.built(app, number, result).await?,
+            } => self.built(app, number, result)?,
             Event::HostEnded { server, exit } => self.host_ended(&server, exit),
             Event::HostDue { server } => self.revive(&server).await,
         }
@@ -291,7 +291,7 @@ impl Coordinator {
         &mut self,
         client: u64,
         request: Request,
-        reply: Sender<Reply>,
+        reply: Outbox<Reply>,
     ) -> anyhow::Result<bool> {
         let answer = match request {
             Request::Down => {
@@ -301,7 +301,7 @@ impl Coordinator {
                 }
                 return Ok(true);
             }
-            Request::Status => Reply::Status(self.status()),
+            Request::Status => Reply::Status(Box::new(self.status())),
             Request::File => Reply::File {
                 source: self.source.clone(),
             },
@@ -310,38 +310,41 @@ impl Coordinator {
                 server,
                 within,
                 force,
-            } => self.drain(&server, within, force).await,
-            Request::Undrain { server } => self.undrain(&server).await,
+            } => self.drain(&server, within, force),
+            Request::Undrain { server } => self.undrain(&server),
             request @ (Request::Order(_) | Request::Find { .. }) => {
-                match self.pass_on(request, reply.clone()).await {
+                match self.pass_on(request, reply.clone()) {
                     Ok(()) => return Ok(false),
                     Err(refused) => refused,
                 }
             }
             Request::Break(fault) => self.break_down(&fault).await,
             Request::Mend => self.mend().await,
-            Request::Apply { file } => self.apply(&file).await,
+            Request::Apply { file } => self.apply(&file),
             Request::Up { detach, file } => {
                 self.wait(client, reply.clone(), !detach);
                 let (begun, ends) = match &self.site {
                     None => (self.bring_up().await, true),
-                    Some(_) => (self.try_again(&file).await, false),
+                    Some(_) => (self.try_again(&file), false),
                 };
                 let Err(refused) = begun else {
                     return Ok(false);
                 };
                 self.waiting.retain(|waiting| waiting.client != client);
-                let _ = reply.send(&refused).await;
+                let _ = reply.put(refused);
+                if ends {
+                    reply.sent().await;
+                }
                 return Ok(ends);
             }
         };
         // A client that is gone has no use for the answer.
-        let _ = reply.send(&answer).await;
+        let _ = reply.put(answer);
         Ok(false)
     }
 
     /// Tells this client from now on what is done.
-    fn wait(&mut self, client: u64, reply: Sender<Reply>, foreground: bool) {
+    fn wait(&mut self, client: u64, reply: Outbox<Reply>, foreground: bool) {
         self.waiting.push(Waiting {
             client,
             reply,
@@ -352,21 +355,27 @@ impl Coordinator {
     }
 
     /// Tells whoever waits that something was done.
-    async fn step(&self, what: &str, text: String, took: Option<Duration>, fine: bool) {
+    fn step(&self, what: &str, text: String, took: Option<Duration>, fine: bool) {
         let took = took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
-        self.tell(&Reply::Step(Step {
+        self.tell_step(Step {
             what: what.to_owned(),
             text,
             took,
             fine,
-        }))
-        .await;
+        });
     }
 
-    async fn tell(&self, reply: &Reply) {
+    /// A command that was suspended misses some; it is not hung up on, because the site of a foreground `up` ends with it.
+    fn tell_step(&self, step: Step) {
+        for waiting in &self.waiting {
+            waiting.reply.offer(Reply::Step(step.clone()));
+        }
+    }
+
+    fn tell(&self, reply: Reply) {
         for waiting in &self.waiting {
             // A client that is gone has no use for it.
-            let _ = waiting.reply.send(reply).await;
+            let _ = waiting.reply.put(reply.clone());
         }
     }
 }

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
-use terrace_protocol::Channel;
 use terrace_protocol::keeper::Exit;
 use terrace_protocol::node::{FromNode, SOCKET, ToNode};
 use terrace_protocol::report::ServerReport;
+use terrace_protocol::{Channel, Outbox};
 use terrace_site::times::REVIVED_AFTER;
 use tokio::net::UnixStream;
 
@@ -33,7 +33,7 @@ pub(super) async fn converse(server: String, run: PathBuf, events: Events) {
         if events
             .send(Event::NodeUp {
                 server: server.clone(),
-                sender,
+                sender: Outbox::open(sender),
             })
             .is_err()
         {
@@ -103,41 +103,40 @@ impl Server {
 }
 
 impl Coordinator {
-    pub(super) async fn node_up(&mut self, server: &str, sender: terrace_protocol::Sender<ToNode>) {
+    pub(super) fn node_up(&mut self, server: &str, sender: Outbox<ToNode>) {
         match self.servers.get_mut(server) {
             Some(server) if server.is_up() => server.node = Some(sender),
             _ => return,
         }
         // Before the plan: a role that begins sends nothing where nothing is to go.
-        self.send_diverted(server).await;
-        self.send_plan(server).await;
+        self.send_diverted(server);
+        self.send_plan(server);
     }
 
     /// Tells a node its plan; one that cannot be reached hears it when it comes back.
-    pub(super) async fn send_plan(&self, server: &str) {
+    pub(super) fn send_plan(&self, server: &str) {
         let Some(server) = self.servers.get(server) else {
             return;
         };
         let Some(node) = &server.node else { return };
         let plan = serde_json::to_string(&server.plan).and_then(RawValue::from_string);
         match plan {
-            Ok(plan) => drop(node.send(&ToNode::Reconcile { plan }).await),
+            Ok(plan) => drop(node.put(ToNode::Reconcile { plan })),
             Err(error) => tracing::error!(%error, "a plan cannot be written"),
         }
     }
 
-    pub(super) async fn node_says(&mut self, name: &str, message: FromNode) {
+    pub(super) fn node_says(&mut self, name: &str, message: FromNode) {
         let Some(server) = self.servers.get_mut(name) else {
             return;
         };
         match message {
             FromNode::Report(report) => {
                 server.heard(report);
-                self.look().await;
+                self.look();
             }
             FromNode::Step(step) => {
-                self.tell(&terrace_protocol::control::Reply::Step(step))
-                    .await;
+                self.tell_step(step);
             }
             FromNode::Refused { generation, reason } => {
                 self.step(
@@ -145,12 +144,11 @@ impl Coordinator {
                     format!("refused plan {generation}: {reason}"),
                     None,
                     false,
-                )
-                .await;
+                );
             }
-            FromNode::Letter { to, letter } => self.carry(name, &to, letter).await,
-            FromNode::Ordered { number, outcome } => self.ordered(number, outcome).await,
-            FromNode::Found { number, outcome } => self.found(number, outcome).await,
+            FromNode::Letter { to, letter } => self.carry(name, &to, letter),
+            FromNode::Ordered { number, outcome } => self.ordered(number, outcome),
+            FromNode::Found { number, outcome } => self.found(number, outcome),
             FromNode::Stopped { roles } => {
                 server.stopped = true;
                 let text = if roles.is_empty() {
@@ -158,7 +156,7 @@ impl Coordinator {
                 } else {
                     format!("stopped: {}", roles.join(", "))
                 };
-                self.step(name, text, None, true).await;
+                self.step(name, text, None, true);
             }
         }
     }

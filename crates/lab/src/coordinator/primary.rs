@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use terrace_protocol::control::{Reply, Request};
 use terrace_protocol::node::{FromNode, Order, ToNode};
-use terrace_protocol::{Sender, node};
+use terrace_protocol::{Outbox, node};
 use terrace_site::plan::Part;
 
 use super::bring_up::refused;
@@ -19,7 +19,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
 
 impl Coordinator {
     /// Carries a letter; what cannot be carried is lost.
-    pub(super) async fn carry(&self, from: &str, to: &str, letter: Box<RawValue>) {
+    pub(super) fn carry(&self, from: &str, to: &str, letter: Box<RawValue>) {
         // What is out, silent or stands still hears nothing and says nothing.
         let reached = [from, to].map(|name| {
             let server = self.servers.get(name);
@@ -30,25 +30,21 @@ impl Coordinator {
         };
         if let Some(node) = &server.node {
             let from = from.to_owned();
-            let _ = node.send(&ToNode::Letter { from, letter }).await;
+            let _ = node.put(ToNode::Letter { from, letter });
         }
     }
 
     /// Passes on what a node answers later. `Err`: why it cannot.
-    pub(super) async fn pass_on(
-        &mut self,
-        request: Request,
-        reply: Sender<Reply>,
-    ) -> Result<(), Reply> {
+    pub(super) fn pass_on(&mut self, request: Request, reply: Outbox<Reply>) -> Result<(), Reply> {
         match request {
-            Request::Order(order) => self.order(order, reply).await,
-            Request::Find { text } => self.find(text, reply).await,
+            Request::Order(order) => self.order(order, reply),
+            Request::Find { text } => self.find(text, reply),
             _ => Ok(()),
         }
     }
 
     /// Passes an order on to the controller; its answer comes later. `Err`: why it cannot.
-    async fn order(&mut self, order: Order, reply: Sender<Reply>) -> Result<(), Reply> {
+    fn order(&mut self, order: Order, reply: Outbox<Reply>) -> Result<(), Reply> {
         let (node::Order::Switchover { to } | node::Order::Failover { to, .. }) = &order;
         let on = |part: fn(&Part) -> bool| {
             let servers = self.servers.values();
@@ -79,7 +75,7 @@ impl Coordinator {
         let node = node.ok_or_else(|| away("cannot be reached"))?;
         self.orders_given += 1;
         let number = self.orders_given;
-        let told = node.send(&ToNode::Order { number, order }).await;
+        let told = node.put(ToNode::Order { number, order });
         told.map_err(|_| away("does not listen"))?;
         let name = server.plan.server.clone();
         self.wait_for(number, reply, name, move |why| {
@@ -94,7 +90,7 @@ impl Coordinator {
     fn wait_for(
         &mut self,
         number: u64,
-        reply: Sender<Reply>,
+        reply: Outbox<Reply>,
         server: String,
         unanswered: impl FnOnce(String) -> FromNode + Send + 'static,
     ) {
@@ -110,7 +106,7 @@ impl Coordinator {
     }
 
     /// Has the primary's node look for a text; its answer comes later. `Err`: why it cannot.
-    async fn find(&mut self, text: String, reply: Sender<Reply>) -> Result<(), Reply> {
+    fn find(&mut self, text: String, reply: Outbox<Reply>) -> Result<(), Reply> {
         let writable = |server: &&Server| {
             let reports = server.report.iter().flat_map(|(report, _)| &report.roles);
             let mut databases = reports.filter_map(|role| role.database.as_ref());
@@ -122,7 +118,7 @@ impl Coordinator {
         let name = server.plan.server.clone();
         self.orders_given += 1;
         let number = self.orders_given;
-        let told = node.send(&ToNode::Find { number, text }).await;
+        let told = node.put(ToNode::Find { number, text });
         told.map_err(|error| refused(error, None))?;
         self.wait_for(number, reply, name, move |why| {
             let outcome = Err(why);
@@ -132,27 +128,27 @@ impl Coordinator {
     }
 
     /// A search came to its end.
-    pub(super) async fn found(&mut self, number: u64, outcome: Result<Vec<String>, String>) {
+    pub(super) fn found(&mut self, number: u64, outcome: Result<Vec<String>, String>) {
         let answer = match outcome {
             Ok(found) => Reply::Found(found),
             Err(why) => refused(why, None),
         };
-        self.answered(number, &answer).await;
+        self.answered(number, answer);
     }
 
-    async fn answered(&mut self, number: u64, answer: &Reply) {
+    fn answered(&mut self, number: u64, answer: Reply) {
         if let Some(reply) = self.orders.remove(&number) {
             // A client that is gone has no use for the answer.
-            let _ = reply.send(answer).await;
+            let _ = reply.put(answer);
         }
     }
 
     /// An order came to its end.
-    pub(super) async fn ordered(&mut self, number: u64, outcome: Result<String, node::Refused>) {
+    pub(super) fn ordered(&mut self, number: u64, outcome: Result<String, node::Refused>) {
         let answer = match outcome {
             Ok(done) => Reply::Done(done),
             Err(refused) => Reply::Refused(refused),
         };
-        self.answered(number, &answer).await;
+        self.answered(number, answer);
     }
 }

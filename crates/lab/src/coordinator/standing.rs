@@ -88,7 +88,7 @@ impl Coordinator {
     }
 
     /// Tells those who wait that the site is up, or that it does not come up and why; each once.
-    pub(super) async fn look(&mut self) {
+    pub(super) fn look(&mut self) {
         let untold = |waiting: &&Waiting| !waiting.told;
         let Some(since) = self
             .waiting
@@ -112,13 +112,13 @@ impl Coordinator {
         }
         self.open_front_door();
         let reply = match is_ready {
-            true => Reply::Ready(self.status()),
+            true => Reply::Ready(Box::new(self.status())),
             false => Reply::Incomplete(troubles),
         };
         for waiting in self.waiting.iter_mut().filter(|waiting| !waiting.told) {
             waiting.told = true;
             // A client that is gone has no use for it.
-            let _ = waiting.reply.send(&reply).await;
+            let _ = waiting.reply.put(reply.clone());
         }
     }
 

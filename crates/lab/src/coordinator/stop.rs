@@ -24,7 +24,7 @@ impl Coordinator {
                 .get(&name)
                 .and_then(|server| server.node.as_ref())
             {
-                let _ = node.send(&ToNode::Stop).await;
+                let _ = node.put(ToNode::Stop);
             }
         }
         let stopped = tokio::time::timeout(PATIENCE, self.all_stopped(heard)).await;
@@ -34,16 +34,16 @@ impl Coordinator {
                 "some roles did not stop in time: they are stopped now".to_owned(),
                 None,
                 false,
-            )
-            .await;
+            );
         }
         for server in self.servers.values_mut() {
             server.kill();
         }
         let _ = tokio::time::timeout(Duration::from_secs(5), self.all_ended(heard)).await;
-        self.step("hosts", "gone".to_owned(), Some(begun.elapsed()), true)
-            .await;
-        self.tell(&Reply::Stopped).await;
+        self.step("hosts", "gone".to_owned(), Some(begun.elapsed()), true);
+        self.tell(Reply::Stopped);
+        let waiting = self.waiting.iter().map(|waiting| waiting.reply.sent());
+        futures_util::future::join_all(waiting).await;
     }
 
     async fn all_stopped(&mut self, heard: &mut mpsc::UnboundedReceiver<Event>) {
@@ -53,7 +53,7 @@ impl Coordinator {
             .any(|server| server.node.is_some() && !server.stopped)
         {
             match heard.recv().await {
-                Some(Event::Node { server, message }) => self.node_says(&server, message).await,
+                Some(Event::Node { server, message }) => self.node_says(&server, message),
                 Some(Event::HostEnded { server, .. }) => self.gone(&server),
                 Some(_) => {}
                 None => return,

@@ -230,7 +230,7 @@ async fn broken(location: &Location, request: Request) -> anyhow::Result<u64> {
 /// When it is not up.
 pub async fn status(location: &Location) -> anyhow::Result<Status> {
     match ask(location, Request::Status).await? {
-        Reply::Status(status) => Ok(status),
+        Reply::Status(status) => Ok(*status),
         other => anyhow::bail!("the coordinator answered with something else: {other:?}"),
     }
 }

@@ -172,8 +172,8 @@ fn is_single_user() -> anyhow::Result<bool> {
     reason = "what the child does between fork and exec has no safe form"
 )]
 fn start(mut command: Command, child: Child) -> io::Result<u32> {
-    // SAFETY: this process has one thread, so the child may do between fork and exec what it likes; `prepare`
-    // only makes system calls on values that were made before the fork.
+    // SAFETY: another thread writes the log, so the child may not allocate between fork and exec; `prepare` only makes system
+    // calls on values that were made before the fork.
     unsafe { command.pre_exec(move || child.prepare()) };
     Ok(command.spawn()?.id())
 }

@@ -1,4 +1,5 @@
-//! The node's side of its connection to the coordinator: whoever dialled last is heard.
+//! The node's side of its connection to the coordinator: whoever dialled last is heard. The node waits for none: a coordinator
+//! that stands still misses what was said meanwhile, and is told anew how things stand when it dials again.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -7,7 +8,7 @@ use anyhow::Context;
 use serde_json::value::RawValue;
 use terrace_protocol::node::{FromNode, Order, SOCKET, ToNode};
 use terrace_protocol::role::Divert;
-use terrace_protocol::{Channel, Sender};
+use terrace_protocol::{Channel, Outbox};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
@@ -23,10 +24,13 @@ pub(super) enum Asked {
     Stop,
 }
 
+/// What is asked; first, with the way to who asks.
+type Heard = (Option<Outbox<FromNode>>, Asked);
+
 /// The connection, if there is one.
 pub(super) struct Coordinator {
-    asked: mpsc::Receiver<(Option<Sender<FromNode>>, Asked)>,
-    sender: Option<Sender<FromNode>>,
+    asked: mpsc::Receiver<Heard>,
+    outbox: Option<Outbox<FromNode>>,
 }
 
 impl Coordinator {
@@ -41,16 +45,16 @@ impl Coordinator {
         tokio::spawn(attend(listener, heard));
         Ok(Self {
             asked,
-            sender: None,
+            outbox: None,
         })
     }
 
     /// Waits for the next wish.
     pub(super) async fn next(&mut self) -> Asked {
         match self.asked.recv().await {
-            Some((sender, asked)) => {
-                if sender.is_some() {
-                    self.sender = sender;
+            Some((outbox, asked)) => {
+                if outbox.is_some() {
+                    self.outbox = outbox;
                 }
                 asked
             }
@@ -58,17 +62,18 @@ impl Coordinator {
         }
     }
 
-    /// Tells it something; nobody may be there.
-    pub(super) async fn tell(&mut self, message: FromNode) {
-        if let Some(sender) = &self.sender
-            && sender.send(&message).await.is_err()
-        {
-            self.sender = None;
+    /// Tells it something; nobody may be there. Of reports it hears the newest, after everything else.
+    pub(super) fn tell(&mut self, message: FromNode) {
+        let Some(outbox) = &self.outbox else { return };
+        if let FromNode::Report(_) = message {
+            outbox.put_newest(message);
+        } else if outbox.put(message).is_err() {
+            self.outbox = None;
         }
     }
 }
 
-async fn attend(listener: UnixListener, heard: mpsc::Sender<(Option<Sender<FromNode>>, Asked)>) {
+async fn attend(listener: UnixListener, heard: mpsc::Sender<Heard>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
@@ -78,7 +83,7 @@ async fn attend(listener: UnixListener, heard: mpsc::Sender<(Option<Sender<FromN
     }
 }
 
-async fn hear(stream: UnixStream, heard: mpsc::Sender<(Option<Sender<FromNode>>, Asked)>) {
+async fn hear(stream: UnixStream, heard: mpsc::Sender<Heard>) {
     let Channel {
         sender,
         mut receiver,
@@ -89,7 +94,11 @@ async fn hear(stream: UnixStream, heard: mpsc::Sender<(Option<Sender<FromNode>>,
             return;
         }
     };
-    if heard.send((Some(sender), Asked::Hello)).await.is_err() {
+    if heard
+        .send((Some(Outbox::open(sender)), Asked::Hello))
+        .await
+        .is_err()
+    {
         return;
     }
     while let Ok(incoming) = receiver.receive().await {

@@ -1,7 +1,6 @@
 //! What the node asks of its keeper.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::future::Future;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +11,8 @@ use terrace_protocol::keeper::{Answer, Ask, Exit, Kept, Request, Say, Spawn};
 use terrace_protocol::{Channel, Receiver, Sender};
 use tokio::net::UnixStream;
 use tokio::sync::{oneshot, watch};
+
+use super::excerpt::Output;
 
 /// The keeper, as any part of the node may ask it.
 #[derive(Clone)]
@@ -172,21 +173,18 @@ impl Keeper {
         }
     }
 
-    /// Runs a process to its end; returns how it ended and what it wrote.
+    /// Runs a process to its end; returns how it ended and what it wrote, of a long text the beginning and the end.
     pub(crate) async fn run(
         &self,
         mut spawn: Spawn,
         input: Option<OwnedFd>,
     ) -> anyhow::Result<(Exit, String)> {
-        let output = File::from(rustix::fs::memfd_create(
-            "output",
-            rustix::fs::MemfdFlags::CLOEXEC,
-        )?);
+        let (output, theirs) = Output::new()?;
         let names = [
             format!("{} output", spawn.id),
             format!("{} input", spawn.id),
         ];
-        self.store(&names[0], output.try_clone()?.into()).await?;
+        self.store(&names[0], theirs).await?;
         spawn.output = Some(names[0].clone());
         if let Some(input) = input {
             self.store(&names[1], input).await?;
@@ -198,10 +196,7 @@ impl Keeper {
             self.forget(name).await?;
         }
         started?;
-        let exit = self.exited(&id).await;
-        let mut bytes = vec![0; usize::try_from(output.metadata()?.len())?];
-        std::os::unix::fs::FileExt::read_exact_at(&output, &mut bytes, 0)?;
-        Ok((exit, String::from_utf8_lossy(&bytes).into_owned()))
+        Ok(output.until(self.exited(&id)).await)
     }
 }
 

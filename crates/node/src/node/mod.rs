@@ -4,6 +4,7 @@
 //! told its new plan, or stopped. A node that was restarted asks the keeper what runs and goes on from there.
 
 mod coordinator;
+mod excerpt;
 mod files;
 mod held;
 pub(crate) mod letters;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use terrace_protocol::node::{FromNode, Home, Step};
-use terrace_protocol::report::{DiskReport, Level, RoleReport, ServerReport};
+use terrace_protocol::report::{DiskReport, RoleReport, ServerReport};
 use terrace_protocol::role::Divert;
 use terrace_service::{Descriptors, disk};
 use terrace_site::plan::{Part, RolePlan, ServerPlan};
@@ -70,7 +71,7 @@ pub(crate) struct Context {
     /// The access log that is written now.
     pub(crate) access: watch::Receiver<access::Current>,
     /// Whether the disk has room; what failed for want of it is tried again when it has.
-    pub(crate) room: watch::Receiver<Level>,
+    pub(crate) room: watch::Receiver<DiskReport>,
 }
 
 impl Context {
@@ -114,7 +115,7 @@ struct Node {
     diverted: watch::Sender<Option<Vec<Divert>>>,
     /// The newest report of all, for an agent.
     facts: watch::Sender<ServerReport>,
-    room: watch::Sender<Level>,
+    room: watch::Sender<DiskReport>,
     /// A plan that runs and could not be kept yet.
     unkept: Option<Box<str>>,
     /// Ticks whenever any report changed.
@@ -129,7 +130,7 @@ impl Node {
         let outputs = Outputs::begin(&home.server, home.logs.clone())?;
         let (current, access) = watch::channel(None);
         tokio::spawn(access::look_after(home.logs.join("access.log"), current));
-        let room = watch::Sender::new(Level::Fine);
+        let room = watch::Sender::new(DiskReport::default());
         Ok(Self {
             context: Context {
                 home: Arc::new(home),
@@ -185,10 +186,10 @@ impl Node {
             tokio::select! {
                 // What was done is told before how things stand after it.
                 biased;
-                Some(step) = self.steps.recv() => self.coordinator.tell(FromNode::Step(step)).await,
-                Some(letter) = self.outgoing.recv() => self.coordinator.tell(letter).await,
+                Some(step) = self.steps.recv() => self.coordinator.tell(FromNode::Step(step)),
+                Some(letter) = self.outgoing.recv() => self.coordinator.tell(letter),
                 asked = self.coordinator.next() => match asked {
-                    Asked::Hello => self.report().await,
+                    Asked::Hello => self.report(),
                     Asked::Reconcile(plan) => self.take(&plan).await,
                     Asked::Divert(servers) => drop(self.diverted.send_replace(Some(servers))),
                     Asked::Letter(from, letter) => self.context.post.arrived(from, &letter),
@@ -196,10 +197,10 @@ impl Node {
                     Asked::Find(number, text) => self.context.post.sought(number, text),
                     Asked::Stop => self.stop().await,
                 },
-                _ = self.changed.1.changed() => self.report().await,
+                _ = self.changed.1.changed() => self.report(),
                 _ = every.tick() => {
                     self.keep_plan();
-                    self.report().await;
+                    self.report();
                 }
             }
         }
@@ -212,8 +213,7 @@ impl Node {
             Ok(plan) => plan,
             Err((generation, reason)) => {
                 self.coordinator
-                    .tell(FromNode::Refused { generation, reason })
-                    .await;
+                    .tell(FromNode::Refused { generation, reason });
                 return;
             }
         };
@@ -257,7 +257,7 @@ impl Node {
             }
         }
         self.plan = Some(plan);
-        self.report().await;
+        self.report();
     }
 
     fn start(&mut self, role: RolePlan, server: &ServerPlan) {
@@ -319,16 +319,17 @@ impl Node {
             }
         }
         self.plan = None;
-        self.coordinator.tell(FromNode::Stopped { roles }).await;
+        self.coordinator.tell(FromNode::Stopped { roles });
     }
 
     /// The disk that everything of this server is on.
     fn disk(&self) -> Option<DiskReport> {
         match disk::of(&self.context.home.state) {
             Ok(disk) => {
-                let changed =
-                    |level: &mut Level| std::mem::replace(level, disk.level) != disk.level;
-                self.room.send_if_modified(changed);
+                let levels = |disk: &DiskReport| (disk.level, disk.inodes_level);
+                self.room.send_if_modified(|before| {
+                    levels(&std::mem::replace(before, disk)) != levels(&disk)
+                });
                 Some(disk)
             }
             Err(error) => {
@@ -338,7 +339,7 @@ impl Node {
         }
     }
 
-    async fn report(&mut self) {
+    fn report(&mut self) {
         let generation = self.plan.as_ref().map_or(0, |plan| plan.generation);
         let order = self.plan.iter().flat_map(|plan| &plan.roles);
         let roles = order
@@ -354,6 +355,6 @@ impl Node {
             disk: self.disk(),
         };
         self.facts.send_replace(report.clone());
-        self.coordinator.tell(FromNode::Report(report)).await;
+        self.coordinator.tell(FromNode::Report(report));
     }
 }

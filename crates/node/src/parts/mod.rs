@@ -7,7 +7,9 @@ pub(crate) mod own;
 
 use std::time::Duration;
 
-use terrace_protocol::report::{Level, RoleReport, ServerReport, State, UpstreamReport};
+use terrace_protocol::report::{
+    DiskReport, Level, RoleReport, ServerReport, State, UpstreamReport,
+};
 use terrace_protocol::role::Divert;
 use terrace_site::plan::{Part as Kind, RolePlan};
 use tokio::sync::watch;
@@ -95,8 +97,9 @@ pub(crate) async fn ended(stopped: &mut watch::Receiver<bool>) {
 /// Waits until a disk that had no room has some again.
 pub(crate) async fn room_made(context: &Context) {
     let mut room = context.room.clone();
-    let had_none = *room.borrow() != Level::Fine;
-    if !had_none || room.wait_for(|level| *level == Level::Fine).await.is_err() {
+    let has_room = |disk: &DiskReport| disk.worst() == Level::Fine;
+    let had_none = !has_room(&room.borrow());
+    if !had_none || room.wait_for(has_room).await.is_err() {
         // It has room, or the node ends: then this is not what is waited for.
         std::future::pending::<()>().await;
     }

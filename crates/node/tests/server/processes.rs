@@ -15,6 +15,10 @@ const WEB: &str = "web-01/web";
 
 pub const STORIES: &[Story] = &[
     (
+        "a_coordinator_that_stands_still_holds_up_nothing",
+        a_coordinator_that_stands_still_holds_up_nothing,
+    ),
+    (
         "a_role_has_no_privilege_and_nothing_of_the_keepers",
         a_role_has_no_privilege_and_nothing_of_the_keepers,
     ),
@@ -50,6 +54,20 @@ fn up(server: &Server) -> (Coordinator, SocketAddr, u32) {
     coordinator.reconcile(&plan(1, vec![web(address)]));
     let pid = coordinator.serving(WEB, 0).pid;
     (coordinator, address, pid)
+}
+
+fn a_coordinator_that_stands_still_holds_up_nothing() {
+    let server = Server::start();
+    let mut silent = Coordinator::dial(&server);
+    // More than any socket takes, and than may wait.
+    silent.asks_and_never_listens(5_000);
+    let entry = free_address();
+    let mut next = Coordinator::dial(&server);
+    next.reconcile(&plan(1, vec![web(entry)]));
+    next.serving("web-01/web", 0);
+    // The one that goes on finds out that it was hung up on, and dials again.
+    assert!(!silent.asks_and_never_listens(1));
+    next.stop();
 }
 
 fn a_role_has_no_privilege_and_nothing_of_the_keepers() {

@@ -184,6 +184,20 @@ impl Coordinator {
             .unwrap();
     }
 
+    /// Asks this often what is answered at once, and hears none of the answers; `false`: it can ask no more.
+    pub fn asks_and_never_listens(&mut self, times: u64) -> bool {
+        let asking = async {
+            for number in 0..times {
+                let text = "x".to_owned();
+                let find = ToNode::Find { number, text };
+                self.channel.sender.send(&find).await.ok()?;
+            }
+            Some(())
+        };
+        let asked = async { tokio::time::timeout(PATIENCE, asking).await };
+        self.runtime.block_on(asked).is_ok_and(|all| all.is_some())
+    }
+
     /// Hears until a message is the one that is waited for.
     pub fn hear<T>(&mut self, what: &str, mut wanted: impl FnMut(&FromNode) -> Option<T>) -> T {
         let begun = Instant::now();

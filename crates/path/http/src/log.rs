@@ -22,9 +22,9 @@ use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
 use terrace_protocol::report::Lack;
-use terrace_service::log::{self, Bounds};
+use terrace_service::log::{Background, Bounds, Log as Lines};
 
-/// A batch is written when it is as large as this, or at the next tick.
+/// A batch is handed over when it is as large as this, or at the next tick.
 const BATCH: usize = 32 * 1024;
 
 /// What the log of a process may take. A line is shorter than this by the bounds of its words.
@@ -39,10 +39,18 @@ const TARGET: usize = 1024;
 /// and of every other word that the visitor chooses. What is longer ends in `...`.
 const WORD: usize = 256;
 
-/// A worker's log.
+/// A worker's part in the log of its process. A thread of the process writes it, so that no request waits for a disk.
 pub struct Log {
-    log: log::Log,
+    log: Background,
     batch: Vec<u8>,
+}
+
+/// Begins the log of a process in this file, opened for appending; `None`: it goes nowhere yet.
+///
+/// # Errors
+/// When no thread can be started.
+pub fn begin(file: Option<OwnedFd>) -> std::io::Result<Background> {
+    Background::begin(Lines::given(file, BOUNDS))
 }
 
 /// How a request ended.
@@ -143,10 +151,10 @@ pub struct Entry<'a> {
 }
 
 impl Log {
-    /// A log that goes to this file, opened for appending; `None`: nowhere.
-    pub fn new(file: Option<OwnedFd>) -> Self {
+    /// A worker's part in this log.
+    pub fn new(log: Background) -> Self {
         Self {
-            log: log::Log::given(file, BOUNDS),
+            log,
             batch: Vec::with_capacity(BATCH + 1024),
         }
     }
@@ -183,20 +191,9 @@ impl Log {
         }
     }
 
-    /// Goes on in this file.
-    pub fn give(&mut self, file: OwnedFd) {
-        self.flush();
-        self.log.give(file);
-    }
-
-    /// Writes what has gathered. A log that cannot be written is no reason not to serve.
+    /// Hands over what has gathered.
     pub fn flush(&mut self) {
-        if self.batch.is_empty() {
-            self.log.catch_up();
-        } else {
-            self.log.write(&self.batch);
-            self.batch.clear();
-        }
+        self.log.write(&mut self.batch);
     }
 }
 
@@ -263,13 +260,17 @@ fn word(out: &mut Vec<u8>, text: &[u8], longest: usize) {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Seek};
+    use std::time::Duration;
 
     use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
 
     #[test]
     fn a_line_has_all_fields_whatever_is_in_them() {
         let mut file = tempfile::tempfile().unwrap();
-        let mut log = Log::new(Some(file.try_clone().unwrap().into()));
+        let shared = begin(Some(file.try_clone().unwrap().into())).unwrap();
+        let mut log = Log::new(shared.clone());
         let entry = Entry {
             time: 1_700_000_000_000_001,
             visitor: "198.51.100.10".parse().unwrap(),
@@ -287,6 +288,7 @@ mod tests {
         };
         log.line(&entry);
         drop(log);
+        shared.finish(PATIENCE);
         file.rewind().unwrap();
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();
@@ -317,7 +319,8 @@ mod tests {
     #[test]
     fn a_line_is_bounded_whatever_a_visitor_asks_for() {
         for target in [[b'x'; 60_000], [b' '; 60_000]] {
-            let mut log = Log::new(Some(tempfile::tempfile().unwrap().into()));
+            let file = tempfile::tempfile().unwrap();
+            let mut log = Log::new(begin(Some(file.into())).unwrap());
             log.line(&entry(&target));
             let line = String::from_utf8(log.batch.clone()).unwrap();
             assert!(
@@ -331,7 +334,8 @@ mod tests {
     #[test]
     fn a_visitor_with_long_paths_fills_no_disk() {
         let file = tempfile::tempfile().unwrap();
-        let mut log = Log::new(Some(file.try_clone().unwrap().into()));
+        let shared = begin(Some(file.try_clone().unwrap().into())).unwrap();
+        let mut log = Log::new(shared.clone());
         let path = vec![b'x'; 30_000];
         let begun = std::time::Instant::now();
         // 900 MB of paths.
@@ -339,6 +343,7 @@ mod tests {
             log.line(&entry(&path));
         }
         drop(log);
+        shared.finish(PATIENCE);
         let bound = BOUNDS.rate * (begun.elapsed().as_secs() + 5);
         let length = file.metadata().unwrap().len();
         assert!(length <= bound.min(BOUNDS.length), "{length}");

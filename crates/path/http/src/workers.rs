@@ -10,10 +10,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use terrace_protocol::report::Traffic;
+use terrace_service::log::Background;
 use terrace_service::{Lacks, descriptors};
 use tokio::sync::mpsc;
 
 use crate::counters::{Counters, Sum};
+use crate::log;
 use crate::server::{self, Order, Service};
 use crate::spool::Spool;
 
@@ -21,6 +23,9 @@ use crate::spool::Spool;
 const WINDOW: usize = 10;
 /// How often a report is due, when nothing happens.
 const REPORT: Duration = Duration::from_secs(1);
+
+/// How long a process that ends waits for the disk to take what is left of its access log.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Descriptors that visitors do not get.
 const RESERVE: u64 = 128;
@@ -32,7 +37,7 @@ pub type Make = Box<dyn FnOnce() -> Rc<dyn Service> + Send>;
 pub struct Workers {
     /// Those of each worker, until the first service comes: then they are its own.
     listeners: Vec<Vec<TcpListener>>,
-    access: Option<OwnedFd>,
+    access: Background,
     spool: Arc<Spool>,
     running: Vec<Worker>,
     lacks: Arc<Lacks>,
@@ -47,20 +52,24 @@ struct Worker {
 }
 
 impl Workers {
-    /// As many as there are lists of listeners; they begin with the first [`Workers::serve`].
+    /// As many as there are lists of listeners; they begin with the first [`Workers::serve`]. `access`: the file that the access
+    /// log is written into.
+    ///
+    /// # Errors
+    /// When the thread cannot be started that writes the access log.
     pub fn new(
         listeners: Vec<Vec<TcpListener>>,
         access: Option<OwnedFd>,
         spool: Arc<Spool>,
-    ) -> Self {
-        Self {
+    ) -> io::Result<Self> {
+        Ok(Self {
             listeners,
-            access,
+            access: log::begin(access)?,
             spool,
             running: Vec::new(),
             lacks: Arc::default(),
             past: Vec::new(),
-        }
+        })
     }
 
     /// Listeners by the number of the worker that they are for: `8.8.8.8:80 #0`.
@@ -98,7 +107,7 @@ impl Workers {
         let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
         for (number, listeners) in std::mem::take(&mut self.listeners).into_iter().enumerate() {
             let service = make()?;
-            let access = self.access.as_ref().map(OwnedFd::try_clone).transpose()?;
+            let access = self.access.clone();
             let counters = Arc::new(Counters::new(Arc::clone(&self.lacks)));
             let (tell, told) = mpsc::unbounded_channel();
             let (of_worker, spool) = (Arc::clone(&counters), Arc::clone(&self.spool));
@@ -130,14 +139,8 @@ impl Workers {
     }
 
     /// Has the access log written into this file from now on.
-    pub fn log_to(&mut self, file: OwnedFd) {
-        for worker in &self.running {
-            match file.try_clone() {
-                Ok(copy) => drop(worker.tell.send(Order::Log(copy))),
-                Err(error) => tracing::warn!(%error, "the access log goes on in the file before"),
-            }
-        }
-        self.access = Some(file);
+    pub fn log_to(&self, file: OwnedFd) {
+        self.access.give(file);
     }
 
     /// Takes no new connections, finishes what is in flight within this time, and waits for that.
@@ -154,6 +157,7 @@ impl Workers {
                 ended?;
             }
         }
+        self.access.finish(LAST_LINES);
         Ok(())
     }
 

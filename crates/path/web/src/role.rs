@@ -74,7 +74,7 @@ pub async fn run(mut role: Role) -> Result<(), Error> {
         return Err(Error::NoListener);
     }
     let spool = Spool::new(role.descriptors.take("spool"));
-    let workers = Workers::new(listeners, role.descriptors.take("access"), spool);
+    let workers = Workers::new(listeners, role.descriptors.take("access"), spool)?;
     let mut server = Server::new(role.id.clone(), role.descriptors.take("files"), workers);
     let mut look = tokio::time::interval(LOOK);
     loop {
@@ -121,7 +121,7 @@ pub async fn serve(
     spool: Arc<Spool>,
 ) -> Result<(), Error> {
     let listeners = listeners.into_iter().map(|one| vec![one]).collect();
-    let workers = Workers::new(listeners, access, spool);
+    let workers = Workers::new(listeners, access, spool)?;
     let mut server = Server::new("web".to_owned(), files, workers);
     server.serve(plan)?;
     std::future::pending().await

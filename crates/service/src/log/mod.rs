@@ -2,8 +2,10 @@
 //!
 //! A log is bounded by the length of a line, by bytes a second and by its total: one that has become long is renamed and
 //! begun anew, and the oldest is deleted. It gives way before the reserve of the disk is touched, which is the database's.
-//! What cannot be written is dropped and counted, and the count is what is written next.
+//! What cannot be written is dropped and counted, and the count is what is written next. A disk may take its time, or not
+//! answer at all: who must not wait for that writes by way of a thread ([`Background`]).
 
+mod background;
 mod budget;
 mod file;
 mod lines;
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant};
 use terrace_protocol::report::Level;
 
 use crate::disk;
+pub use background::Background;
 use budget::Budget;
 use file::Open;
 pub use file::{KEPT, begin_anew, open};
@@ -83,6 +86,7 @@ struct Dropped {
 enum Why {
     Disk,
     Rate,
+    Slow,
     Length,
     Failed(io::ErrorKind),
 }
@@ -92,6 +96,7 @@ impl std::fmt::Display for Why {
         match self {
             Why::Disk => out.write_str("the disk was nearly full"),
             Why::Rate => out.write_str("there were too many at once"),
+            Why::Slow => out.write_str("the disk was too slow"),
             Why::Length => out.write_str("the log had become too long"),
             Why::Failed(io::ErrorKind::WouldBlock) => out.write_str("they were not read"),
             Why::Failed(kind) => write!(out, "{kind}"),
@@ -138,9 +143,9 @@ impl Log {
         self.torn = false;
     }
 
-    /// Counts lines that were lost before they came here.
+    /// Counts lines that were lost before they came here, because this log was not written as fast as they came.
     pub fn miss(&mut self, lines: u64) {
-        self.lose(lines, Why::Rate);
+        self.lose(lines, Why::Slow);
     }
 
     /// Makes it, if it can: a log in which nothing is written yet is there to be looked at.

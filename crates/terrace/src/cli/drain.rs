@@ -105,7 +105,7 @@ impl Drain {
 
     async fn stage(&self, site: &Location, number: u64) -> anyhow::Result<Stage> {
         let status = match ask(site, Request::Status).await? {
-            Reply::Status(status) => status,
+            Reply::Status(status) => *status,
             other => anyhow::bail!("the coordinator answered with something else: {other:?}"),
         };
         Ok(stage(&of_server(&status, &self.server), number))

@@ -81,18 +81,20 @@ impl Process {
             Process::Coordinator { start } => {
                 let start: terrace_lab::client::Start = told(&start)?;
                 diagnostics.move_to(&Location::of(&start.file, &start.site)?.log());
-                terrace_lab::coordinator::run(start)
+                terrace_lab::coordinator::run(start, diagnostics)
             }
             Process::Host { host } => {
                 let host: terrace_lab::hosts::Host = told(&host)?;
                 terrace_lab::hosts::become_host(&host)?;
                 let home = host.home();
                 diagnostics.move_to(&home.logs.join("keeper.log"));
+                diagnostics.write_in_background()?;
                 terrace_node::keeper::run(&home)
             }
             Process::Node { home } => {
                 let home: terrace_protocol::node::Home = told(&home)?;
                 diagnostics.move_to(&home.logs.join("node.log"));
+                diagnostics.write_in_background()?;
                 terrace_node::node::run(home)
             }
             Process::Role { word, id } => role(&word, id),

@@ -107,6 +107,7 @@ impl std::fmt::Display for WrongCall {
 
 /// Reads the arguments, and does what they say.
 pub(crate) fn run() -> ExitCode {
+    terrace_service::signals::outlive_long_files();
     let mut out = Output::of_process();
     let outcome = match Cli::try_parse() {
         Ok(Cli {

@@ -30,7 +30,7 @@ impl Status {
     pub(super) fn run(self, out: &mut Output) -> Outcome {
         let site = running(out, self.file.as_deref())?;
         let status = match runtime()?.block_on(ask(&site, Request::Status))? {
-            Reply::Status(status) => status,
+            Reply::Status(status) => *status,
             other => return unexpected(out, other),
         };
         if self.json {

@@ -7,6 +7,9 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::Duration;
 
+use terrace_protocol::Channel;
+use terrace_protocol::control::{Reply, Request};
+
 use crate::harness::{self, Site, both, finish, wait_until};
 
 /// Files alone: what is asked for here is the door.
@@ -143,4 +146,36 @@ fn a_crowd_at_the_door_leaves_commands_and_newcomers_alone() {
     wait_until("the crowd is gone", || site.status()["door"]["open"] == 0);
     let newcomer = style("127.0.0.1", port, "localhost");
     assert!(newcomer.starts_with("HTTP/1.1 200"), "{newcomer}");
+}
+
+#[test]
+fn a_command_that_never_listens_holds_up_no_other() {
+    if !harness::is_root() {
+        return;
+    }
+    let site = Site::with_file("deaf", FILE);
+    site.up();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let directory = std::fs::File::open(site.state()).unwrap();
+    let socket = format!("/proc/self/fd/{}/control.sock", directory.as_raw_fd());
+    let deaf = runtime.block_on(async {
+        let stream = tokio::net::UnixStream::connect(socket).await.unwrap();
+        Channel::<Request, Reply>::open(stream).await.unwrap()
+    });
+    // More answers than any socket takes, and than may wait.
+    let asking = async {
+        for _ in 0..2_000 {
+            if deaf.sender.send(&Request::Status).await.is_err() {
+                return;
+            }
+        }
+    };
+    let asked = async { tokio::time::timeout(Duration::from_secs(20), asking).await };
+    runtime.block_on(asked).unwrap();
+    assert!(site.terrace(&["status"]).status.success());
+    assert!(style("127.0.0.1", port(&site), "localhost").starts_with("HTTP/1.1 200"));
+    drop(deaf);
 }

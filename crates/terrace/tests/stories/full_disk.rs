@@ -18,6 +18,11 @@ pub(crate) struct SmallDisk(PathBuf);
 impl SmallDisk {
     /// Mounts one; what was there is not seen meanwhile. `kept`: a directory of it that is.
     pub(crate) fn at(place: &Path, megabytes: u32, kept: Option<&str>) -> Self {
+        Self::with(place, &format!("size={megabytes}m,mode=755"), kept)
+    }
+
+    /// The same, by what a tmpfs is told.
+    pub(crate) fn with(place: &Path, options: &str, kept: Option<&str>) -> Self {
         let nothing = None::<&str>;
         fs::create_dir_all(place).unwrap();
         // Nobody but this thread and what it starts sees the mounts.
@@ -31,13 +36,12 @@ impl SmallDisk {
         )
         .unwrap();
         let before = File::open(place).unwrap();
-        let size = format!("size={megabytes}m,mode=755");
         mount(
             Some("terrace-test"),
             place,
             Some("tmpfs"),
             MsFlags::empty(),
-            Some(&*size),
+            Some(options),
         )
         .unwrap();
         if let Some(kept) = kept {
@@ -70,6 +74,17 @@ impl SmallDisk {
         fs::remove_file(self.ballast()).unwrap();
     }
 
+    /// Leaves room for bytes, and for not a single file more.
+    pub(crate) fn crowd(&self) {
+        fs::create_dir(self.crowded()).unwrap();
+        let files = (0..).map(|number| self.crowded().join(format!("{number}")));
+        files.take_while(|file| File::create(file).is_ok()).count();
+    }
+
+    pub(crate) fn crowded(&self) -> PathBuf {
+        self.0.join("crowd")
+    }
+
     fn ballast(&self) -> PathBuf {
         self.0.join("ballast")
     }
@@ -82,7 +97,7 @@ impl Drop for SmallDisk {
 }
 
 /// A visit that must succeed.
-fn visit(site: &Site, path: &str) {
+pub(crate) fn visit(site: &Site, path: &str) {
     let url = format!("http://www.foobar.com{path}");
     site.on(
         "internet",
@@ -202,12 +217,7 @@ fn a_site_begins_on_a_full_disk_as_far_as_it_can_and_is_whole_with_room() {
     if !harness::is_root() {
         return;
     }
-    let text = r#"site "www.foobar.com" {
-    server web-01 "10.0.0.21" { public "8.8.8.8"; }
-    web web-01 static="foobar/public"
-}
-"#;
-    let site = Site::with_file("full", text);
+    let site = Site::with_file("full", FILES);
     let disk = SmallDisk::at(&site.directory.join("stacks/.terrace"), 8, None);
     let site = site;
     disk.fill();
@@ -227,6 +237,13 @@ fn a_site_begins_on_a_full_disk_as_far_as_it_can_and_is_whole_with_room() {
     assert!(took < Duration::from_secs(5), "it took {took:?}");
     visit(&site, "/style.css");
 }
+
+/// Files alone.
+pub(crate) const FILES: &str = r#"site "www.foobar.com" {
+    server web-01 "10.0.0.21" { public "8.8.8.8"; }
+    web web-01 static="foobar/public"
+}
+"#;
 
 /// What its controller says of the databases.
 fn controller(site: &Site) -> String {

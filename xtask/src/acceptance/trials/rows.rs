@@ -5,15 +5,24 @@ use super::Trial;
 pub(super) const TRIALS: &[Trial] = &[
     Trial {
         number: 1,
-        tried: "a disk without a free byte: long paths asked for, a process of each kind killed, room made again; 900 MB of paths in a \
-                log; an app that prints 200 MB at once",
+        tried: "a disk without a free byte or inode: long paths asked for, a process of each kind killed, room made again; a log's disk that \
+                does not answer; `ulimit -f`; 900 MB of paths; an app that prints 200 MB; coordinators and commands that do not listen",
         before: "after one killed node the whole site is gone within 2 s, coordinator included, and stays so with room; `status` said \
-                 all was well; 900 MB are written in 9 s",
+                 all was well; 900 MB are written in 9 s. A write that hangs holds all visitors, SIGXFSZ ends everything, a silent peer \
+                 holds node and coordinator",
         after: "nothing ends, each kind begins on the full disk, `status` names it, all is whole within 5 s of room. A line of the access \
-                log has less than 2 KB, a role writes 8 MB/s, a log 128 MB in total; what is dropped is counted in it",
+                log has less than 2 KB, a role writes 8 MB/s, a log 128 MB in total; what is dropped is counted in it. 401 of 401 are answered \
+                while the log's disk is silent; 1,024 messages wait for a silent peer, then it is hung up on",
         tests: &[
             "terrace/stories full_disk::nothing_ends_on_a_full_disk_and_room_is_enough_to_be_whole_again",
             "terrace/stories full_disk::a_site_begins_on_a_full_disk_as_far_as_it_can_and_is_whole_with_room",
+            "terrace/stories disk_limits::a_disk_that_can_hold_no_more_files_ends_nothing_and_is_named",
+            "terrace/stories disk_limits::a_limit_on_the_length_of_files_ends_nothing",
+            "terrace/stories door::a_command_that_never_listens_holds_up_no_other",
+            "terrace-web/raw silent_disk::a_log_whose_disk_does_not_answer_holds_up_no_request",
+            "terrace-node/server a_coordinator_that_stands_still_holds_up_nothing",
+            "terrace-node/lib node::excerpt::tests::a_short_text_is_kept_and_of_a_long_one_both_ends",
+            "terrace-protocol/lib outbox::tests::a_peer_that_takes_nothing_is_hung_up_on_and_holds_up_nobody",
             "terrace-service/lib log::tests::a_pipe_that_nobody_reads_holds_up_nobody",
             "terrace-service/lib log::tests::what_takes_nothing_is_counted",
             "terrace-http/lib log::tests::a_visitor_with_long_paths_fills_no_disk",
@@ -287,12 +296,16 @@ pub(super) const TRIALS: &[Trial] = &[
     },
     Trial {
         number: 22,
-        tried: "\"Next\" after `up`; eleven shapes of file at 250 and at 1,000 servers; a line of 1 MB, 100,000 \
-                nested blocks",
-        before: "a stage that `up` refuses is named; time grows with the square",
-        after: "only a step that can be taken; four times the file is less than seven times the work",
+        tried: "\"Next\" after `up`; eleven shapes of file at 250 and at 1,000 servers, names on one line at 2,500 and 10,000; a line of \
+                1 MB, 100,000 nested blocks; `check`, `explain` and `draw` of 20,000 servers",
+        before: "a stage that `up` refuses is named; time grows with the square: `check` of 20,000 servers takes up to 4.4 s, `explain` of 2,000 \
+                 9.9 s and 1.5 GB, `draw` does not end within 40 s",
+        after: "only a step that can be taken; four times the file is less than seven times the work; of 20,000 servers three of each kind stand \
+                for all in `explain` and `draw`",
         tests: &[
             "terrace-insight/growth four_times_the_file_is_about_four_times_the_work",
+            "terrace-insight/growth a_long_line_of_names_is_read_in_time_that_grows_with_it",
+            "terrace-insight/growth very_many_servers_are_explained_and_drawn_as_few",
             "terrace-insight/growth what_is_deep_or_long_is_read_to_its_end",
         ],
     },

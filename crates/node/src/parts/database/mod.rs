@@ -264,7 +264,7 @@ impl Database {
             tokio::select! {
                 health = health => {
                     self.judge(&health);
-                    if *self.part.context.room.borrow() == Level::Full {
+                    if self.part.context.room.borrow().level == Level::Full {
                         self.full = instance.run();
                     }
                     self.hurry(&instance).await;

@@ -46,7 +46,7 @@ impl Database {
     /// Shows how one that stands alone is.
     pub(super) fn judge(&mut self, health: &Health) {
         let state = match health {
-            Health::Answers { .. } if *self.part.context.room.borrow() == Level::Full => {
+            Health::Answers { .. } if self.part.context.room.borrow().level == Level::Full => {
                 return self.show(State::Failing, replication::FULL.to_owned());
             }
             Health::Answers { writes, .. } => {

@@ -15,7 +15,8 @@ pub struct ProcessError(pub String);
 pub struct Finished {
     /// How it ended.
     pub exit: Exit,
-    /// What it said on standard output and error, mixed; a long text may be cut at its beginning.
+    /// What it said on standard output and error, mixed; a long text may be cut, but neither at its beginning nor at
+    /// its end.
     pub output: String,
 }
 

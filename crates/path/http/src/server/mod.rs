@@ -31,7 +31,6 @@ mod write;
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -39,6 +38,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use terrace_protocol::report::Lack;
 use terrace_service::clock;
+use terrace_service::log::Background;
 use terrace_site::plan::{Limits, Timeouts};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -150,8 +150,6 @@ pub trait Service {
 pub enum Order {
     /// Serve this from the next request on.
     Serve(Box<dyn FnOnce() -> Rc<dyn Service> + Send>),
-    /// Write the access log into this from now on.
-    Log(OwnedFd),
     /// Take no new connections, finish what is in flight, and end within this time.
     Drain(Duration),
 }
@@ -185,7 +183,7 @@ pub(crate) struct Worker {
 /// When the event loop cannot be made, or a listener is none.
 pub fn run(
     listeners: Vec<std::net::TcpListener>,
-    access: Option<OwnedFd>,
+    access: Background,
     counters: Arc<Counters>,
     spool: Arc<Spool>,
     service: Box<dyn FnOnce() -> Rc<dyn Service> + Send>,
@@ -244,7 +242,6 @@ async fn obey(
         tokio::select! {
             order = orders.recv(), if end.is_none() => match order {
                 Some(Order::Serve(make)) => drop(worker.service.replace(make())),
-                Some(Order::Log(file)) => worker.log.borrow_mut().give(file),
                 Some(Order::Drain(within)) => {
                     end = Some(Instant::now() + within);
                     worker.draining.set(true);

@@ -1,5 +1,6 @@
 //! A web server of ours on a port of its own.
 
+use std::fs::File;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -39,7 +40,12 @@ impl Web {
     /// One whose large bodies wait in this directory.
     pub fn spooling(spool: &Path, upstream: SocketAddr, change: impl FnOnce(&mut WebPlan)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        Self::start(vec![listener], Some(spool), upstream, change)
+        Self::start(vec![listener], Some(spool), None, upstream, change)
+    }
+
+    /// One that writes its log into this file.
+    pub fn logging(access: File, listener: TcpListener, upstream: SocketAddr) -> Self {
+        Self::start(vec![listener], None, Some(access), upstream, |_| {})
     }
 
     /// One with these listeners, a worker for each.
@@ -48,12 +54,13 @@ impl Web {
         upstream: SocketAddr,
         change: impl FnOnce(&mut WebPlan),
     ) -> Self {
-        Self::start(listeners, None, upstream, change)
+        Self::start(listeners, None, None, upstream, change)
     }
 
     fn start(
         listeners: Vec<TcpListener>,
         spool: Option<&Path>,
+        access: Option<File>,
         upstream: SocketAddr,
         change: impl FnOnce(&mut WebPlan),
     ) -> Self {
@@ -61,19 +68,19 @@ impl Web {
         let address = listeners[0].local_addr().unwrap();
         let mut plan = plan(address, upstream);
         change(&mut plan);
-        let access = std::fs::File::options()
-            .append(true)
-            .create(true)
-            .open(directory.path().join("access"))
-            .unwrap();
+        let access = access.unwrap_or_else(|| {
+            let path = directory.path().join("access");
+            let mut file = File::options();
+            file.append(true).create(true).open(path).unwrap()
+        });
         let public = directory.path().join("public");
         std::fs::create_dir(&public).unwrap();
         let files: Option<OwnedFd> = plan
             .files
             .as_ref()
-            .map(|_| std::fs::File::open(&public).unwrap().into());
+            .map(|_| File::open(&public).unwrap().into());
         let spool = spool.unwrap_or(directory.path());
-        let spool = Spool::new(Some(std::fs::File::open(spool).unwrap().into()));
+        let spool = Spool::new(Some(File::open(spool).unwrap().into()));
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()

@@ -13,6 +13,7 @@ mod pressure;
 mod progress;
 mod refused;
 mod retries;
+mod silent_disk;
 mod slow;
 mod spool;
 mod times;

@@ -1,4 +1,4 @@
-//! Disks that have little room or none, and where to make some.
+//! Disks that have little room or none, for bytes or for files, and where to make some.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use terrace_protocol::report::{DiskReport, Level};
 
 /// The servers whose disk has no room at all.
 pub(crate) fn full(status: &Status) -> Vec<&str> {
-    let full = all(status).filter(|(_, disk)| disk.level == Level::Full);
+    let full = all(status).filter(|(_, disk)| disk.worst() == Level::Full);
     full.map(|(server, _)| &*server.name).collect()
 }
 
@@ -15,25 +15,34 @@ pub(crate) fn full(status: &Status) -> Vec<&str> {
 /// disk, as those of a rehearsal do, it is said once.
 pub(crate) fn short(status: &Status) -> Vec<String> {
     let mut found: Vec<(DiskReport, Vec<&str>)> = Vec::new();
-    for (server, disk) in all(status).filter(|(_, disk)| disk.level != Level::Fine) {
+    for (server, disk) in all(status).filter(|(_, disk)| disk.worst() != Level::Fine) {
         match found.iter_mut().find(|(same, _)| *same == disk) {
             Some((_, servers)) => servers.push(&server.name),
             None => found.push((disk, vec![&server.name])),
         }
     }
     let line = |(disk, servers): (DiskReport, Vec<&str>)| {
-        let meaning = match disk.level {
-            Level::Full => "is full, and what is written there fails or waits",
-            Level::Fine | Level::Low => "is nearly full, and logs are not written any more",
+        let room = format!("{} of {} left", bytes(disk.available), bytes(disk.size));
+        let files = format!("{} of {} inodes left", disk.inodes_left, disk.inodes);
+        let of_bytes = disk.level >= disk.inodes_level;
+        let (meaning, left, df) = match (disk.worst(), of_bytes) {
+            (Level::Full, true) => (
+                "is full, and what is written there fails or waits",
+                room,
+                "df",
+            ),
+            (_, true) => (
+                "is nearly full, and logs are not written any more",
+                room,
+                "df",
+            ),
+            (Level::Full, false) => ("holds as many files as it can", files, "df -i"),
+            (_, false) => ("holds nearly as many files as it can", files, "df -i"),
         };
         let state = servers.first().map(|first| state(status, first));
-        format!(
-            "{}  the disk {meaning}: {} of {} left\n  make room: df {}",
-            servers.join(", "),
-            bytes(disk.available),
-            bytes(disk.size),
-            state.unwrap_or_default().display()
-        )
+        let state = state.unwrap_or_default();
+        let (servers, state) = (servers.join(", "), state.display());
+        format!("{servers}  the disk {meaning}: {left}\n  make room: {df} {state}")
     };
     found.into_iter().map(line).collect()
 }
@@ -74,6 +83,7 @@ mod tests {
                     size: 7_900_000_000,
                     available: *available,
                     level: *level,
+                    ..DiskReport::default()
                 }),
                 ..ServerReport::default()
             }),
@@ -111,6 +121,25 @@ mod tests {
         assert!(
             said[1].starts_with("web-02  the disk is nearly full"),
             "{said:?}"
+        );
+    }
+
+    #[test]
+    fn a_disk_without_inodes_is_named_by_what_is_missing() {
+        let mut crowded = status(&[("web-01", 7_000_000_000, Level::Fine)]);
+        let report = crowded.servers[0].report.as_mut().unwrap();
+        report.disk = Some(DiskReport {
+            inodes: 65_536,
+            inodes_level: Level::Full,
+            ..report.disk.unwrap()
+        });
+        assert_eq!(full(&crowded), ["web-01"]);
+        assert_eq!(
+            short(&crowded),
+            [
+                "web-01  the disk holds as many files as it can: 0 of 65536 inodes left\n  \
+              make room: df -i /home/.terrace/www.foobar.com/servers/web-01"
+            ]
         );
     }
 }
