@@ -5,7 +5,7 @@ FILE  := $(firstword $(wildcard stacks/$(STAGE)-*.kdl))
 # Compiling with the lab's own load around would lie to the tests: one build at a time.
 CARGO ?= cargo
 
-.PHONY: up build test test-mysql lint acceptance bench setup-run setup-test setup-bench help
+.PHONY: up build test test-mysql lint acceptance bench paired setup-run setup-test setup-bench help
 
 help:
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/  make \1\t\2/p' Makefile
@@ -49,3 +49,9 @@ bench: setup-bench ## side by side with the peers; writes docs/benchmarks.md
 	scripts/peers haproxy nginx
 	scripts/build release
 	scripts/bench
+
+# BEFORE: the other binary, such as target/release/terrace of the commit before a change.
+paired: setup-bench ## this tree's binary beside another of ours (BEFORE=BINARY), printed
+	scripts/peers nginx
+	scripts/build release
+	$(CARGO) xtask bench paired $(BEFORE)

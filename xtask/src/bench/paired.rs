@@ -86,6 +86,10 @@ impl Pair {
         let origins = Server::nginx(&directory, "origins", "1", |at, first| {
             origins_configuration(at, [first, second])
         })?;
+        if !answers(origins.port) {
+            let text = "nginx does not listen: `scripts/peers nginx` unpacks it";
+            return Err(io::Error::other(text));
+        }
         let behind = [origins.port, second];
         let mut pair = Self {
             directory,
