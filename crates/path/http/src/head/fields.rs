@@ -198,53 +198,78 @@ const PREFIXES: &[(&str, Rule)] = &[
     ("x-ssl-", IDENTITY),
 ];
 
-/// Names are at most this long.
-const LONGEST: usize = 32;
+/// Where the table is entered: names by their bucket, prefixes by their first letter.
+static INDEX: Index = Index::build();
 
-/// The places of the names in [`RULES`], by their length: where those of each length begin, and all of them.
-const BY_LENGTH: ([u8; LONGEST + 2], [u8; RULES.len()]) = by_length();
+const BUCKETS: usize = 256;
+/// The end of a chain.
+const NONE: u8 = u8::MAX;
 
-const fn by_length() -> ([u8; LONGEST + 2], [u8; RULES.len()]) {
-    let (mut starts, mut places) = ([0; LONGEST + 2], [0; RULES.len()]);
-    let (mut length, mut filled) = (0, 0);
-    while length <= LONGEST {
-        starts[length] = filled as u8;
-        let mut at = 0;
-        while at < RULES.len() {
-            if RULES[at].0.len() == length {
-                places[filled] = at as u8;
-                filled += 1;
-            }
-            at += 1;
-        }
-        length += 1;
-    }
-    starts[LONGEST + 1] = filled as u8;
-    assert!(filled == RULES.len(), "a name is longer than LONGEST");
-    (starts, places)
+struct Index {
+    /// The first name of each bucket, and the one after each name.
+    heads: [u8; BUCKETS],
+    next: [u8; RULES.len()],
+    /// Whether a prefix begins with this letter.
+    begins: [bool; 256],
 }
 
-/// The rule for a name. Looked up for every field of every message: by length, then by the first letter.
+impl Index {
+    const fn build() -> Self {
+        assert!(RULES.len() < NONE as usize, "an entry is a byte");
+        let mut index = Self {
+            heads: [NONE; BUCKETS],
+            next: [NONE; RULES.len()],
+            begins: [false; 256],
+        };
+        let mut at = 0;
+        while at < RULES.len() {
+            let bucket = bucket(RULES[at].0.as_bytes());
+            index.next[at] = index.heads[bucket];
+            index.heads[bucket] = at as u8;
+            at += 1;
+        }
+        let mut at = 0;
+        while at < PREFIXES.len() {
+            let first = PREFIXES[at].0.as_bytes()[0];
+            index.begins[first as usize] = true;
+            index.begins[first.to_ascii_uppercase() as usize] = true;
+            at += 1;
+        }
+        index
+    }
+}
+
+/// By what tells most names apart: length, first and last letter. The name is not empty.
+const fn bucket(name: &[u8]) -> usize {
+    let (first, last) = (name[0] | 0x20, name[name.len() - 1] | 0x20);
+    (name.len() * 37 + first as usize * 11 + last as usize * 5) % BUCKETS
+}
+
+/// The rule for a name. Looked up for every field of every message.
 pub(crate) fn rule(name: &[u8]) -> Rule {
-    let Some(first) = name.first().map(u8::to_ascii_lowercase) else {
+    let Some(first) = name.first() else {
         return FREE;
     };
-    let (starts, places) = &BY_LENGTH;
-    if name.len() <= LONGEST {
-        let (from, to) = (starts[name.len()], starts[name.len() + 1]);
-        for place in &places[usize::from(from)..usize::from(to)] {
-            let (known, rule) = &RULES[usize::from(*place)];
-            if known.as_bytes()[0] == first && name.eq_ignore_ascii_case(known.as_bytes()) {
-                return *rule;
-            }
+    let mut place = INDEX.heads[bucket(name)];
+    while place != NONE {
+        let (known, rule) = &RULES[usize::from(place)];
+        if name.eq_ignore_ascii_case(known.as_bytes()) {
+            return *rule;
         }
+        place = INDEX.next[usize::from(place)];
     }
-    let begins = |prefix: &str| {
-        prefix.as_bytes()[0] == first
-            && name.len() >= prefix.len()
-            && name[..prefix.len()].eq_ignore_ascii_case(prefix.as_bytes())
+    if !INDEX.begins[usize::from(*first)] {
+        return FREE;
+    }
+    let begins = |prefix: &[u8]| {
+        prefix[0] == first.to_ascii_lowercase()
+            && name
+                .get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     };
-    let found = PREFIXES.iter().find(|(prefix, _)| begins(prefix));
+    let found = PREFIXES
+        .iter()
+        .find(|(prefix, _)| begins(prefix.as_bytes()));
     found.map_or(FREE, |(_, rule)| *rule)
 }
 

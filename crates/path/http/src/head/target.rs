@@ -141,10 +141,32 @@ fn is_port(digits: &[u8]) -> bool {
     value.is_some()
 }
 
+/// What a host's name may have in it as it stands (RFC 3986 §3.2.2), but a comma.
+const IN_NAMES: [bool; 256] = {
+    let (mut known, mut byte) = ([false; 256], 0);
+    while byte < 256 {
+        known[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let (others, mut at) = (b"-._~!$&'()*+;=", 0);
+    while at < others.len() {
+        known[others[at] as usize] = true;
+        at += 1;
+    }
+    known
+};
+
 fn is_host(host: &[u8]) -> bool {
     if let [b'[', address @ .., b']'] = host {
         let address = std::str::from_utf8(address).unwrap_or_default();
         return address.parse::<Ipv6Addr>().is_ok();
+    }
+    // Most have nothing percent-encoded.
+    let is_plain = host
+        .iter()
+        .fold(true, |plain, byte| plain & IN_NAMES[usize::from(*byte)]);
+    if is_plain {
+        return !host.is_empty();
     }
     let mut rest = host;
     while let [first, more @ ..] = rest {
@@ -154,9 +176,7 @@ fn is_host(host: &[u8]) -> bool {
             {
                 more
             }
-            (byte, more) if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(byte) => {
-                more
-            }
+            (byte, more) if IN_NAMES[usize::from(*byte)] => more,
             _ => return false,
         };
     }

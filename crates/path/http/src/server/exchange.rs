@@ -201,7 +201,7 @@ async fn next(
     let (visitor, reads_visitor) = (source.stream, upload.waits() == Waits::Visitor);
     let step = async {
         tokio::select! {
-            read = write::come(stream, buffer) => Event::Read(read),
+            read = write::read(stream, buffer) => Event::Read(read),
             sent = upload.step(&mut source, stream) => Event::Sent(sent),
             () = write::left(visitor, version), if !reads_visitor => Event::Gone,
         }
@@ -211,10 +211,10 @@ async fn next(
 
 /// Until when something has to move.
 fn patience(connection: &Connection, group: &Group, upload: &Upload) -> Instant {
-    match upload.waits() {
-        Waits::Upstream => connection.within(group.timeouts.idle),
-        Waits::Visitor => connection.no_later(upload.pace().until()),
-        Waits::Nothing => connection.within(group.timeouts.first_byte),
+    match (upload.visitor_due(), upload.is_going()) {
+        (Some(due), _) => connection.no_later(due),
+        (None, true) => connection.within(group.timeouts.idle),
+        (None, false) => connection.within(group.timeouts.first_byte),
     }
 }
 

@@ -9,7 +9,7 @@ use super::back::Answering;
 use super::backlog::Backlog;
 use super::connection::Connection;
 use super::exchange::{Failure, Terms};
-use super::upload::{Source, Waits};
+use super::upload::Source;
 use super::write;
 use crate::log::{End, Phase};
 use crate::timer::Pace;
@@ -107,7 +107,7 @@ async fn next(
     let (going, waiting) = (upload.is_going(), !backlog.is_empty());
     let step = async {
         tokio::select! {
-            read = write::come(stream, buffer), if reads => Event::Read(read),
+            read = write::read(stream, buffer), if reads => Event::Read(read),
             sent = upload.step(&mut source, stream), if going => Event::Sent(sent),
             taken = backlog.step(visitor), if waiting => Event::Taken(taken),
         }
@@ -138,8 +138,8 @@ impl Patience {
         if !backlog.is_empty() {
             due = due.min(self.visitor.until());
         }
-        if answering.upload.waits() == Waits::Visitor {
-            due = due.min(answering.upload.pace().until());
+        if let Some(visitor) = answering.upload.visitor_due() {
+            due = due.min(visitor);
         }
         if slow {
             due
@@ -159,8 +159,7 @@ impl Patience {
         let now = Instant::now();
         let late = |phase| Err(End::Late(connection.late(phase)));
         let is_whole = answering.body.is_done();
-        let sends_slowly =
-            answering.upload.waits() == Waits::Visitor && now >= answering.upload.pace().until();
+        let sends_slowly = (answering.upload.visitor_due()).is_some_and(|due| now >= due);
         let stands = now >= self.upstream(terms, answering);
         if connection.late(Phase::Idle) == Phase::Total
             || (!backlog.is_empty() && now >= self.visitor.until())

@@ -2,6 +2,7 @@
 //! step beside whatever else is done, so that an upstream may answer, and be heard, before it has everything.
 
 use std::io;
+use std::time::Instant;
 
 use rustix::net::SendFlags;
 use tokio::net::TcpStream;
@@ -22,6 +23,25 @@ const WINDOW: u64 = 32 * 1024;
 
 /// A request on its way.
 pub(super) struct Upload {
+    state: State,
+    /// It is more than the upstream's kernel takes for it.
+    pub(super) is_large: bool,
+}
+
+enum State {
+    /// Few requests are not sent at once: these alone have a rest.
+    Going(Box<Rest>),
+    Done,
+    /// The upstream takes no more: it may have answered all the same.
+    Broken {
+        error: io::Error,
+        /// The visitor has sent all of it.
+        has_come: bool,
+    },
+}
+
+/// What is left to do.
+struct Rest {
     /// What of the body is still to come from the visitor.
     body: Transfer,
     /// What the upstream has not taken at once, and how much of that it has by now.
@@ -30,20 +50,10 @@ pub(super) struct Upload {
     /// The part of the spooled body that is still to be sent.
     from: u64,
     spooled: u64,
-    state: State,
     /// How the visitor has to send.
     pace: Pace,
     /// The upstream has been waited for since the visitor was.
     stalled: bool,
-    /// It is more than the upstream's kernel takes for it.
-    pub(super) is_large: bool,
-}
-
-enum State {
-    Going,
-    Done,
-    /// The upstream takes no more: it may have answered all the same.
-    Broken(io::Error),
 }
 
 /// What a step waits for.
@@ -95,50 +105,42 @@ impl Upload {
     ) -> Result<Self, Failure> {
         request_head(connection, terms.service, terms.group)
             .map_err(|TooLarge| Failure::Visitor(431, Phase::Visitor))?;
-        let timeouts = terms.service.timeouts();
-        let mut upload = Self {
-            body: connection.request_body(),
-            pending: Vec::new(),
-            sent: 0,
-            from: 0,
-            spooled: 0,
-            state: State::Going,
-            pace: Pace::new(timeouts.idle, timeouts.rate, connection.slot.now()),
-            stalled: false,
-            is_large: false,
+        let (body, spooled) = at_hand(connection)?;
+        let is_large = !body.is_done() || connection.output.len() as u64 + spooled > WINDOW;
+        let flags = match spooled {
+            0 => SendFlags::empty(),
+            _ => SendFlags::MORE,
         };
-        if let Some(spooled) = &connection.spooled {
-            upload.body = connection.body.clone();
-            upload.spooled = spooled.length();
-        } else {
-            let taken = upload.body.pass(
-                &connection.input[connection.consumed..],
-                &mut connection.output,
-            );
-            connection.consumed += taken.map_err(|_| BAD)?;
-        }
-        upload.is_large =
-            !upload.body.is_done() || connection.output.len() as u64 + upload.spooled > WINDOW;
         let mut sent = 0;
-        let flags = if upload.spooled > 0 {
-            SendFlags::MORE
-        } else {
-            SendFlags::empty()
-        };
-        match write::send_now(to, &connection.output, &mut sent, flags) {
-            Ok(true) => upload.settle(),
-            Ok(false) => {
-                upload.pending = std::mem::take(&mut connection.output);
-                upload.sent = sent;
+        let state = match write::send_now(to, &connection.output, &mut sent, flags) {
+            Ok(true) if body.is_done() && spooled == 0 => State::Done,
+            Ok(all) => {
+                let timeouts = terms.service.timeouts();
+                let pending = match all {
+                    true => Vec::new(),
+                    false => std::mem::take(&mut connection.output),
+                };
+                State::Going(Box::new(Rest {
+                    body,
+                    sent: sent.min(pending.len()),
+                    pending,
+                    from: 0,
+                    spooled,
+                    pace: Pace::new(timeouts.idle, timeouts.rate, connection.slot.now()),
+                    stalled: false,
+                }))
             }
-            Err(error) => upload.state = State::Broken(error),
-        }
-        Ok(upload)
+            Err(error) => State::Broken {
+                error,
+                has_come: body.is_done(),
+            },
+        };
+        Ok(Self { state, is_large })
     }
 
     /// There is something left to do.
     pub(super) fn is_going(&self) -> bool {
-        matches!(self.state, State::Going)
+        matches!(self.state, State::Going(_))
     }
 
     /// The upstream has all of it.
@@ -148,38 +150,47 @@ impl Upload {
 
     /// The visitor has sent all of it.
     pub(super) fn has_come(&self) -> bool {
-        self.body.is_done()
+        match &self.state {
+            State::Going(rest) => rest.body.is_done(),
+            State::Done => true,
+            State::Broken { has_come, .. } => *has_come,
+        }
     }
 
     /// Why the upstream took no more.
     pub(super) fn broken(&self) -> Option<&io::Error> {
         match &self.state {
-            State::Broken(error) => Some(error),
-            State::Going | State::Done => None,
+            State::Broken { error, .. } => Some(error),
+            State::Going(_) | State::Done => None,
         }
     }
 
     /// Nobody wants the rest.
     pub(super) fn give_up(&mut self) {
         if self.is_going() {
-            self.state = State::Broken(io::ErrorKind::ConnectionAborted.into());
+            self.break_off(io::ErrorKind::ConnectionAborted.into());
         }
+    }
+
+    fn break_off(&mut self, error: io::Error) {
+        let has_come = self.has_come();
+        self.state = State::Broken { error, has_come };
     }
 
     /// What the next step waits for.
     pub(super) fn waits(&self) -> Waits {
-        match self.state {
-            State::Done | State::Broken(_) => Waits::Nothing,
-            State::Going if self.sent < self.pending.len() || self.from < self.spooled => {
-                Waits::Upstream
-            }
-            State::Going => Waits::Visitor,
+        match &self.state {
+            State::Going(rest) => rest.waits(),
+            State::Done | State::Broken { .. } => Waits::Nothing,
         }
     }
 
-    /// How the visitor has to send, while it is waited for.
-    pub(super) fn pace(&self) -> &Pace {
-        &self.pace
+    /// Until when the visitor has to send more, while it is waited for.
+    pub(super) fn visitor_due(&self) -> Option<Instant> {
+        match &self.state {
+            State::Going(rest) if rest.waits() == Waits::Visitor => Some(rest.pace.until()),
+            _ => None,
+        }
     }
 
     /// One piece further. May be dropped at any time; it is called while it [`Self::is_going`].
@@ -188,30 +199,69 @@ impl Upload {
         source: &mut Source<'_>,
         to: &TcpStream,
     ) -> Result<(), Failure> {
-        match self.waits() {
-            Waits::Upstream => match self.send(source, to) {
-                Ok(true) => self.settle(),
-                Ok(false) => {
-                    self.stalled = true;
-                    if let Err(error) = to.writable().await {
-                        self.state = State::Broken(error);
-                    }
-                }
-                Err(error) => self.state = State::Broken(error),
-            },
-            Waits::Visitor => {
-                if std::mem::take(&mut self.stalled) {
-                    self.pace.resume(source.slot.now());
-                }
-                match write::come(source.stream, source.input).await {
-                    Ok(0) | Err(_) => return Err(Failure::Gone),
-                    Ok(read) => self.pace.moved(read, source.slot.now()),
-                }
-                self.take(source)?;
-            }
-            Waits::Nothing => {}
+        let State::Going(rest) = &mut self.state else {
+            return Ok(());
+        };
+        match rest.step(source, to).await {
+            Ok(()) if rest.is_sent() => self.state = State::Done,
+            Ok(()) => {}
+            Err(Stop::Visitor(failure)) => return Err(failure),
+            Err(Stop::Upstream(error)) => self.break_off(error),
         }
         Ok(())
+    }
+}
+
+/// Brings to the output what is at hand of the body; returns what is to come, and the length of what is spooled.
+fn at_hand(connection: &mut Connection) -> Result<(Transfer, u64), Failure> {
+    if let Some(spooled) = &connection.spooled {
+        return Ok((connection.body.clone(), spooled.length()));
+    }
+    let mut body = connection.request_body();
+    let come = &connection.input[connection.consumed..];
+    let taken = body.pass(come, &mut connection.output);
+    connection.consumed += taken.map_err(|_| BAD)?;
+    Ok((body, 0))
+}
+
+/// Why it does not go on.
+enum Stop {
+    Visitor(Failure),
+    Upstream(io::Error),
+}
+
+impl Rest {
+    fn waits(&self) -> Waits {
+        if self.sent < self.pending.len() || self.from < self.spooled {
+            Waits::Upstream
+        } else {
+            Waits::Visitor
+        }
+    }
+
+    /// The upstream has everything.
+    fn is_sent(&self) -> bool {
+        self.body.is_done() && self.pending.is_empty() && self.from == self.spooled
+    }
+
+    async fn step(&mut self, source: &mut Source<'_>, to: &TcpStream) -> Result<(), Stop> {
+        if self.waits() == Waits::Upstream {
+            if self.send(source, to).map_err(Stop::Upstream)? {
+                self.pending.clear();
+                self.sent = 0;
+                return Ok(());
+            }
+            self.stalled = true;
+            return to.writable().await.map_err(Stop::Upstream);
+        }
+        if std::mem::take(&mut self.stalled) {
+            self.pace.resume(source.slot.now());
+        }
+        match write::read(source.stream, source.input).await {
+            Ok(0) | Err(_) => return Err(Stop::Visitor(Failure::Gone)),
+            Ok(read) => self.pace.moved(read, source.slot.now()),
+        }
+        self.take(source).map_err(Stop::Visitor)
     }
 
     /// Sends what is at hand; whether the upstream took all of it.
@@ -223,15 +273,6 @@ impl Upload {
         match source.spooled {
             Some(spooled) => write::send_file_now(to, spooled.file(), &mut self.from, self.spooled),
             None => Ok(true),
-        }
-    }
-
-    /// All that was at hand is sent.
-    fn settle(&mut self) {
-        self.pending.clear();
-        self.sent = 0;
-        if self.body.is_done() && self.from == self.spooled {
-            self.state = State::Done;
         }
     }
 

@@ -4,8 +4,9 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::buffer::spare_capacity;
 use rustix::net::{RecvFlags, SendFlags};
-use tokio::io::{AsyncReadExt, Interest};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::buffers::Buffers;
@@ -14,12 +15,35 @@ use crate::head::Version;
 /// How much is read at a time.
 const CHUNK: usize = 16 * 1024;
 
-/// Reads what is there; 0: the other side has closed.
-pub(super) async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
+/// Reads what is there; 0: the other side has closed. May be dropped at any time.
+pub(super) async fn read(stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    loop {
+        match read_now(stream, buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.readable().await?,
+            read => return read,
+        }
+    }
+}
+
+/// Reads what is there at once.
+fn read_now(stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
     if buffer.capacity() - buffer.len() < CHUNK / 4 {
         buffer.reserve(CHUNK);
     }
-    stream.read_buf(buffer).await
+    let (room, mut read) = (buffer.capacity() - buffer.len(), None);
+    let tried = stream.try_io(Interest::READABLE, || {
+        let count = rustix::io::read(stream.as_fd(), spare_capacity(buffer))?;
+        read = Some(count);
+        // Room that is left means that nothing more is there: tokio need not ask the kernel to find that out.
+        match (1..room).contains(&count) {
+            true => Err(io::ErrorKind::WouldBlock.into()),
+            false => Ok(()),
+        }
+    });
+    match read {
+        Some(count) => Ok(count),
+        None => tried.map(|()| 0),
+    }
 }
 
 /// Reads as soon as something comes, and holds no buffer until then.
@@ -32,27 +56,13 @@ pub(super) async fn read_first(
     loop {
         stream.readable().await?;
         let mut taken = buffers.take();
-        let read = stream.try_read_buf(&mut taken);
+        let read = read_now(stream, &mut taken);
         if matches!(&read, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
             buffers.give(&mut taken);
             continue;
         }
         *buffer = taken;
         return read;
-    }
-}
-
-/// The same beside something else that this stream does; may be dropped at any time.
-pub(super) async fn come(stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
-    loop {
-        stream.readable().await?;
-        if buffer.capacity() - buffer.len() < CHUNK / 4 {
-            buffer.reserve(CHUNK);
-        }
-        match stream.try_read_buf(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            read => return read,
-        }
     }
 }
 
