@@ -65,8 +65,8 @@ gtid-strict-mode = 1
 gtid-domain-id = 0
 skip-slave-start = 1
 slave-net-timeout = 4
-# Who takes nothing for so long has gone without a word. A replica that is back waits for what is sent to it as it was before:
-# a KILL does not end that. SQL routers give their clients the usual minute.
+# A connection over which nothing is taken for so long ends. One to a replica that lost its power hangs in its write, KILL does
+# not end that, and the replica that is back waits for it. SQL routers set the usual minute for their clients.
 net-write-timeout = 5
 slave-parallel-threads = 2
 slave-parallel-mode = optimistic

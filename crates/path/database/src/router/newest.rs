@@ -135,10 +135,11 @@ pub async fn answer(shared: Arc<Shared>) {
             // Who has come meanwhile would hear nothing else, only later.
             number = newest.asked.load(Ordering::Acquire);
             let received = replicas.ask(&shared, &plan).await;
-            let vouched = plan.plan.vouched;
-            newest.received(&received, vouched);
+            let (away, vouched) = (unsaid == Unsaid::Away, plan.plan.vouched);
+            // What one that is there has said counts on.
+            newest.received(&received, vouched && away);
             let all = !received.is_empty() && received.len() == plan.plan.replicas().count();
-            known = unsaid == Unsaid::Away || (vouched && all);
+            known = away || (vouched && all);
         }
         newest.answered.send_replace(Answered { number, known });
     }

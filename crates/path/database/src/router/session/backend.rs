@@ -133,8 +133,8 @@ impl Backend {
         self.seat = Some(client.sits(side == Side::Replica, &self.server, self.thread));
     }
 
-    /// Asks the server to say what it committed, and to wait for slow readers as a server does by default: ours is made to give
-    /// up its replicas sooner.
+    /// Asks the server to say what it committed, and to wait for a slow reader as long as servers do by default: ours ends other
+    /// connections sooner, for its replicas' sake.
     pub async fn track(&mut self) -> io::Result<()> {
         let ask: &[u8] = match self.engine {
             Engine::Mariadb => {
