@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use terrace_site::model::{self, Ack, Balance, Inside, Reads, Site};
-use terrace_site::plan::Timeouts;
+use terrace_site::plan::{Engine, Timeouts};
 use terrace_site::wiring::{self, Instance, Peer, Preference};
 
 /// One site.
@@ -45,6 +45,8 @@ pub struct Design {
     pub notice: Duration,
     /// The server that decides which of several databases takes writes, where no majority does.
     pub controller: Option<String>,
+    /// The database's program, where the file names one.
+    pub engine: Option<Engine>,
     /// When a write is acknowledged.
     pub ack: Option<Ack>,
     /// Where reads go.
@@ -195,6 +197,7 @@ impl Design {
                 .is_some_and(|word| !word.addresses().is_empty()),
             notice: notice(site),
             controller: terrace_site::wiring::controller(site).map(ToString::to_string),
+            engine: site.database().and_then(|word| word.engine().copied()),
             ack: site.database().map(|word| word.ack()),
             reads: site.database().map(|word| word.reads()),
             stands_for: BTreeMap::new(),

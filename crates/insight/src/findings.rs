@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::design::{Design, Tier};
+use crate::design::{Design, Element, Tier};
 use crate::failures::{self, Fault, lose, predict};
 
 /// A weakness of the design.
@@ -14,7 +14,7 @@ pub struct Finding {
     pub title: String,
     /// Why it matters, with this site's names.
     pub text: String,
-    /// What mends it.
+    /// What mends it, or makes it less bad: a sentence without its full stop.
     pub remedy: String,
     /// The line of the file that it comes from; `None`: something that is not there.
     pub line: Option<usize>,
@@ -52,13 +52,14 @@ fn single_points(design: &Design) -> Vec<Finding> {
 fn remedy_of(design: &Design, server: &str) -> String {
     let holds = |tier| design.tier(tier).any(|element| element.server == server);
     if design.servers.len() == 1 {
-        "a second server and a load balancer before both (stage 1)".to_owned()
+        "Mended by a second server and a load balancer before both (stage 1)".to_owned()
     } else if holds(Tier::LoadBalancer) {
-        "a second load balancer that takes the address over (stage 3)".to_owned()
+        "Mended by a second load balancer that takes the address over (stage 3)".to_owned()
     } else if holds(Tier::Database) && design.tier(Tier::Database).count() > 1 {
-        "a `quorum` of three servers, so that a replica takes over by itself (stage 3)".to_owned()
+        "Mended by a `quorum` of three servers, so that a replica takes over by itself (stage 3)"
+            .to_owned()
     } else {
-        "another server for the same work".to_owned()
+        "Mended by another server for the same work".to_owned()
     }
 }
 
@@ -69,16 +70,20 @@ fn maintenance(design: &Design) -> Option<Finding> {
         .filter(|other| other.name == app.name)
         .count()
         == 1;
+    let (server, name) = (&app.server, &app.name);
+    // Copies change to a new release one after the other.
+    let code = if app.listens.len() > 1 {
+        ""
+    } else {
+        "new code restarts it, and while "
+    };
     alone.then(|| Finding {
         code: "downtime-when-maintained",
         title: "downtime when maintained".to_owned(),
         text: format!(
-            "{server} is the only server that runs {name}. Deploying new code restarts it, a new kernel restarts all of \
-             {server}; nobody answers meanwhile.",
-            server = app.server,
-            name = app.name
+            "{server} is the only server that runs {name}. Its pages fail while {code}a new kernel restarts all of {server}."
         ),
-        remedy: "a second server, so that one serves while the other is maintained (stage 1)".to_owned(),
+        remedy: "Mended by a second server, so that one serves while the other is maintained (stage 1)".to_owned(),
         line: Some(app.line),
     })
 }
@@ -102,7 +107,7 @@ fn scale(design: &Design) -> Option<Finding> {
             crate::explain::and(&sharing),
             server.name
         ),
-        remedy: "servers side by side behind a load balancer (stage 1)".to_owned(),
+        remedy: "Mended by servers side by side behind a load balancer (stage 1)".to_owned(),
         line: Some(server.line),
     })
 }
@@ -110,6 +115,13 @@ fn scale(design: &Design) -> Option<Finding> {
 fn one_writer(design: &Design) -> Option<Finding> {
     let members: Vec<_> = design.tier(Tier::Database).collect();
     let primary = members.first().filter(|_| members.len() > 1)?;
+    let on_the_path = |element: &&Element| element.tier.on_the_path();
+    let shares = design.on(&primary.server).filter(on_the_path).count() > 1;
+    let own = if shares {
+        " and a primary with a server of its own (stage 3)"
+    } else {
+        ""
+    };
     Some(Finding {
         code: "one-writer",
         title: format!("one server accepts writes: {}", primary.server),
@@ -118,7 +130,7 @@ fn one_writer(design: &Design) -> Option<Finding> {
              faster, and when the primary is slow or away, so is every change.",
             primary.server
         ),
-        remedy: "short transactions and a primary with a server of its own (stage 3)".to_owned(),
+        remedy: format!("Made easier by short transactions{own}"),
         line: Some(primary.line),
     })
 }
@@ -149,7 +161,7 @@ fn same_components(design: &Design) -> Option<Finding> {
              grows takes the others along. They cannot be scaled, tuned or protected apart.",
             crate::explain::and(&mixed)
         ),
-        remedy: "servers of their own for web, app and database (stage 3)".to_owned(),
+        remedy: "Mended by servers of their own for web, app and database (stage 3)".to_owned(),
         line: design.server(mixed[0]).map(|server| server.line),
     })
 }
@@ -162,7 +174,7 @@ fn absent(design: &Design) -> Vec<Finding> {
                 code,
                 title: title.to_owned(),
                 text: text.to_owned(),
-                remedy: format!("the word `{word}` (stage 2)"),
+                remedy: format!("Mended by the word `{word}` (stage 2)"),
                 line: None,
             });
         }
@@ -201,7 +213,7 @@ fn tls_ends(design: &Design) -> Option<Finding> {
             "{} decrypts; behind it requests travel in clear. Whoever listens in that network reads passwords and cookies.",
             balancer.server
         ),
-        remedy: "`certificate inside=mutual`".to_owned(),
+        remedy: "Mended by `certificate inside=mutual`".to_owned(),
         line: Some(line),
     })
 }

@@ -195,6 +195,86 @@ fn stage_1_has_these_weaknesses() {
     );
 }
 
+/// `Mended by … (stage 1)`: that stage does not have it any more.
+#[test]
+fn what_mends_a_weakness_stands_in_the_stage_that_is_named() {
+    let mut named = 0;
+    for (number, (stage, _)) in STAGES.iter().enumerate() {
+        let before = design(stage);
+        for finding in findings::findings(&before) {
+            let Some((what, later)) = finding.remedy.split_once(" (stage ") else {
+                continue;
+            };
+            let later: usize = later.trim_end_matches(')').parse().unwrap();
+            assert!(later > number, "{stage}: {}", finding.title);
+            if !what.starts_with("Mended by ") {
+                continue;
+            }
+            named += 1;
+            let after = design(STAGES[later].0);
+            let still = |other: &findings::Finding| {
+                other.code == finding.code && other.title == finding.title
+            };
+            let found = findings::findings(&after).into_iter().find(still);
+            // A server that took everything along may still take something along.
+            let lost = |design: &Design| {
+                let (_, server) = finding.title.split_once(": ").unwrap();
+                let off = failures::Fault::PowerOff(server.to_owned());
+                failures::predict(design, off).lost().len()
+            };
+            let is_point = finding.code == "single-point-of-failure";
+            let gone = found.is_none() || (is_point && lost(&after) < lost(&before));
+            assert!(gone, "{stage}: {} stays in stage {later}", finding.title);
+        }
+    }
+    assert!(named >= 12, "{named}");
+}
+
+/// What a stage does is asked of the model and of the times that the parts act by, and not written down twice.
+#[test]
+fn figures_in_answers_are_those_that_the_parts_act_by() {
+    let one = design(STAGES[1].0);
+    let says = |topic: &str, what: &str| {
+        let answer = explain::answer(&one, topic).unwrap();
+        let line = answer.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(line.contains(what), "{topic}: {what}: {answer}");
+    };
+    let seconds = |time: std::time::Duration| format!("{} s", time.as_secs_f64());
+    let alone = failures::Recovery::Alone.within(&one).unwrap();
+    says(
+        "primary-replica",
+        &format!("waits for up to {}", seconds(alone)),
+    );
+    let away = seconds(terrace_site::times::DATABASE_AWAY);
+    says("router", &format!("waits up to {away} for a primary"));
+    let changes = seconds(terrace_site::times::PRIMARY_CHANGES);
+    says("router", &format!("up to {changes} while another one"));
+    says(
+        "algorithm",
+        &format!("silence within {}", seconds(one.notice)),
+    );
+}
+
+#[test]
+fn answers_follow_what_the_file_says() {
+    let with = |from: &str, to: &str| {
+        let source = fs::read_to_string(root().join("stacks/0-simple_web_stack.kdl")).unwrap();
+        assert!(source.contains(from), "{from}");
+        Design::of(&terrace_site::load(&source.replace(from, to)).site.unwrap())
+    };
+    let answer = |design: &Design, topic: &str| explain::answer(design, topic).unwrap();
+    let engine = with("database web-01", "database web-01 engine=mysql");
+    let text = answer(&engine, "database");
+    assert!(
+        text.contains("MySQL") && !text.contains("MariaDB"),
+        "{text}"
+    );
+    let usual = answer(&with("foobar", "foobar"), "issues");
+    assert!(usual.contains("new code restarts it"), "{usual}");
+    let copies = answer(&with("health=", "copies=2 health="), "issues");
+    assert!(!copies.contains("new code"), "{copies}");
+}
+
 /// `TERRACE_BLESS=1 cargo test -p terrace-insight` writes the pages anew.
 #[test]
 fn the_pages_are_current() {

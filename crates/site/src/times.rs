@@ -13,6 +13,8 @@ pub const APP_PAUSE: Duration = Duration::from_millis(100);
 pub const APP_EAGER: Duration = Duration::from_secs(3);
 /// An SQL router waits so long for a database that is away and not said to change.
 pub const DATABASE_AWAY: Duration = Duration::from_secs(2);
+/// An SQL router holds statements so long for a primary that is said to change.
+pub const PRIMARY_CHANGES: Duration = Duration::from_secs(15);
 /// How often a database says how it stands, and its controller looks at who has.
 pub const TELL: Duration = Duration::from_millis(250);
 /// A database that has said nothing for this long is silent.

@@ -73,7 +73,7 @@ pub(super) fn round_robin(design: &Design) -> Vec<Block> {
 
 fn left_out(design: &Design) -> Block {
     paragraph(format!(
-        "Whoever is not healthy is skipped: a refused connection is noticed at once, silence within {} s.",
+        "A server that is not healthy is left out: a refused connection is noticed at once, silence within {} s.",
         design.notice.as_secs_f64()
     ))
 }

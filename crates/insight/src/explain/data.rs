@@ -1,20 +1,26 @@
 //! The databases: what they are for, how primary and replica work together, and what the app sees of that.
 
 use terrace_site::model::{Ack, Reads};
+use terrace_site::times;
 
 use super::prose::{Block, paragraph};
 use super::{and, parts};
 use crate::design::{Design, Tier};
+use crate::failures::{Recovery, seconds};
 
 pub(super) fn database(design: &Design) -> Vec<Block> {
     let name = design
         .tier(Tier::Database)
         .next()
         .map_or("", |element| element.name.as_str());
+    let engine = match design.engine {
+        Some(engine) => engine.title(),
+        None => "MySQL or MariaDB, which speak the same language",
+    };
     vec![paragraph(format!(
         "The database keeps what must outlive a request: entries, accounts, orders. The app asks it in SQL, to find, to count, to change. \
          It sees to it that two changes at the same time do not spoil each other, and that what it has confirmed is still there after a \
-         power cut. Here it is MySQL (or MariaDB, which speaks the same language), on {}, and holds the database {name}.",
+         power cut. Here it is {engine}, on {}, and holds the database {name}.",
         parts::places(design, Tier::Database)
     ))]
 }
@@ -54,18 +60,21 @@ fn replication(design: &Design) -> String {
     outside.cloned().unwrap_or_else(|| "the primary".to_owned())
 }
 
-fn acknowledged(design: &Design) -> &'static str {
+fn acknowledged(design: &Design) -> String {
     match design.ack {
         Some(Ack::Always) => {
-            "A write is confirmed to the app only when a replica has received it (`ack=always`); while no replica answers, writes wait."
+            "A write is confirmed to the app only when a replica has received it (`ack=always`); while no replica answers, writes wait.".to_owned()
         }
         Some(Ack::None) => {
-            "A write is confirmed as soon as the primary has it (`ack=none`): one that no replica has received yet is lost with the primary."
+            "A write is confirmed as soon as the primary has it (`ack=none`): one that no replica has received yet is lost with the primary.".to_owned()
         }
         _ => {
-            "A write is confirmed to the app only when a replica has received it, too (`ack=replica`), so a confirmed write outlives the \
-             loss of either server. While no replica answers, the primary waits for a few seconds, then goes on alone, and `terrace \
-             status` says that it must not be lost now."
+            let alone = Recovery::Alone.within(design).map_or_else(String::new, seconds);
+            format!(
+                "A write is confirmed to the app only when a replica has received it, too (`ack=replica`), so a confirmed write outlives \
+                 the loss of either server. While no replica answers, the primary waits for up to {alone}, then goes on alone, and \
+                 `terrace status` says that it must not be lost now."
+            )
         }
     }
 }
@@ -88,9 +97,9 @@ fn succession(design: &Design, primary: &str, replicas: &[&str]) -> Block {
     };
     paragraph(format!(
         "When {primary} is lost, {heir} does not take its place by itself: seen from {heir}, a dead primary and one behind a broken cable \
-         look the same, and two primaries would ruin the data. An operator, who knows which it is, says `terrace failover {heir}`; that \
+         look the same, and two primaries would ruin the data. An operator, who knows which it is, runs `terrace failover {heir}`; that \
          is refused where confirmed writes would be lost. The same helps when the disk of {primary} is full, where writes wait until there \
-         is room: `terrace status` says so, and what hangs is killed first. For planned work, `terrace switchover {heir}` swaps the two and loses nothing. \
+         is room: `terrace status` says so, and `terrace failover` kills the database that hangs first. For planned work, `terrace switchover {heir}` swaps the two and loses nothing. \
          Who is primary is decided and recorded on {keeper} ({why}): while that server is away the primary serves on and cannot be changed."
     ))
 }
@@ -137,8 +146,10 @@ fn split(design: &Design, primary: &str, replicas: &[&str]) -> String {
             "Writes, transactions, and every statement that is not surely a read go to the primary on {primary}; plain reads go to the \
              replica on {replicas}. Everyone reads what they wrote (`reads=own-writes`): where the replica has not made those changes yet, \
              the primary is asked instead. Reading goes on without a primary: then the replica is asked that has received everything \
-             that was confirmed, as soon as it has made those changes. A write waits for a primary, and is given up when the one who \
-             asked for it has gone."
+             that was confirmed, as soon as it has made those changes. A write waits up to {} for a primary that does not answer, and \
+             up to {} while another one takes its place; it is given up at once when its client has gone.",
+            seconds(times::DATABASE_AWAY),
+            seconds(times::PRIMARY_CHANGES)
         ),
     }
 }

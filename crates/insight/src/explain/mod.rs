@@ -81,7 +81,7 @@ fn failing(design: &Design) -> Vec<Block> {
     vec![
         Block::Rows(rows),
         paragraph(
-            "Files need no program; pages are made by the app; reading and writing are pages that ask the database, or change it. Again \
+            "Files are sent by the web server alone; pages are made by the app; reading and writing are pages that ask the database, or change it. Again \
              and again: the database dies whenever it is started. Crash: every process of the server dies at once, and its service \
              manager starts them again. Partition: it is cut from the network. \
              Freeze: it stands still, neither dead nor answering. This is about the requests that come after the fault; those under way \
@@ -153,7 +153,7 @@ fn issues(design: &Design) -> Vec<Block> {
             .line
             .map(|line| format!(" (line {line})"))
             .unwrap_or_default();
-        let remedy = format!("Mended by {}.", finding.remedy);
+        let remedy = format!("{}.", finding.remedy);
         (
             format!("{}{line}", finding.title),
             vec![finding.text, remedy],

@@ -109,9 +109,10 @@ pub(super) fn web(design: &Design) -> Vec<Block> {
 
 /// Who keeps slow visitors from the app: whoever they talk to.
 fn slow_visitors(design: &Design) -> String {
-    let whole = "a request is taken whole before the app is asked, and an answer is read off as fast as it comes";
+    let whole = "a request is taken whole before the app is asked, and an answer is read off as fast as it comes, as long as `limit spool` \
+                 has room; a WebSocket keeps its place while it is open";
     let but = if design.streams {
-        ", but for the bodies that `stream=` lets through"
+        ", and so do the bodies that `stream=` lets through"
     } else {
         ""
     };

@@ -1,7 +1,7 @@
 //! The words that everybody uses and few explain.
 
 use super::prose::{Block, number, paragraph};
-use crate::design::Design;
+use crate::design::{Design, Tier};
 use crate::failures::{Fault, Function, predict, single_points};
 
 pub(super) fn spof(design: &Design) -> Vec<Block> {
@@ -38,10 +38,18 @@ pub(super) fn whole_or(design: &Design, functions: &[Function]) -> String {
     super::and(&titles)
 }
 
-pub(super) fn qps(_: &Design) -> Vec<Block> {
-    vec![paragraph(
+/// The tiers whose requests are counted, which `status` shows.
+const COUNTED: [Tier; 3] = [Tier::Dns, Tier::LoadBalancer, Tier::Web];
+
+pub(super) fn qps(design: &Design) -> Vec<Block> {
+    let counted = COUNTED.into_iter().filter(|tier| design.has(*tier));
+    let counted: Vec<String> = counted
+        .map(|tier| format!("the {}", tier.title()))
+        .collect();
+    vec![paragraph(format!(
         "Queries per second: how many requests a server is asked each second (of a web server also: requests/s). They say how busy it \
          is. Beside them belong how many failed and how long they took: a server that refuses everything at once has splendid QPS. \
-         `terrace status` shows REQ/S, FAILED and P99 (99 of 100 requests were faster) of each part.",
-    )]
+         `terrace status` shows REQ/S, FAILED and P99 (99 of 100 requests were faster) of {}.",
+        super::and(&counted)
+    ))]
 }

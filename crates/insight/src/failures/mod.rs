@@ -21,6 +21,7 @@ use terrace_site::times;
 use crate::design::{Design, Tier};
 
 pub use predict::predict;
+pub(crate) use words::seconds;
 pub use words::{lose, table};
 
 /// What a visitor can want of a site.

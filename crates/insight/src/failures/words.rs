@@ -177,12 +177,13 @@ fn until(recovery: Recovery) -> &'static str {
 fn done(act: &Act) -> String {
     match act {
         Act::BringBack(server) => format!("somebody brings {server} back"),
-        Act::Failover(to) => format!("somebody says `terrace failover {to}`"),
+        Act::Failover(to) => format!("somebody runs `terrace failover {to}`"),
         Act::Mend(role) => format!("somebody sees to it that {role} stays up"),
     }
 }
 
-fn seconds(time: Duration) -> String {
+/// `3 s`.
+pub(crate) fn seconds(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     format!("{seconds} s")
 }

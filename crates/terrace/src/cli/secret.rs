@@ -1,11 +1,13 @@
 //! `terrace secret`: passwords and keys of the site.
 
-use std::io::Read;
+use std::io::{self, IsTerminal, Read};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use terrace_service::SecretStore;
 
 use super::Outcome;
@@ -22,7 +24,7 @@ pub(crate) struct Secret {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Sets a secret to what standard input says, without the line's end.
+    /// Sets a secret to what standard input says, without the line's end; on a terminal it asks, and does not show what is typed.
     Set {
         /// The name that the file gives it.
         name: String,
@@ -36,10 +38,7 @@ impl Secret {
     pub(super) fn run(self, out: &mut Output) -> Outcome {
         let Action::Set { name, file } = self.action;
         let location = running(out, file.as_deref())?;
-        let mut value = String::new();
-        std::io::stdin()
-            .read_to_string(&mut value)
-            .context("cannot read the secret from standard input")?;
+        let value = read(out, &name).context("cannot read the secret from standard input")?;
         let value = value.strip_suffix('\n').map_or(value.as_str(), |value| {
             value.strip_suffix('\r').unwrap_or(value)
         });
@@ -50,5 +49,59 @@ impl Secret {
             "{name} is set; a program that runs sees it when it is started again"
         );
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What standard input says: all of it, or a line that a person is asked for.
+fn read(out: &mut Output, name: &str) -> io::Result<String> {
+    let mut value = String::new();
+    let mut input = io::stdin();
+    if !input.is_terminal() {
+        input.read_to_string(&mut value)?;
+        return Ok(value);
+    }
+    out.warn(format_args!("{name}: "));
+    unseen(&input, || io::stdin().read_line(&mut value))?;
+    out.note("");
+    Ok(value)
+}
+
+/// Reads while the terminal does not show what is typed.
+fn unseen<T>(terminal: impl AsFd, read: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let before = tcgetattr(&terminal)?;
+    let mut quiet = before.clone();
+    quiet.local_flags.remove(LocalFlags::ECHO);
+    tcsetattr(&terminal, SetArg::TCSAFLUSH, &quiet)?;
+    let line = read();
+    tcsetattr(&terminal, SetArg::TCSAFLUSH, &before)?;
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{BufRead, BufReader, Write};
+
+    use super::*;
+
+    #[test]
+    fn what_is_typed_is_read_and_not_shown() {
+        let pair = nix::pty::openpty(None, None).unwrap();
+        let (mut person, terminal) = (File::from(pair.master), File::from(pair.slave));
+        let typed = unseen(&terminal, || {
+            person.write_all(b"hunter2\n")?;
+            let mut line = String::new();
+            BufReader::new(&terminal).read_line(&mut line)?;
+            Ok(line)
+        });
+        assert_eq!(typed.unwrap(), "hunter2\n");
+        // What comes next is shown again.
+        person.write_all(b"x\n").unwrap();
+        let mut shown = String::new();
+        BufReader::new(person).read_line(&mut shown).unwrap();
+        assert!(
+            shown.ends_with("x\r\n") && !shown.contains("hunter2"),
+            "{shown:?}"
+        );
     }
 }

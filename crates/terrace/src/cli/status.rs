@@ -15,7 +15,7 @@ use super::output::{Output, standing};
 use super::site_file::running;
 use super::{FELL_SHORT, Outcome, logs};
 
-/// Shows how the site stands: one true sentence, then a row per role with the reason of its state.
+/// Shows how the site stands: a summary in a line, then a row per role with the reason of its state.
 #[derive(Args)]
 #[command(after_help = "Example:\n  terrace status")]
 pub(crate) struct Status {

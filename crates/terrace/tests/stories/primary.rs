@@ -58,7 +58,8 @@ pub(crate) fn wait_until_well(site: &Site) {
     });
 }
 
-fn sql(site: &Site, server: &str, statement: &str) -> String {
+/// What a server's own database answers to this.
+pub(crate) fn sql(site: &Site, server: &str, statement: &str) -> String {
     let secret = site.state().join("secrets/database/control");
     let password = format!("-p{}", std::fs::read_to_string(secret).unwrap());
     let socket = "--socket=/run/terrace/database/mysqld.sock";

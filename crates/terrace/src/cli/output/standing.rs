@@ -1,4 +1,4 @@
-//! How a site stands, at a glance: one true sentence, then a row per role with the reason of its state.
+//! How a site stands, at a glance: a summary in a line, then a row per role with the reason of its state.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

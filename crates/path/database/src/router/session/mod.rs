@@ -38,7 +38,7 @@ use super::wire::handshake::{Answer, Greeting};
 use super::wire::{Ok as OkPacket, Wire, capability, status};
 
 /// How long a statement waits for a primary.
-const HOLD: Duration = Duration::from_secs(15);
+const HOLD: Duration = terrace_site::times::PRIMARY_CHANGES;
 /// How long it tries a primary that is named but does not answer.
 const AWAY: Duration = terrace_site::times::DATABASE_AWAY;
 /// How long one without a place is asked again: who does not log in there keeps a place for five seconds.
