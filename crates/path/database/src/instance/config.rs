@@ -196,6 +196,18 @@ mod tests {
         render(engine, plan, paths)
     }
 
+    /// `explain database` says that it is still there after a power cut.
+    #[test]
+    fn what_was_confirmed_is_on_the_disk() {
+        for engine in [Engine::Mariadb, Engine::Mysql] {
+            let text = rendered(engine, &plan());
+            for name in ["sync-binlog", "innodb-flush-log-at-trx-commit"] {
+                let set: Vec<&str> = text.lines().filter(|line| line.starts_with(name)).collect();
+                assert_eq!(set, [format!("{name} = 1")], "{engine:?}");
+            }
+        }
+    }
+
     /// `TERRACE_BLESS=1` writes the golden files anew.
     fn golden(engine: Engine, name: &str, expected: &str) {
         let text = rendered(engine, &plan());
