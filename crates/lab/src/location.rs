@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use terrace_service::kept::{self, Damaged};
 
 use crate::registry::Entry;
 
@@ -38,8 +39,11 @@ pub enum Error {
     #[error("{RUN} is `{}`, which is not an absolute path", .0.display())]
     Relative(PathBuf),
     /// A file or directory of the state.
+    #[error(transparent)]
+    State(#[from] Damaged),
+    /// The site's file.
     #[error("{} cannot be used: {why}", path.display())]
-    State {
+    File {
         /// Which.
         path: PathBuf,
         /// What failed.
@@ -48,10 +52,8 @@ pub enum Error {
 }
 
 pub(crate) fn state(path: &Path) -> impl FnOnce(io::Error) -> Error + '_ {
-    move |why| Error::State {
-        path: path.to_owned(),
-        why,
-    }
+    let remedy = "give back the right to use it, or remove it: it is made anew";
+    move |error| Damaged::unusable(path, remedy)(error).into()
 }
 
 /// A site's place on this machine.
@@ -68,7 +70,8 @@ impl Location {
     /// # Errors
     /// When the file is not there.
     pub fn of(file: &Path, site: &str) -> Result<Self, Error> {
-        let file = fs::canonicalize(file).map_err(state(file))?;
+        let path = file.to_owned();
+        let file = fs::canonicalize(file).map_err(|why| Error::File { path, why })?;
         Ok(Self {
             file,
             site: site.to_owned(),
@@ -112,8 +115,7 @@ impl Location {
 
     /// Makes the state directory. What is in it is nobody's to commit.
     pub(crate) fn make(&self) -> Result<(), Error> {
-        let path = self.state();
-        fs::create_dir_all(&path).map_err(state(&path))?;
+        kept::directory(&self.state())?;
         let ignore = self.base().join(".terrace/.gitignore");
         if !ignore.exists() {
             // No site needs it to run: on a full disk the next start writes it.

@@ -177,6 +177,9 @@ pub struct Status {
     /// Directories of the site's state that were removed or moved while it runs: what is written there is lost.
     #[serde(default)]
     pub lost: Vec<PathBuf>,
+    /// Why what is remembered of the site cannot be written.
+    #[serde(default)]
+    pub unkept: Option<String>,
     /// The latest build of each app.
     #[serde(default)]
     pub builds: Vec<BuildStatus>,

@@ -160,6 +160,12 @@ pub struct Home {
     pub templates: PathBuf,
     /// Where programs are sought: the caller's PATH.
     pub search: Vec<PathBuf>,
+    /// A database was born here once: an empty one never takes the place of its data.
+    #[serde(default)]
+    pub had_data: bool,
+    /// Secrets that are missing are made here; else somebody makes them before, and one that is missing was lost.
+    #[serde(default)]
+    pub makes_secrets: bool,
 }
 
 /// The name of the node's socket in [`Home::run`].

@@ -1,5 +1,6 @@
 //! What every long-running part shares: the descriptors that it is born with, its connection to the
-//! node, sockets, signals, secrets, back-off, logs, the room on a disk, what it has run out of, and the users that things run as.
+//! node, sockets, signals, secrets, files that are kept, back-off, logs, the room on a disk, what it has run out of, and the
+//! users that things run as.
 //!
 //! Nothing here knows what a part does; nothing here decides when a part lives or dies.
 
@@ -8,6 +9,7 @@ pub mod clock;
 pub mod descriptors;
 pub mod diagnostics;
 pub mod disk;
+pub mod kept;
 pub mod lack;
 pub mod log;
 pub mod role;

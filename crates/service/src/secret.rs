@@ -3,11 +3,13 @@
 //! A [`Secret`] has neither Debug nor Display, so it cannot reach a log by accident.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::rand::{GetRandomFlags, getrandom};
+
+use crate::kept::{self, Damaged, Wrong};
 
 /// A value that is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -36,11 +38,14 @@ pub enum Error {
         "`{0}` cannot be the name of a secret: use letters, digits, `-`, `_`, `.` and `/` between them"
     )]
     Name(String),
-    /// The store cannot be read or written.
-    #[error("the secret `{name}` cannot be read or written")]
-    Io {
-        /// Its name.
-        name: String,
+    /// What is kept under this name is no secret.
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
+    /// It cannot be written.
+    #[error("the secret {} cannot be written", path.display())]
+    Unwritten {
+        /// Where.
+        path: PathBuf,
         /// What failed.
         source: io::Error,
     },
@@ -50,6 +55,7 @@ pub enum Error {
 #[derive(Clone, Debug)]
 pub struct SecretStore {
     directory: PathBuf,
+    makes: bool,
 }
 
 impl SecretStore {
@@ -57,6 +63,15 @@ impl SecretStore {
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
             directory: directory.into(),
+            makes: true,
+        }
+    }
+
+    /// The same for who only reads: what is missing was lost, and another one would not be the one that others know.
+    pub fn of_others(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            makes: false,
+            ..Self::new(directory)
         }
     }
 
@@ -65,44 +80,42 @@ impl SecretStore {
     /// # Errors
     /// [`Error::Missing`] names the command that sets it.
     pub fn read(&self, name: &str) -> Result<Secret, Error> {
-        match fs::read_to_string(self.path(name)?) {
-            Ok(value) => Ok(Secret(value)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(Error::Missing(name.to_owned()))
-            }
-            Err(source) => Err(Error::Io {
-                name: name.to_owned(),
-                source,
-            }),
+        let path = self.path(name)?;
+        let value = match kept::text(&path, &remedy(name)) {
+            Ok(Some(value)) => value,
+            Ok(None) => return Err(Error::Missing(name.to_owned())),
+            Err(damaged) => return Err(damaged.into()),
+        };
+        if value.contains('\0') {
+            let wrong = Wrong::Content("it has a byte 0 in it".into());
+            return Err(Damaged::new(&path, wrong, remedy(name)).into());
         }
+        Ok(Secret(value))
     }
 
-    /// Reads one; where it is missing, a random one of 192 bits is made, once: whoever else makes it at the same time
+    /// Reads one; where it is missing, a random one of 128 bits is made, once: whoever else makes it at the same time
     /// reads the same.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub fn read_or_generate(&self, name: &str) -> Result<Secret, Error> {
         match self.read(name) {
-            // A generated one never is.
-            Ok(secret) if secret.expose().is_empty() => Err(Error::Io {
-                name: name.to_owned(),
-                source: io::Error::other(format!(
-                    "{} is empty: restore it from a copy",
-                    self.path(name)?.display()
-                )),
-            }),
-            Err(Error::Missing(_)) => {
-                let failed = |source| Error::Io {
-                    name: name.to_owned(),
-                    source,
-                };
-                let made = generate().map_err(failed)?;
-                write_new(&self.path(name)?, made.expose()).map_err(failed)?;
+            Err(Error::Missing(_)) if self.makes => {
+                let path = self.path(name)?;
+                let made = generate().and_then(|made| write_new(&path, made.expose()));
+                made.map_err(|source| Error::Unwritten { path, source })?;
                 self.read(name)
             }
             other => other,
         }
+    }
+
+    /// Says that one is missing that was there: it is not made anew.
+    ///
+    /// # Errors
+    /// When the name cannot be a file's.
+    pub fn gone(&self, name: &str) -> Result<Damaged, Error> {
+        Ok(Damaged::new(&self.path(name)?, Wrong::Gone, remedy(name)))
     }
 
     /// Writes one; a reader sees the old value or the new one, whole.
@@ -111,10 +124,7 @@ impl SecretStore {
     /// When the store cannot be written.
     pub fn write(&self, name: &str, value: &Secret) -> Result<(), Error> {
         let path = self.path(name)?;
-        write_whole(&path, value.expose()).map_err(|source| Error::Io {
-            name: name.to_owned(),
-            source,
-        })
+        write_whole(&path, value.expose()).map_err(|source| Error::Unwritten { path, source })
     }
 
     fn path(&self, name: &str) -> Result<PathBuf, Error> {
@@ -133,6 +143,11 @@ impl SecretStore {
     }
 }
 
+/// What to do about one that was lost.
+fn remedy(name: &str) -> String {
+    format!("restore it from a copy, or set another one with `terrace secret set {name}`")
+}
+
 fn write_whole(path: &Path, value: &str) -> io::Result<()> {
     let fresh = path.with_extension("new");
     write_private(&fresh, value)?;
@@ -147,7 +162,7 @@ fn write_new(path: &Path, value: &str) -> io::Result<()> {
     let linked = fs::hard_link(&fresh, path);
     fs::remove_file(&fresh)?;
     match linked {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
 }
@@ -222,12 +237,27 @@ mod tests {
     }
 
     #[test]
-    fn a_generated_secret_that_was_emptied_is_not_used() {
+    fn what_is_damaged_is_no_secret_and_what_was_lost_is_not_made_anew() {
         let directory = tempfile::tempdir().unwrap();
-        let store = SecretStore::new(directory.path());
-        fs::write(directory.path().join("app"), "").unwrap();
-        let read = store.read_or_generate("app");
-        assert!(matches!(read, Err(Error::Io { .. })));
+        let path = directory.path().join("app");
+        let read = |store: SecretStore| match store.read_or_generate("app") {
+            Ok(_) => panic!("it was read"),
+            Err(error) => error.to_string(),
+        };
+        for damage in [&b""[..], b"\xff\xfe", b"one\0two"] {
+            fs::write(&path, damage).unwrap();
+            let said = read(SecretStore::new(directory.path()));
+            assert!(said.starts_with(&path.display().to_string()), "{said}");
+            assert!(said.contains("terrace secret set app"), "{said}");
+        }
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        let said = read(SecretStore::new(directory.path()));
+        assert!(said.contains("is a directory"), "{said}");
+        fs::remove_dir(&path).unwrap();
+        let said = read(SecretStore::of_others(directory.path()));
+        assert!(said.contains("there is no secret `app`"), "{said}");
+        assert!(!path.exists());
     }
 
     #[test]

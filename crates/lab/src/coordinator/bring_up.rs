@@ -8,6 +8,7 @@ use std::time::Instant;
 use futures_util::future::try_join_all;
 use terrace_protocol::control::Reply;
 use terrace_protocol::keeper::Exit;
+use terrace_service::kept;
 use terrace_site::plan::{INTERNET, Inputs, REGISTRAR, ServerPlan, plan};
 
 use super::{Coordinator, Event, Server, nodes};
@@ -45,13 +46,12 @@ impl Coordinator {
                 ),
             ));
         }
-        let mut memory = Memory::load(&self.location).map_err(|error| {
-            refused(
-                error,
-                Some("restore it from a copy; `terrace down --wipe` removes all data of the site and begins anew"),
-            )
-        })?;
+        let mut memory = Memory::load(&self.location).map_err(|damaged| refused(damaged, None))?;
         memory.allot(&site);
+        let plans = plan(&site, &self.inputs_with(&memory));
+        memory
+            .check(&self.location, &site, &plans)
+            .map_err(|error| refused(error, None))?;
         self.memory = Some(memory);
         self.site = Some(site);
         self.source = source;
@@ -101,23 +101,33 @@ impl Coordinator {
             memory.generation += 1;
         }
         self.kept.is_due();
-        match (&self.site, self.inputs()) {
+        let plans = match (&self.site, self.inputs()) {
             (Some(site), Some(inputs)) => plan(site, &inputs),
             _ => Vec::new(),
+        };
+        if let Some(memory) = &mut self.memory
+            && let Err(error) = memory.make_secrets(&self.location, &plans)
+        {
+            let error = anyhow::Error::from(error);
+            tracing::error!(error = format!("{error:#}"), "a secret cannot be made");
         }
+        plans
     }
 
     /// What plans need to know beside the site; `None`: it was never brought up.
     pub(super) fn inputs(&self) -> Option<Inputs> {
-        let memory = self.memory.as_ref()?;
-        Some(Inputs {
+        self.memory.as_ref().map(|memory| self.inputs_with(memory))
+    }
+
+    fn inputs_with(&self, memory: &Memory) -> Inputs {
+        Inputs {
             generation: memory.generation,
             base: self.location.base().to_owned(),
             releases: self.releases.clone(),
             server_ids: memory.server_ids.clone(),
             workers: 1,
             lab: true,
-        })
+        }
     }
 
     async fn make_hosts(&mut self) -> anyhow::Result<()> {
@@ -186,6 +196,10 @@ impl Coordinator {
             resolver,
             neighbours: neighbours.to_vec(),
             search: search(),
+            had_data: self
+                .memory
+                .as_ref()
+                .is_some_and(|memory| memory.databases.contains(name)),
         }
     }
 
@@ -193,10 +207,18 @@ impl Coordinator {
         let Some(server) = self.servers.get_mut(name) else {
             return Ok(());
         };
-        let run = server.host.state.join("run");
-        std::fs::create_dir_all(&run)?;
-        let logs = server.host.state.join("logs");
-        std::fs::create_dir_all(&logs)?;
+        let host = &server.host;
+        let (run, logs) = (host.state.join("run"), host.state.join("logs"));
+        let shared = [&host.secrets, &host.releases, &host.cache];
+        let own = [
+            &run,
+            &logs,
+            &host.state.join("secrets"),
+            &host.state.join("templates"),
+        ];
+        for directory in shared.into_iter().chain(own) {
+            kept::directory(directory)?;
+        }
         // A socket of a node before this one would be dialled in vain.
         let _ = std::fs::remove_file(run.join(terrace_protocol::node::SOCKET));
         // Without a log it is silent until it has one of its own.

@@ -1,6 +1,7 @@
 //! The coordinator's socket: each connection is a task that hands on what is asked.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -8,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::Context;
 use terrace_protocol::control::{Reply, Request};
 use terrace_protocol::{Channel, Outbox};
+use terrace_service::kept::Damaged;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
@@ -26,8 +27,8 @@ const ASKS_WITHIN: Duration = Duration::from_secs(5);
 pub(super) fn listen(sockets: &[PathBuf], events: &Events) -> anyhow::Result<()> {
     let (clients, places) = (Arc::new(AtomicU64::new(0)), Arc::new(Semaphore::new(MOST)));
     for socket in sockets {
-        let listener = bind(socket)
-            .with_context(|| format!("the control socket {} cannot be made", socket.display()))?;
+        let remedy = "remove it, it is made anew";
+        let listener = bind(socket).map_err(Damaged::unusable(socket, remedy))?;
         let (clients, places) = (Arc::clone(&clients), Arc::clone(&places));
         tokio::spawn(accept(listener, clients, places, events.clone()));
     }
@@ -35,7 +36,10 @@ pub(super) fn listen(sockets: &[PathBuf], events: &Events) -> anyhow::Result<()>
 }
 
 fn bind(socket: &Path) -> std::io::Result<UnixListener> {
-    let _ = std::fs::remove_file(socket);
+    match std::fs::remove_file(socket) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     // By way of the directory's descriptor: a socket's path has at most 107 bytes.
     let directory = File::open(socket.parent().unwrap_or(Path::new("/")))?;
     let name = socket.file_name().unwrap_or_default().display();

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use terrace_service::clock;
+use terrace_service::kept::{self, Damaged};
 
 use super::Coordinator;
 use crate::Location;
@@ -35,6 +36,11 @@ impl Kept {
             again: Instant::now(),
             said: None,
         }
+    }
+
+    /// Why it is not written, if it is not.
+    pub(super) fn why_not(&self) -> Option<String> {
+        self.said.clone()
     }
 
     /// There is something new to write, at once.
@@ -82,11 +88,13 @@ impl Coordinator {
 
     fn write_plans(&self) -> anyhow::Result<()> {
         let directory = self.location.state().join("plans");
-        std::fs::create_dir_all(&directory)?;
+        kept::directory(&directory)?;
         for server in self.servers.values() {
             let plan = &server.plan;
             let path = directory.join(format!("{}.json", plan.server));
-            std::fs::write(path, serde_json::to_vec_pretty(plan)?)?;
+            let remedy = "remove it, it is made anew";
+            let text = serde_json::to_vec_pretty(plan)?;
+            kept::replace(&path, &text).map_err(Damaged::unusable(&path, remedy))?;
         }
         Ok(())
     }

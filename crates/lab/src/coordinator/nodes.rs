@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::value::RawValue;
 use terrace_protocol::keeper::Exit;
 use terrace_protocol::node::{FromNode, SOCKET, ToNode};
-use terrace_protocol::report::ServerReport;
+use terrace_protocol::report::{RoleReport, ServerReport};
 use terrace_protocol::{Channel, Outbox};
 use terrace_site::times::REVIVED_AFTER;
 use tokio::net::UnixStream;
@@ -61,6 +61,11 @@ async fn dial(run: &std::path::Path) -> Option<Channel<ToNode, FromNode>> {
         .await
         .ok()?
         .ok()
+}
+
+/// It is a database that runs, so it has its data.
+fn has_data(role: &RoleReport) -> bool {
+    role.role == "database" && role.pid > 0
 }
 
 impl Server {
@@ -131,11 +136,19 @@ impl Coordinator {
             return;
         };
         match message {
-            FromNode::Report(report) => {
+            FromNode::Report(mut report) => {
+                for role in &mut report.roles {
+                    role.reason = server.host.as_seen_outside(&role.reason);
+                }
+                let is_born = report.roles.iter().any(has_data);
                 server.heard(report);
+                if is_born {
+                    self.remember_data(name);
+                }
                 self.look();
             }
-            FromNode::Step(step) => {
+            FromNode::Step(mut step) => {
+                step.text = server.host.as_seen_outside(&step.text);
                 self.tell_step(step);
             }
             FromNode::Refused { generation, reason } => {
@@ -158,6 +171,19 @@ impl Coordinator {
                 };
                 self.step(name, text, None, true);
             }
+        }
+    }
+
+    /// A database has its data there: from now on an empty one does not take its place.
+    fn remember_data(&mut self, name: &str) {
+        let Some(memory) = &mut self.memory else {
+            return;
+        };
+        if memory.databases.insert(name.to_owned()) {
+            self.kept.is_due();
+        }
+        if let Some(server) = self.servers.get_mut(name) {
+            server.host.had_data = true;
         }
     }
 

@@ -46,6 +46,7 @@ impl Coordinator {
             since: self.since,
             servers: self.order.iter().map(server).collect(),
             lost: self.ground.lost(),
+            unkept: self.kept.why_not(),
             builds: self.builds.status(|app| self.location.build_log(app)),
         }
     }

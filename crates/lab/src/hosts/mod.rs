@@ -38,6 +38,8 @@ pub struct Host {
     pub neighbours: Vec<(IpAddr, String)>,
     /// Where programs are sought: the caller's PATH.
     pub search: Vec<PathBuf>,
+    /// A database was born here once.
+    pub had_data: bool,
 }
 
 impl Host {
@@ -52,6 +54,23 @@ impl Host {
             secrets: PathBuf::from(inside::STATE).join("secrets"),
             templates: PathBuf::from(inside::STATE).join("templates"),
             search: self.search.clone(),
+            had_data: self.had_data,
+            makes_secrets: false,
         }
+    }
+
+    /// A text of this host, with the paths of its state as they are on the machine.
+    pub fn as_seen_outside(&self, text: &str) -> String {
+        let own = |directory: &str| format!("{}/{directory}", inside::STATE);
+        let places = [
+            (own("secrets"), &self.secrets),
+            (own("templates"), &self.cache),
+            (inside::STATE.to_owned(), &self.state),
+        ];
+        let mut seen = text.to_owned();
+        for (inside, outside) in places {
+            seen = seen.replace(&inside, &outside.display().to_string());
+        }
+        seen
     }
 }

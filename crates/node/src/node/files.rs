@@ -1,9 +1,8 @@
 //! The plan that runs, kept for the node that comes next.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
 use std::path::Path;
 
+use terrace_service::kept::{self, Damaged, Wrong};
 use terrace_site::plan::{FORMAT, ServerPlan};
 
 const NAME: &str = "plan.json";
@@ -28,32 +27,24 @@ pub(super) fn parse_plan(text: &str) -> Result<ServerPlan, (u64, String)> {
         .map_err(|error| (envelope.generation, format!("it cannot be read: {error}")))
 }
 
+/// What is done about a plan that cannot be read.
+const REMEDY: &str = "the coordinator tells it anew";
+
 /// The plan that was kept.
-pub(super) fn read_plan(state: &Path) -> io::Result<Option<ServerPlan>> {
-    let text = match fs::read_to_string(state.join(NAME)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        text => text?,
+pub(super) fn read_plan(state: &Path) -> Result<Option<ServerPlan>, Damaged> {
+    let path = state.join(NAME);
+    let Some(text) = kept::text(&path, REMEDY)? else {
+        return Ok(None);
     };
-    parse_plan(&text)
-        .map(Some)
-        .map_err(|(_, why)| io::Error::other(why))
+    let damaged = |(_, why)| Damaged::new(&path, Wrong::Content(why), REMEDY);
+    parse_plan(&text).map(Some).map_err(damaged)
 }
 
 /// Keeps a plan: whole, or not at all.
-pub(super) fn write_plan(state: &Path, text: &str) -> io::Result<()> {
-    let fresh = state.join("plan.json.new");
-    let write = || {
-        let mut file = File::create(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&fresh, state.join(NAME))
-    };
-    let written = write();
-    if written.is_err() {
-        // Half a plan is of no use, and takes room.
-        let _ = fs::remove_file(&fresh);
-    }
-    written
+pub(super) fn write_plan(state: &Path, text: &str) -> Result<(), Damaged> {
+    let path = state.join(NAME);
+    let remedy = "it runs all the same, and is written when that can be done";
+    kept::replace(&path, text.as_bytes()).map_err(Damaged::unusable(&path, remedy))
 }
 
 #[cfg(test)]
@@ -68,6 +59,22 @@ mod tests {
         assert!(read_plan(state.path()).unwrap().is_none());
         write_plan(state.path(), PLAN).unwrap();
         assert_eq!(read_plan(state.path()).unwrap().unwrap().generation, 7);
+    }
+
+    #[test]
+    fn a_plan_that_is_damaged_is_named_and_not_taken_for_none() {
+        let state = tempfile::tempdir().unwrap();
+        let path = state.path().join(NAME);
+        for damage in [&b""[..], b"{", b"\xff", b"[]", &PLAN.as_bytes()[..40]] {
+            std::fs::write(&path, damage).unwrap();
+            let said = read_plan(state.path()).unwrap_err().to_string();
+            assert!(said.starts_with(&path.display().to_string()), "{said}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(read_plan(state.path()).is_err());
+        let said = write_plan(state.path(), PLAN).unwrap_err().to_string();
+        assert!(said.starts_with(&path.display().to_string()), "{said}");
     }
 
     #[test]

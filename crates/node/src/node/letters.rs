@@ -25,6 +25,8 @@ pub(crate) enum Letter {
     Answered(Token, Answer),
     /// How a database stands.
     Standing(Member),
+    /// Another database is the primary and has the data that this one lost: it begins with none, and is given a copy.
+    BeBorn,
     /// The controller says where statements go.
     Routing(Routing),
     /// A database asks another one for a copy of its data.
@@ -44,6 +46,8 @@ pub(crate) struct Member {
     pub(crate) claims: bool,
     /// Its data is no older than its process.
     pub(crate) newborn: bool,
+    /// The data that it had is gone, and it does not run.
+    pub(crate) lost: bool,
 }
 
 /// Where statements go.

@@ -18,7 +18,7 @@ use std::time::Duration;
 use terrace_protocol::node::{FromNode, Home, Step};
 use terrace_protocol::report::{DiskReport, RoleReport, ServerReport};
 use terrace_protocol::role::Divert;
-use terrace_service::{Descriptors, disk};
+use terrace_service::{Descriptors, SecretStore, disk};
 use terrace_site::plan::{Part, RolePlan, ServerPlan};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -80,6 +80,14 @@ impl Context {
         self.outputs.keep(&self.keeper, id, writer).await
     }
 
+    /// The site's secrets.
+    pub(crate) fn secrets(&self) -> SecretStore {
+        match self.home.makes_secrets {
+            true => SecretStore::new(&self.home.secrets),
+            false => SecretStore::of_others(&self.home.secrets),
+        }
+    }
+
     /// Tells whoever waits that something was done.
     pub(crate) fn step(&self, what: &str, text: String, took: Option<Duration>, fine: bool) {
         let took = took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
@@ -118,6 +126,8 @@ struct Node {
     room: watch::Sender<DiskReport>,
     /// A plan that runs and could not be kept yet.
     unkept: Option<Box<str>>,
+    /// Why, as was said last.
+    unkept_why: Option<String>,
     /// Ticks whenever any report changed.
     changed: (watch::Sender<u64>, watch::Receiver<u64>),
 }
@@ -151,6 +161,7 @@ impl Node {
             facts: watch::Sender::new(ServerReport::default()),
             room,
             unkept: None,
+            unkept_why: None,
             changed: watch::channel(0),
         })
     }
@@ -228,7 +239,11 @@ impl Node {
             return;
         };
         if let Err(error) = files::write_plan(&self.context.home.state, &text) {
-            tracing::warn!(%error, "the plan cannot be kept yet");
+            let error = error.to_string();
+            if self.unkept_why.as_ref() != Some(&error) {
+                tracing::warn!(error, "the plan cannot be kept yet");
+                self.unkept_why = Some(error);
+            }
             self.unkept = Some(text);
         }
     }

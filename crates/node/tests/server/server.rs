@@ -59,6 +59,8 @@ impl Server {
             secrets: under("secrets"),
             templates: under("templates"),
             search: std::env::split_paths(&std::env::var("PATH").unwrap()).collect(),
+            had_data: false,
+            makes_secrets: true,
         };
         let (read, lifeline) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         rustix::io::fcntl_setfd(&read, rustix::io::FdFlags::empty()).unwrap();

@@ -3,10 +3,9 @@
 //! The record is a file in that server's state. It is written after the command succeeded: one that was
 //! interrupted runs again, so a migration must bear that.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use terrace_service::kept::{self, Damaged, Wrong};
 use terrace_site::plan::AppPlan;
 
 /// The record of one app's migrations.
@@ -26,33 +25,40 @@ impl Record {
     /// The command that has to succeed before copies of this release start; `None`: nothing has to.
     ///
     /// # Errors
-    /// When the record is there and cannot be read.
-    pub fn due<'a>(&self, plan: &'a AppPlan, release: &str) -> io::Result<Option<&'a str>> {
+    /// When the record is there and says nothing: whether the command has run is then not known.
+    pub fn due<'a>(&self, plan: &'a AppPlan, release: &str) -> Result<Option<&'a str>, Damaged> {
         let Some(command) = plan.migrate.as_deref() else {
             return Ok(None);
         };
-        match fs::read_to_string(&self.path) {
-            Ok(done) if done.trim_end() == entry(command, release) => Ok(None),
-            Ok(_) => Ok(Some(command)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some(command)),
-            Err(error) => Err(error),
+        let Some(done) = kept::text(&self.path, REMEDY)? else {
+            return Ok(Some(command));
+        };
+        if !is_entry(&done) {
+            let wrong = Wrong::Content("it names no release and no command".into());
+            return Err(Damaged::new(&self.path, wrong, REMEDY));
         }
+        Ok((done.trim_end() != entry(command, release)).then_some(command))
     }
 
     /// The command has succeeded.
     ///
     /// # Errors
     /// When the record cannot be written.
-    pub fn done(&self, command: &str, release: &str) -> io::Result<()> {
-        let directory = self.path.parent().unwrap_or(Path::new("/"));
-        fs::create_dir_all(directory)?;
-        let fresh = directory.join(".new");
-        let mut file = File::create(&fresh)?;
-        writeln!(file, "{}", entry(command, release))?;
-        file.sync_all()?;
-        fs::rename(&fresh, &self.path)?;
-        File::open(directory)?.sync_all()
+    pub fn done(&self, command: &str, release: &str) -> Result<(), Damaged> {
+        kept::directory(self.path.parent().unwrap_or(Path::new("/")))?;
+        let text = format!("{}\n", entry(command, release));
+        kept::replace(&self.path, text.as_bytes()).map_err(Damaged::unusable(&self.path, REMEDY))
     }
+}
+
+/// What to do about a record that cannot be used.
+const REMEDY: &str = "restore it from a copy, or remove it: then the migration runs once more";
+
+/// A text that [`entry`] may have made: a release and the hash of a command.
+fn is_entry(text: &str) -> bool {
+    let is_word = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric());
+    let words: Vec<&str> = text.split_whitespace().collect();
+    matches!(words[..], [release, command] if is_word(release) && blake3::Hash::from_hex(command).is_ok())
 }
 
 /// Another command of the same release has not run yet.
@@ -89,5 +95,30 @@ mod tests {
         assert!(due(Some("./migrate"), "two"));
         record.done("./migrate", "two").unwrap();
         assert!(due(Some("./migrate"), "one"), "back to an older release");
+    }
+
+    #[test]
+    fn a_record_that_is_damaged_is_named_and_nothing_runs() {
+        let state = tempfile::tempdir().unwrap();
+        let record = Record::of(state.path(), "foobar");
+        record.done("./migrate", "one").unwrap();
+        let path = state.path().join("migrated/foobar");
+        let good = std::fs::read(&path).unwrap();
+        for damage in [&b""[..], b"one", &good[..20], b"\xff", b"{}", b"one two\n"] {
+            std::fs::write(&path, damage).unwrap();
+            let said = record
+                .due(&plan(Some("./migrate")), "one")
+                .unwrap_err()
+                .to_string();
+            assert!(said.starts_with(&path.display().to_string()), "{said}");
+            assert!(said.contains("or remove it"), "{said}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(
+            record
+                .due(&plan(Some("./migrate")), "one")
+                .unwrap()
+                .is_some()
+        );
     }
 }

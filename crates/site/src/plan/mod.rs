@@ -15,6 +15,7 @@ mod dns;
 mod router;
 mod web;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -100,6 +101,41 @@ impl Part {
             Part::Dns(_) => "dns",
             Part::Agent(_) => "agent",
         }
+    }
+}
+
+/// The password of the account with which a database's own node looks after it.
+pub const CONTROL_SECRET: &str = "database/control";
+/// The password of the accounts with which databases copy from each other.
+pub const REPLICATION_SECRET: &str = "database/replication";
+/// The password of the account with which SQL routers ask a database how it stands.
+pub const ROUTER_SECRET: &str = "database/router";
+
+impl ServerPlan {
+    /// The secrets that this server needs, those of Terrace's own accounts among them.
+    pub fn secrets(&self) -> BTreeSet<String> {
+        let of = |role: &RolePlan| -> Vec<String> {
+            let own = |name: &&str| (*name).to_owned();
+            let name = |secret: &SecretName| secret.0.clone();
+            match &role.part {
+                Part::App(app) => {
+                    let database = app.database.iter().map(|database| &database.password);
+                    app.secrets.values().chain(database).map(name).collect()
+                }
+                Part::Database(database) => {
+                    let accounts = database.users.iter().map(|user| name(&user.password));
+                    let all = [CONTROL_SECRET, REPLICATION_SECRET, ROUTER_SECRET];
+                    let count = if database.cluster.is_some() { 3 } else { 1 };
+                    accounts.chain(all[..count].iter().map(own)).collect()
+                }
+                Part::Router(router) => {
+                    let accounts = router.users.iter().map(|user| name(&user.password));
+                    accounts.chain([ROUTER_SECRET.to_owned()]).collect()
+                }
+                _ => Vec::new(),
+            }
+        };
+        self.roles.iter().flat_map(of).collect()
     }
 }
 

@@ -19,6 +19,9 @@ pub(super) const COPIES: std::ops::RangeInclusive<u32> = 1..=64;
 pub(super) const PHP_WORKERS: std::ops::RangeInclusive<u32> = 1..=1000;
 const START_WITHIN: Duration = Duration::from_secs(30);
 const STOP_WITHIN: Duration = Duration::from_secs(10);
+/// What such commands are written like.
+const BUILD: &str = "\"npm ci && npm run build\"";
+const MIGRATE: &str = "\"python3 manage.py migrate\"";
 
 impl Context<'_> {
     pub(super) fn app(&mut self, node: &Node, word: &Word) -> Option<App> {
@@ -43,12 +46,12 @@ impl Context<'_> {
             memory: self.property(node, "memory"),
             cpu: self.cpu(node),
             build: children(node, "build")
-                .filter_map(|build| self.first(build))
+                .filter_map(|build| self.first_like(build, BUILD))
                 .collect(),
             launch: launch
                 .clone()
                 .unwrap_or_else(|| Launch::Run(Command(String::new()))),
-            migrate: child(node, "migrate").and_then(|migrate| self.first(migrate)),
+            migrate: child(node, "migrate").and_then(|migrate| self.first_like(migrate, MIGRATE)),
             env: self.env(node),
             secrets: self.all_of(node, "secret"),
             keep: self.keep(node, word),
@@ -76,7 +79,10 @@ impl Context<'_> {
             .unwrap_or_default();
         let name = Label::from_text(&last.to_lowercase());
         if let (Err(why), Some(property)) = (&name, node.property("code")) {
-            let message = format!("`{last}` cannot be the app's name: {why}");
+            let message = match last {
+                "" => "the app has no name: it is called after the last part of `code`, which has none".to_owned(),
+                last => format!("`{last}` cannot be the app's name: {why}"),
+            };
             self.report(Problem::error(
                 "missing",
                 message,

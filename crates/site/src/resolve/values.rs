@@ -12,6 +12,11 @@ use super::vocabulary::Word;
 impl Context<'_> {
     /// A value that is written as text.
     pub(super) fn text<T: FromText>(&mut self, value: &Value, span: Span) -> Option<T> {
+        self.text_like(value, span, T::LIKE)
+    }
+
+    /// The same, with an example that fits the word better than one of the type.
+    fn text_like<T: FromText>(&mut self, value: &Value, span: Span, like: &str) -> Option<T> {
         let Some(text) = value.text() else {
             let written = self.slice(span).to_owned();
             let message = format!("`{written}` is not {}", T::WHAT);
@@ -19,7 +24,7 @@ impl Context<'_> {
                 "wrong-type",
                 message,
                 span,
-                format!("write it like {}", T::LIKE),
+                format!("write it like {like}"),
             ));
             return None;
         };
@@ -32,7 +37,7 @@ impl Context<'_> {
                     format!("`{text}` is not {}", T::WHAT)
                 };
                 let problem = Problem::error("wrong-value", message, span, why);
-                self.report(problem.help(format!("it is written like {}", T::LIKE)));
+                self.report(problem.help(format!("it is written like {like}")));
                 None
             }
         }
@@ -41,6 +46,12 @@ impl Context<'_> {
     /// A value behind a word.
     pub(super) fn argument<T: FromText>(&mut self, argument: &Argument) -> Option<T> {
         self.text(&argument.value, argument.span)
+    }
+
+    /// As [`first`](Self::first), with an example of its own.
+    pub(super) fn first_like<T: FromText>(&mut self, node: &Node, like: &str) -> Option<T> {
+        let first = node.arguments.first()?;
+        self.text_like(&first.value, first.span, like)
     }
 
     /// The value behind a word; that it is there was checked with the word's shape.

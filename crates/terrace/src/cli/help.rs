@@ -57,6 +57,11 @@ fn unknown(name: &str, near: Option<&str>) -> WrongCall {
         Some(near) => format!("did you mean `{near}`?"),
         None => "`terrace help` lists the words, `terrace` the commands".to_owned(),
     };
+    const LONGEST: usize = 40;
+    let name = match name.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    };
     WrongCall(format!(
         "there is no word, setting or command `{name}`: {hint}"
     ))
@@ -76,5 +81,7 @@ mod tests {
             unknown("webb", Some("web")).to_string(),
             "there is no word, setting or command `webb`: did you mean `web`?"
         );
+        let long = unknown(&"ä".repeat(300), None).to_string();
+        assert!(long.contains(&format!("`{}…`", "ä".repeat(40))), "{long}");
     }
 }

@@ -1,14 +1,13 @@
 //! `terrace init`: a file to start from.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Args;
 
-use super::Outcome;
-use super::output::{Output, say};
+use super::output::{Output, note, say};
+use super::{Outcome, WrongCall};
 
 /// Writes a site.kdl to start from: one server with web, app and database.
 #[derive(Args)]
@@ -29,9 +28,7 @@ impl Init {
             .write(true)
             .create_new(true)
             .open(&self.file)
-            .with_context(|| {
-                format!("cannot write {}: nothing was changed", self.file.display())
-            })?;
+            .map_err(|error| self.refused(error))?;
         file.write_all(text.as_bytes())?;
         say!(
             out,
@@ -42,7 +39,26 @@ impl Init {
             out,
             "(or change the two paths), then: terrace check, terrace up"
         );
+        if out.failure().is_some() {
+            note!(
+                out,
+                "terrace: {} is written all the same",
+                self.file.display()
+            );
+        }
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn refused(&self, error: std::io::Error) -> anyhow::Error {
+        let file = self.file.display();
+        if error.kind() == ErrorKind::AlreadyExists {
+            let next = "look at it with `terrace check`, or name another one with --file";
+            return WrongCall(format!(
+                "{file} is there already, and is not touched: {next}"
+            ))
+            .into();
+        }
+        anyhow::Error::from(error).context(format!("cannot write {file}: nothing was changed"))
     }
 }
 

@@ -68,13 +68,7 @@ impl Logs {
         let names: Vec<String> = all.iter().map(|log| log.name.clone()).collect();
         let mut logs: Vec<Log> = all.into_iter().filter(wanted).collect();
         if logs.is_empty() {
-            let what = self.what.unwrap_or_default();
-            let there = if names.is_empty() {
-                "there are none yet".to_owned()
-            } else {
-                format!("there are {}", names.join(", "))
-            };
-            return Err(WrongCall(format!("no log of `{what}`: {there}")).into());
+            return Err(WrongCall(none(&site, self.what.as_deref(), &names)).into());
         }
         let alone = logs.len() == 1;
         for log in &mut logs {
@@ -87,6 +81,18 @@ impl Logs {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// There is no such log; what there is instead.
+fn none(site: &Location, what: Option<&str>, names: &[String]) -> String {
+    let yet = format!(
+        "{} has written no log yet: start it with `terrace up`",
+        site.name()
+    );
+    match what.filter(|_| !names.is_empty()) {
+        None => yet,
+        Some(what) => format!("no log of `{what}`: there are {}", names.join(", ")),
     }
 }
 

@@ -39,6 +39,9 @@ impl SiteFile {
             },
         };
         let wrong = |why: String| WrongCall(format!("cannot read {}: {why}", path.display()));
+        if path.is_dir() {
+            return Err(wrong("it is a directory: name the file of a site".into()).into());
+        }
         let bytes = std::fs::read(&path).map_err(|error| wrong(error.to_string()))?;
         let source = String::from_utf8(bytes)
             .map_err(|error| wrong(format!("it is not UTF-8 text: {error}")))?;
@@ -164,7 +167,8 @@ fn meant(named: Option<&Path>) -> anyhow::Result<SiteFile> {
         if directory.join(NAME).is_file() {
             break;
         }
-        let of = |one: &&Running| one.location.base() == directory && !one.location.file().exists();
+        let of =
+            |one: &&Running| one.location.base() == directory && !one.location.file().is_file();
         if let Some(gone) = listed.iter().find(of) {
             return SiteFile::read(Some(gone.location.file()));
         }
@@ -197,8 +201,10 @@ fn started(
             1 => "has a mistake".to_owned(),
             many => format!("has {many} mistakes"),
         },
-        Err(_) if location.file().exists() => return Ok(Some(location)),
-        Err(_) => "is gone".to_owned(),
+        Err(_) if location.file().is_dir() => "is a directory now".to_owned(),
+        Err(_) if !location.file().exists() => "is gone".to_owned(),
+        Err(_) if SiteFile::read(Some(location.file())).is_ok() => return Ok(Some(location)),
+        Err(_) => "cannot be read".to_owned(),
     };
     let ago = span(std::time::Duration::from_millis(
         unix_millis().saturating_sub(since),

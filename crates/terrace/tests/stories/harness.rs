@@ -56,14 +56,14 @@ impl Site {
     /// built once; the data goes.
     pub(crate) fn stage0() -> Self {
         let site = Self::of("stage0", "stacks/0-simple_web_stack.kdl");
-        let _ = fs::remove_dir_all(site.state().join("servers"));
+        site.without_data();
         site
     }
 
     /// Stage 1 with its guest book, not yet up, without data. On MySQL where `TERRACE_ENGINE=mysql` asks for it.
     pub(crate) fn stage1() -> Self {
         let site = Self::of("stage1", "stacks/1-distributed_web_infrastructure.kdl");
-        let _ = fs::remove_dir_all(site.state().join("servers"));
+        site.without_data();
         if let Ok(engine) = std::env::var(ENGINE) {
             let text = fs::read_to_string(&site.file).unwrap();
             let line = "database web-01 web-02";
@@ -104,6 +104,12 @@ impl Site {
     pub(crate) fn neighbour(text: &str) -> Self {
         let place = place().join("neighbour");
         Self::at(&place, "site", "stacks/0-simple_web_stack.kdl").described(text)
+    }
+
+    /// Removes all data, and that there was any; secrets, releases and logs of builds stay.
+    pub(crate) fn without_data(&self) {
+        let _ = fs::remove_dir_all(self.state().join("servers"));
+        let _ = fs::remove_file(self.state().join("site.json"));
     }
 
     fn described(mut self, text: &str) -> Self {

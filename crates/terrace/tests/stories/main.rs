@@ -13,6 +13,7 @@
 
 mod builds;
 mod changes;
+mod damaged;
 mod disk_limits;
 mod door;
 mod faults;

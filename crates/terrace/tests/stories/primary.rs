@@ -315,7 +315,7 @@ fn two_servers_without_a_third_move_the_primary_and_need_the_one_that_decides() 
         return;
     }
     let site = Site::with_file("pair", PAIR);
-    let _ = std::fs::remove_dir_all(site.state().join("servers"));
+    site.without_data();
     site.up();
     wait_until_well(&site);
     let posted = |message: &str| {

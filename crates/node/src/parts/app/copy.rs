@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use terrace_app::launch::{self, Secrets, Surroundings};
 use terrace_app::{Event, Machine, Verdict, Wanted, health, listening};
 use terrace_protocol::keeper::Spawn;
+use terrace_service::kept::{self, Damaged};
 use terrace_site::plan::{AppPlan, CopyPlan};
 use tokio::sync::mpsc;
 
@@ -141,9 +142,11 @@ impl Notes {
     }
 
     fn write(&self, id: &str, wanted: &Wanted) -> anyhow::Result<()> {
-        fs::create_dir_all(&self.0)?;
-        let text = serde_json::to_string(&(&wanted.release, &wanted.revision))?;
-        Ok(fs::write(self.path(id), text)?)
+        kept::directory(&self.0)?;
+        let text = serde_json::to_vec(&(&wanted.release, &wanted.revision))?;
+        let path = self.path(id);
+        let remedy = "the copy is started anew when its node is";
+        Ok(kept::replace(&path, &text).map_err(Damaged::unusable(&path, remedy))?)
     }
 
     /// What is noted is of the past.
@@ -154,10 +157,12 @@ impl Notes {
 
     /// Without a note nothing is known of it, and it is not what is wanted.
     pub(super) fn read(&self, id: &str) -> Wanted {
-        let read = || -> Option<(String, String)> {
-            serde_json::from_str(&fs::read_to_string(self.path(id)).ok()?).ok()
-        };
-        let (release, revision) = read().unwrap_or_default();
+        let read = kept::json(&self.path(id), "the copy is started anew");
+        let noted: Option<(String, String)> = read.unwrap_or_else(|damaged| {
+            tracing::warn!(id, %damaged, "what a copy runs is not known");
+            None
+        });
+        let (release, revision) = noted.unwrap_or_default();
         Wanted { release, revision }
     }
 }

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use terrace_app::launch::{self, Secrets, Surroundings};
 use terrace_app::{Action, Event, Machine, Settings, Wanted, rollout};
 use terrace_protocol::report::LogOf;
-use terrace_service::{Backoff, SecretStore};
+use terrace_service::Backoff;
 use terrace_site::plan::{AppPlan, CopyPlan, Part as Kind};
 use tokio::sync::mpsc;
 
@@ -241,10 +241,7 @@ impl App {
     }
 
     fn secrets(&self) -> anyhow::Result<Secrets> {
-        Ok(Secrets::of(
-            &self.plan,
-            &SecretStore::new(&self.part.context.home.secrets),
-        )?)
+        Ok(Secrets::of(&self.plan, &self.part.context.secrets())?)
     }
 
     /// Tells the copies whose turn it is what to run.

@@ -10,7 +10,7 @@ use terrace_app::launch::{self, Secrets, Surroundings};
 use terrace_app::migrate;
 use terrace_protocol::keeper::{Exit, Spawn};
 use terrace_protocol::report::LogOf;
-use terrace_service::{SecretStore, clock, users};
+use terrace_service::{clock, users};
 use terrace_site::plan::AppPlan;
 use tokio::net::TcpStream;
 
@@ -164,7 +164,7 @@ impl Preparation {
     }
 
     async fn migrate(&self, command: &str) -> anyhow::Result<()> {
-        let secrets = Secrets::of(&self.plan, &SecretStore::new(&self.context.home.secrets))?;
+        let secrets = Secrets::of(&self.plan, &self.context.secrets())?;
         let id = migration_id(&self.id);
         let spawn = launch::migration(
             &self.plan,

@@ -65,6 +65,7 @@ mod tests {
             report: Report::Silent,
             claims,
             newborn,
+            lost: false,
         };
         each.iter()
             .map(|(name, claims, newborn)| ((*name).to_owned(), member(*claims, *newborn)))

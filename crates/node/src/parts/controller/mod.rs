@@ -142,6 +142,9 @@ impl Controller {
         match letter {
             Letter::Standing(member) => {
                 let report = member.report.clone();
+                if member.lost && self.has_data_of(&from) {
+                    self.part.context.post.send(&from, Letter::BeBorn);
+                }
                 let at = Instant::now();
                 self.heard.insert(from.clone(), Heard { member, at });
                 self.be_born();
@@ -152,6 +155,17 @@ impl Controller {
             }
             _ => {}
         }
+    }
+
+    /// The primary is another one than this, which has lost its data, and is up.
+    fn has_data_of(&self, lost: &str) -> bool {
+        let Some(machine) = &self.machine else {
+            return false;
+        };
+        let record = machine.record();
+        let primary = self.heard.get(&record.primary);
+        let is_up = primary.is_some_and(|one| matches!(one.member.report, Report::Up(_)));
+        record.primary != lost && record.phase == Phase::Stable && is_up
     }
 
     /// Makes the first record, once it is clear who is primary.

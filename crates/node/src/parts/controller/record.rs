@@ -1,10 +1,10 @@
 //! The record of who is primary, as a file: replaced whole, and only where it stands for what was read.
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use terrace_database::failover::Record;
+use terrace_service::kept::{self, Damaged};
 
 /// A record's file, and the lock that keeps every other controller from it.
 pub(super) struct Store {
@@ -19,31 +19,39 @@ pub(super) enum Error {
     #[error("another controller has changed the record")]
     Superseded(Box<Record>),
     /// It cannot be read or written: whether it stands is not known.
-    #[error("the record of who is primary cannot be kept: {0}")]
-    Io(io::Error),
+    #[error("who is primary is not known: {0}")]
+    Damaged(Damaged),
+    /// Another controller has it.
+    #[error("another controller holds the record of who is primary")]
+    Held,
 }
 
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
+impl From<Damaged> for Error {
+    fn from(damaged: Damaged) -> Self {
+        Self::Damaged(damaged)
     }
 }
+
+/// What to do about a record that is damaged.
+const REMEDY: &str = "restore it from a copy; without one, remove it: then the databases themselves say which of them was the \
+                      primary, and nobody takes writes where that is in doubt";
+
+/// What to do about a lock that cannot be taken.
+const REMEDY_OF_LOCK: &str = "remove it, nothing is in it";
 
 impl Store {
     /// Opens the record in this directory; nothing is recorded at a site's birth.
     ///
     /// # Errors
     /// When another controller holds it, or it cannot be read.
-    pub(super) fn open(directory: &Path) -> io::Result<(Self, Option<Record>)> {
-        let lock = File::create(directory.join("primary.lock"))?;
+    pub(super) fn open(directory: &Path) -> Result<(Self, Option<Record>), Error> {
+        let path = directory.join("primary.lock");
+        let unusable = || Damaged::unusable(&path, REMEDY_OF_LOCK);
+        let lock = File::create(&path).map_err(unusable())?;
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(io::Error::other(
-                    "another controller holds the record of who is primary",
-                ));
-            }
-            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) => return Err(Error::Held),
+            Err(TryLockError::Error(error)) => return Err(unusable()(error).into()),
         }
         let store = Self {
             path: directory.join("primary.json"),
@@ -62,23 +70,13 @@ impl Store {
         {
             return Err(Error::Superseded(Box::new(before)));
         }
-        let fresh = self.path.with_extension("new");
-        let mut file = File::create(&fresh)?;
-        file.write_all(&serde_json::to_vec_pretty(record).map_err(io::Error::other)?)?;
-        file.sync_all()?;
-        fs::rename(&fresh, &self.path)?;
-        // The name, too, must outlive a power cut.
-        let directory = self.path.parent().unwrap_or(Path::new("/"));
-        Ok(File::open(directory)?.sync_all()?)
+        let unusable = || Damaged::unusable(&self.path, "nothing changes until it can be written");
+        let text = serde_json::to_vec_pretty(record).map_err(|error| unusable()(error.into()))?;
+        Ok(kept::replace(&self.path, &text).map_err(unusable())?)
     }
 
-    fn read(&self) -> io::Result<Option<Record>> {
-        match fs::read(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            text => serde_json::from_slice(&text?)
-                .map(Some)
-                .map_err(|error| io::Error::other(format!("{}: {error}", self.path.display()))),
-        }
+    fn read(&self) -> Result<Option<Record>, Damaged> {
+        kept::json(&self.path, REMEDY)
     }
 }
 
@@ -107,7 +105,14 @@ mod tests {
     #[test]
     fn what_cannot_be_understood_is_not_taken_for_nothing() {
         let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("primary.json"), "{").unwrap();
-        assert!(Store::open(directory.path()).is_err());
+        let path = directory.path().join("primary.json");
+        for damage in [&b""[..], b"{", b"\xff\xfe", b"{}", b"[1]"] {
+            std::fs::write(&path, damage).unwrap();
+            let Err(Error::Damaged(damaged)) = Store::open(directory.path()) else {
+                panic!("{damage:?}");
+            };
+            assert_eq!(damaged.path, path);
+            assert!(damaged.remedy.contains("remove it"), "{damaged}");
+        }
     }
 }

@@ -8,8 +8,7 @@ use std::time::Duration;
 use terrace_database::failover::{Answer, Command, Report, Run, Standing, Token};
 use terrace_database::replication::{self, Passwords, Peer};
 use terrace_database::{Error, Instance, Processes, Updated};
-use terrace_service::SecretStore;
-use terrace_site::plan::ClusterPlan;
+use terrace_site::plan::{ClusterPlan, REPLICATION_SECRET};
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
 
@@ -21,8 +20,6 @@ use crate::node::letters::{self, Letter, Member, Received};
 const TELL: Duration = terrace_site::times::TELL;
 /// A server that has not said by then how it stands is silent.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
-/// The password of the accounts that replicas log in with.
-const PASSWORD: &str = "database/replication";
 
 /// What happened.
 enum Event {
@@ -239,9 +236,9 @@ impl Database {
             };
             (peer.server, about)
         });
-        let secrets = SecretStore::new(&self.part.context.home.secrets);
+        let secrets = self.part.context.secrets();
         let read = |name| secrets.read_or_generate(name);
-        let passwords = match (read(PASSWORD), read(replication::ROUTER_SECRET)) {
+        let passwords = match (read(REPLICATION_SECRET), read(replication::ROUTER_SECRET)) {
             (Ok(replicas), Ok(routers)) => Passwords { replicas, routers },
             (Err(error), _) | (_, Err(error)) => {
                 tracing::error!(%error, "replicas cannot log in");
@@ -330,6 +327,7 @@ impl Database {
             report,
             claims,
             newborn: self.newborn,
+            lost: self.lost,
         };
         let post = &self.part.context.post;
         post.send(&cluster.controller, Letter::Standing(member));

@@ -16,12 +16,13 @@ use terrace_database::replication;
 use terrace_database::{Directories, Error, Instance, Processes, Settings, Stopped, Updated};
 use terrace_protocol::keeper::Exit;
 use terrace_protocol::report::{Level, RoleReport, State};
-use terrace_service::{Backoff, SecretStore, clock, disk, users};
+use terrace_service::{Backoff, clock, disk, users};
 use terrace_site::plan::{ClusterPlan, DatabasePlan, Part as Kind};
+use terrace_site::times;
 use tokio::sync::broadcast;
 
 use super::{Part, ended, seconds};
-use crate::node::letters::{self, Received};
+use crate::node::letters::{self, Letter, Received};
 use processes::Held;
 
 /// How often it is asked how it is.
@@ -46,6 +47,7 @@ pub(crate) async fn run(part: Part) -> String {
     };
     let processes = Arc::new(Held::new(part.context.clone()));
     let backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE, CALM);
+    let had_data = part.context.home.had_data;
     let mut database = Database {
         letters: part.context.post.letters(),
         searches: part.context.post.searches(),
@@ -56,6 +58,8 @@ pub(crate) async fn run(part: Part) -> String {
         failures: 0,
         told: false,
         newborn: false,
+        had_data,
+        lost: false,
         heard: None,
         reborn: None,
         not_done: None,
@@ -84,14 +88,17 @@ pub(crate) async fn run(part: Part) -> String {
                 None => return "database (kept down)".to_owned(),
             },
             Err(error) => {
+                database.lost = matches!(error, Error::Lost { .. });
                 database.failed(words(&error), begun);
                 // Until it is up once as a replica, nobody may read what it committed and nobody acknowledged.
                 wanted = wanted.filter(|start| start.replica);
             }
         }
-        let room = super::room_made(&database.part.context);
+        let context = database.part.context.clone();
+        let room = super::room_made(&context);
+        let pause = database.backoff.pause(begun.elapsed());
         tokio::select! {
-            () = tokio::time::sleep(database.backoff.pause(begun.elapsed())) => {}
+            () = database.pause(pause) => {}
             () = room => {}
             () = ended(&mut stopped) => return "database (down)".to_owned(),
         }
@@ -137,6 +144,10 @@ struct Database {
     told: bool,
     /// Its data was made by this node.
     newborn: bool,
+    /// It has had data: an empty directory does not take its place, unless another server has the same data.
+    had_data: bool,
+    /// The data that it had is gone.
+    lost: bool,
     /// What other nodes say.
     letters: broadcast::Receiver<Received>,
     /// The texts that somebody looks for.
@@ -176,7 +187,8 @@ impl Database {
             },
             user: Some(users::DATABASE),
             search: home.search.clone(),
-            secrets: SecretStore::new(&home.secrets),
+            secrets: self.part.context.secrets(),
+            had_data: self.had_data,
         }
     }
 
@@ -212,12 +224,6 @@ impl Database {
         let begun = Instant::now();
         let name = plan.database.clone();
         let together = plan.cluster.is_some();
-        let mut instance = Instance::prepare(self.settings(), plan, self.processes.clone()).await?;
-        if together {
-            instance.leave_closed();
-        }
-        self.newborn |= instance.born().is_some();
-        self.report.what = instance.found().to_string();
         let runs = self
             .part
             .context
@@ -227,6 +233,14 @@ impl Database {
             .ok()
             .flatten()
             .is_some();
+        self.had_data |= runs;
+        let mut instance = Instance::prepare(self.settings(), plan, self.processes.clone()).await?;
+        self.had_data = true;
+        if together {
+            instance.leave_closed();
+        }
+        self.newborn |= instance.born().is_some();
+        self.report.what = instance.found().to_string();
         match (runs, replica) {
             (true, _) => instance.attach().await,
             (false, true) => instance.start_as_replica().await,
@@ -319,14 +333,20 @@ impl Database {
     }
 
     fn failed(&mut self, cause: String, begun: Instant) {
-        self.failures = if begun.elapsed() >= CALM {
+        self.failures = if self.lost {
+            // That does not pass by itself.
+            LOOP
+        } else if begun.elapsed() >= CALM {
             1
         } else {
             self.failures + 1
         };
-        tracing::warn!(id = self.part.id, cause, "the database ended");
+        if !self.lost || self.report.reason != cause {
+            tracing::warn!(id = self.part.id, cause, "the database ended");
+        }
         self.report.pid = 0;
         if self.failures == LOOP && !self.told {
+            self.told = self.lost;
             self.part
                 .context
                 .step("database", cause.clone(), None, false);
@@ -339,6 +359,34 @@ impl Database {
             },
             cause,
         );
+    }
+
+    /// Until it is tried again. Whose data is gone says so meanwhile, and may hear that another server has it.
+    async fn pause(&mut self, pause: Duration) {
+        let pause = tokio::time::sleep(pause);
+        if !self.lost {
+            return pause.await;
+        }
+        tokio::pin!(pause);
+        let mut tick = tokio::time::interval(times::TELL);
+        loop {
+            tokio::select! {
+                () = &mut pause => return,
+                // It cannot be started, so it is not told as one that is down.
+                _ = tick.tick() => self.tell(Report::Silent, false),
+                received = letters::next(&mut self.letters) => {
+                    let Received { from, letter } = received;
+                    let controls = self.cluster().is_some_and(|one| one.controller == from);
+                    if controls && matches!(letter, Letter::BeBorn) {
+                        tracing::warn!(id = self.part.id, "the data is gone: it is copied from the primary");
+                        let text = "its data is gone: it is copied from the primary".to_owned();
+                        self.part.context.step("database", text, None, true);
+                        (self.had_data, self.lost) = (false, false);
+                        return;
+                    }
+                }
+            }
+        }
     }
 
     fn show(&mut self, state: State, reason: String) {

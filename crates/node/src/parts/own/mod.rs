@@ -13,7 +13,7 @@ use terrace_database::router::Told;
 use terrace_protocol::keeper::Exit;
 use terrace_protocol::report::{RoleReport, State};
 use terrace_protocol::role::{Divert, FromRole};
-use terrace_service::{Backoff, SecretStore, clock};
+use terrace_service::{Backoff, clock};
 use terrace_site::plan::{Part as Kind, RolePlan};
 use tokio::sync::watch;
 
@@ -210,7 +210,7 @@ impl Own {
             (Kind::Dns(plan), _) => serde_json::to_string(plan)?,
             (Kind::Agent(plan), _) => serde_json::to_string(plan)?,
             (Kind::Router(plan), Some(routes)) => {
-                let secrets = SecretStore::new(&self.part.context.home.secrets);
+                let secrets = self.part.context.secrets();
                 let told = Told::new(routes.fill_in(plan), &secrets)?;
                 serde_json::to_string(&told)?
             }

@@ -18,7 +18,7 @@ use super::error::Error;
 pub const CONTROL: &str = "terrace";
 
 /// The control account's password among the site's secrets.
-pub const CONTROL_SECRET: &str = "database/control";
+pub use terrace_site::plan::CONTROL_SECRET;
 
 /// Names of accounts that are the server's or ours.
 const RESERVED_USERS: [&str; 3] = [CONTROL, "root", "mariadb.sys"];

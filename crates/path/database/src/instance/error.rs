@@ -10,6 +10,9 @@ use super::engine::{Found, Version};
 use super::failure::Failure;
 use super::processes::ProcessError;
 
+/// How one of several servers gets its data again.
+const REPLACED: &str = ", or make another one the primary (`terrace failover` says what that may lose): then it is copied from that one";
+
 /// Why an instance cannot do what it is asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -57,21 +60,25 @@ pub enum Error {
     },
     /// There are files where the data directory belongs, and Terrace did not put them there.
     #[error(
-        "{} holds files that are not Terrace's, and they are left alone: move them away, or choose another directory",
+        "{} holds files without terrace.json, which says whose they are, and they are left alone: restore it from a copy, or \
+         move them away",
         .0.display()
     )]
     Foreign(PathBuf),
-    /// The record in the data directory cannot be read.
+    /// The data directory was there, and is not.
     #[error(
-        "{} cannot be understood ({reason}): restore it, or move the data directory away to begin anew",
-        path.display()
+        "the data in {} is gone, and an empty database does not take its place: restore it from a copy{}",
+        data.display(), if *several { REPLACED } else { ", or begin anew with `terrace down --wipe`" }
     )]
-    Record {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
+    Lost {
+        /// The data directory.
+        data: PathBuf,
+        /// Other servers may have the same data.
+        several: bool,
     },
+    /// A file that was kept cannot be used.
+    #[error(transparent)]
+    Damaged(#[from] terrace_service::kept::Damaged),
     /// The socket's path is longer than the kernel allows.
     #[error(
         "the socket's path {} is longer than 107 bytes: use a shorter directory for what runs",

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use terrace_service::kept::{self, Damaged, Wrong};
 use terrace_site::plan::Engine;
 
 use super::engine::{Found, Version};
@@ -97,36 +98,26 @@ fn other_engine(data: &Path, born: Engine, wanted: Engine) -> Error {
 pub fn read(directories: &Directories) -> Result<Option<Record>, Error> {
     let data = directories.data();
     let path = data.join(RECORD);
-    match fs::read(&path) {
-        Ok(bytes) => parse(&path, &bytes).map(Some),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            match fs::read_dir(&data).map(|mut entries| entries.next().is_some()) {
-                Ok(true) => Err(Error::Foreign(data)),
-                Ok(false) => Ok(None),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(source) => Err(Error::io("read", &data)(source)),
-            }
-        }
-        Err(source) => Err(Error::io("read", &path)(source)),
+    let in_the_way = fs::symlink_metadata(&data).is_ok() && !data.is_dir();
+    if in_the_way {
+        let wrong = Wrong::Content("it is not a directory".into());
+        let remedy = "restore the data directory from a copy, or move it away to begin anew";
+        return Err(Damaged::new(&data, wrong, remedy).into());
+    }
+    if let Some(record) = kept::versioned(&path, FORMAT, REMEDY)? {
+        return Ok(Some(record));
+    }
+    match fs::read_dir(&data).map(|mut entries| entries.next().is_some()) {
+        Ok(true) => Err(Error::Foreign(data)),
+        Ok(false) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::io("read", &data)(source)),
     }
 }
 
-fn parse(path: &Path, bytes: &[u8]) -> Result<Record, Error> {
-    let unreadable = |reason: String| Error::Record {
-        path: path.to_owned(),
-        reason,
-    };
-    let record: Record =
-        serde_json::from_slice(bytes).map_err(|error| unreadable(error.to_string()))?;
-    if record.format == FORMAT {
-        Ok(record)
-    } else {
-        Err(unreadable(format!(
-            "its format is {}, this Terrace reads {FORMAT}",
-            record.format
-        )))
-    }
-}
+/// What to do about a record that is damaged.
+const REMEDY: &str =
+    "restore it from a copy; it says whose data this is, and the data itself is left alone";
 
 /// Writes the record of a data directory, whole.
 ///
@@ -218,8 +209,16 @@ mod tests {
         fs::create_dir(directories.data()).unwrap();
         fs::write(directories.data().join("ibdata1"), "precious").unwrap();
         assert!(matches!(read(&directories), Err(Error::Foreign(_))));
-        fs::write(directories.data().join(RECORD), "{}").unwrap();
-        assert!(matches!(read(&directories), Err(Error::Record { .. })));
+        for damage in ["", "{", "{}", "\0", "[]", "{\"format\":1}"] {
+            fs::write(directories.data().join(RECORD), damage).unwrap();
+            let Err(Error::Damaged(damaged)) = read(&directories) else {
+                panic!("{damage:?}");
+            };
+            assert_eq!(damaged.path, directories.data().join(RECORD));
+        }
+        fs::remove_dir_all(directories.data()).unwrap();
+        fs::write(directories.data(), "").unwrap();
+        assert!(matches!(read(&directories), Err(Error::Damaged(_))));
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub struct Settings {
     pub search: Vec<PathBuf>,
     /// Where its passwords are.
     pub secrets: SecretStore,
+    /// It has data: where that is missing it was lost, and no empty directory takes its place.
+    pub had_data: bool,
 }
 
 /// A server that answers.
@@ -96,6 +98,10 @@ impl Instance {
         let directories = &settings.directories;
         let record = home::read(directories)?;
         let data = directories.data();
+        if record.is_none() && settings.had_data {
+            let several = plan.cluster.is_some();
+            return Err(Error::Lost { data, several });
+        }
         let wanted = home::wanted(plan.engine, record.as_ref(), &data)?;
         let found = engine::discover(
             &*processes,

@@ -20,7 +20,7 @@ pub use standing::FULL;
 pub use statements::ROUTER_USER;
 
 /// The password of [`ROUTER_USER`] among the site's secrets.
-pub const ROUTER_SECRET: &str = "database/router";
+pub use terrace_site::plan::ROUTER_SECRET;
 
 /// How far a server is, received or applied, whichever is further. Whoever asks may watch replication.
 ///

@@ -42,7 +42,7 @@ impl Told {
     pub fn new(plan: RouterPlan, secrets: &SecretStore) -> Result<Self, secret::Error> {
         let read = |user: &terrace_site::plan::DatabaseUser| {
             let password = secrets.read_or_generate(&user.password.0)?;
-            Ok((user.name.clone(), password.expose().to_owned()))
+            Ok::<_, secret::Error>((user.name.clone(), password.expose().to_owned()))
         };
         let passwords = plan.users.iter().map(read).collect::<Result<_, _>>()?;
         let own = secrets.read_or_generate(ROUTER_SECRET)?;

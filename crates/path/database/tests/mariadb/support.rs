@@ -197,6 +197,7 @@ impl Bench {
         });
         let bench = Self {
             settings: Settings {
+                had_data: false,
                 id: ID.to_owned(),
                 directories: Directories {
                     home: place.path().join("home"),

@@ -5,9 +5,10 @@ mod programs;
 
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
 
+use rustix::io::Errno;
 use terrace_app::launch;
 use terrace_app::release::SearchPath;
 use terrace_site::outside::{Code, Kind, Outside, outside};
@@ -80,9 +81,17 @@ impl Look {
             self.unseen(&path, &OWN)
                 .map(|own| unseen(named, "static", own))
         });
+        if problem.is_none() && self.holds_the_site(&path) {
+            let message = format!("`static`: `{}` holds the file of the site", named.text);
+            let label = "name a directory of its own for what visitors may have, such as public";
+            let problem = Problem::warning("holds-the-site", message, named.span, label);
+            return Some(problem.help(
+                "all that lies there is sent to whoever asks for it, but for sources and what begins with a dot",
+            ));
+        }
         if problem.is_none() && self.other_user && !is_open(&path) {
             let message = format!("`static`: the web server cannot read `{}`", named.text);
-            let label = format!("chmod o+rx {}", path.display());
+            let label = format!("chmod o+rx {}", plain(&path).display());
             let problem = Problem::warning("not-readable", message, named.span, label);
             return Some(problem.help("it runs as a user of its own"));
         }
@@ -108,11 +117,19 @@ impl Look {
         if path.starts_with(RELEASES) {
             return Some(unseen(named, "code", RELEASES));
         }
+        if self.holds_the_site(&path) {
+            let message = format!("`code`: `{}` holds the file of the site", named.text);
+            let label = "put the code into a directory of its own, such as app";
+            let problem = Problem::warning("holds-the-site", message, named.span, label);
+            return Some(problem.help(
+                "a release is a copy of all that lies there: with every change of that file another one is made",
+            ));
+        }
         let mut entries = fs::read_dir(&path).into_iter().flatten().flatten();
         let is_empty = entries.all(|entry| entry.file_name() == ".git");
         is_empty.then(|| {
             let message = format!("`code`: `{}` is empty", named.text);
-            let label = format!("put the code of the app into {}", path.display());
+            let label = format!("put the code of the app into {}", plain(&path).display());
             Problem::error("empty", message, named.span, label)
         })
     }
@@ -127,17 +144,33 @@ impl Look {
             Err(error) => Some(missing(named, word, path, &error)),
             Ok(found) if !found.is_dir() => problem(
                 "not-a-directory",
-                format!("`{word}`: `{text}` is {}, and no directory", kind(&found)),
-                format!("name the directory, such as {}", parent(text)),
+                format!("`{word}`: `{text}` is {}, not a directory", kind(&found)),
+                self.instead(word, text),
             ),
             Ok(_) => match fs::read_dir(path) {
                 Err(error) => problem(
                     "not-readable",
                     format!("`{word}`: `{text}` cannot be read: {error}"),
-                    format!("look at it with: ls -ld {}", path.display()),
+                    format!("look at it with: ls -ld {}", plain(path).display()),
                 ),
                 Ok(_) => None,
             },
+        }
+    }
+
+    /// The file of the site lies in it.
+    fn holds_the_site(&self, path: &Path) -> bool {
+        fs::canonicalize(path).is_ok_and(|real| self.base.starts_with(real))
+    }
+
+    /// What to name instead of something that is no directory: the one that it lies in, unless that is the site's.
+    fn instead(&self, word: &str, text: &str) -> String {
+        let parent = Path::new(text).parent();
+        let usable = parent.filter(|parent| !self.holds_the_site(&self.base.join(parent)));
+        match (usable, word) {
+            (Some(parent), _) => format!("name the directory, such as {}", parent.display()),
+            (None, "static") => "name a directory of its own, such as public".to_owned(),
+            (None, _) => "name a directory of its own, such as app".to_owned(),
         }
     }
 
@@ -261,13 +294,22 @@ impl Look {
 /// What the file names is not there, or nobody can tell.
 fn missing(named: &Outside, word: &str, path: &Path, error: &io::Error) -> Problem {
     let text = &named.text;
-    let shown = path.display();
+    let shown = plain(path);
+    let shown = shown.display();
     let leads = fs::read_link(path).ok();
     let (code, what, label) = match (error.kind(), leads) {
+        _ if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => (
+            "not-readable",
+            "leads through links that lead to each other, and nowhere else".to_owned(),
+            format!("let the link lead to what is there: ls -l {shown}"),
+        ),
         (ErrorKind::NotFound, Some(leads)) => (
             "not-there",
-            format!("is a link to {}, which is not there", leads.display()),
-            "let it lead to what is there".to_owned(),
+            format!(
+                "is a link to `{}`, and there is no such thing",
+                leads.display()
+            ),
+            format!("let the link lead to what is there: ls -l {shown}"),
         ),
         (ErrorKind::NotFound, None) => (
             "not-there",
@@ -312,8 +354,8 @@ fn not_executable(named: &Outside, word: &str, program: &str, path: &Path) -> Op
     }
     let message = format!("`{word}`: {program} is no program");
     let label = match found.is_file() {
-        true => format!("chmod +x {}", path.display()),
-        false => format!("{} is {}", path.display(), kind(&found)),
+        true => format!("chmod +x {}", plain(path).display()),
+        false => format!("{} is {}", plain(path).display(), kind(&found)),
     };
     Some(Problem::error(
         "no-such-program",
@@ -343,15 +385,26 @@ fn kind(found: &Metadata) -> &'static str {
     match (found.is_dir(), found.is_file()) {
         (true, _) => "a directory",
         (_, true) => "a file",
-        _ => "neither a file nor a directory",
+        _ if found.file_type().is_fifo() => "a pipe",
+        _ if found.file_type().is_socket() => "a socket",
+        _ => "a device",
     }
 }
 
-/// `public/index.html` → `public`.
-fn parent(text: &str) -> String {
-    let parent = Path::new(text).parent();
-    let parent = parent.filter(|parent| !parent.as_os_str().is_empty());
-    parent.unwrap_or(Path::new(".")).display().to_string()
+/// A path without detours: no `.`, no `//`, and no `..` as far as the directories before it are there.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        let before = match part {
+            Component::ParentDir => fs::canonicalize(&plain).ok(),
+            _ => None,
+        };
+        match before {
+            Some(real) => plain = real.parent().unwrap_or(Path::new("/")).to_owned(),
+            None => plain.push(part),
+        }
+    }
+    plain
 }
 
 #[cfg(test)]

@@ -20,14 +20,30 @@ impl Place {
         self.0.path().join(name)
     }
 
-    fn finds(&self, lines: &str) -> Vec<(bool, &'static str, String)> {
+    /// The one problem that is found.
+    fn problem(&self, lines: &str) -> Problem {
+        let mut found = self.problems(lines);
+        assert_eq!(found.len(), 1, "{lines}: {found:?}");
+        found.remove(0)
+    }
+
+    /// What is said at the place of the one problem.
+    fn label(&self, lines: &str) -> String {
+        self.problem(lines).labels[0].text.clone()
+    }
+
+    fn problems(&self, lines: &str) -> Vec<Problem> {
         let source =
             format!("site \"www.foobar.com\" {{\n    server web-01 \"8.8.8.8\"\n{lines}\n}}\n");
         let loaded = terrace_site::load(&source);
         assert!(loaded.site.is_some(), "{:?}", loaded.problems);
         let path = self.path("site.kdl");
         fs::write(&path, &source).unwrap();
-        let found = look(&SiteFile { path, source });
+        look(&SiteFile { path, source })
+    }
+
+    fn finds(&self, lines: &str) -> Vec<(bool, &'static str, String)> {
+        let found = self.problems(lines);
         let one = |problem: Problem| {
             let fatal = problem.severity == Severity::Error;
             let help = problem.help.unwrap_or_default();
@@ -88,6 +104,104 @@ fn directories_that_cannot_serve_are_refused() {
     if elsewhere.path().starts_with("/tmp") {
         let path = elsewhere.path().display().to_string();
         place.finds_one(&files(&path), true, "not-seen");
+    }
+}
+
+#[test]
+fn a_directory_that_holds_the_site_is_a_warning_and_never_proposed() {
+    let place = Place::new();
+    let run = "{ run \"sh app.py\"; }";
+    for text in [".", "./", "public/..", "..", "/"] {
+        let files = place.finds(&format!("    web web-01 static=\"{text}\""));
+        let code = place.finds(&format!(
+            "    web web-01\n    app web-01 name=app code=\"{text}\" {run}"
+        ));
+        for found in [files, code] {
+            let found: Vec<_> = found
+                .iter()
+                .filter(|one| one.1 == "holds-the-site")
+                .collect();
+            // In /tmp, where tests have their files, hosts have something of their own.
+            let [(false, _, said)] = found[..] else {
+                assert!(
+                    text.len() > 1 && text != "./" && text != "public/..",
+                    "{text}: {found:?}"
+                );
+                continue;
+            };
+            assert!(
+                said.contains("holds the file of the site"),
+                "{text}: {said}"
+            );
+        }
+    }
+    for text in ["site.kdl", "./site.kdl"] {
+        let label = place.label(&format!("    web web-01 static=\"{text}\""));
+        assert_eq!(
+            label, "name a directory of its own, such as public",
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_directory_is_called_what_it_is() {
+    let place = Place::new();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        place.path("fifo"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
+    symlink("nowhere", place.path("dangling")).unwrap();
+    symlink("loop", place.path("loop")).unwrap();
+    let here = place.0.path().canonicalize().unwrap();
+    let here = here.display();
+    let cases = [
+        (
+            "fifo",
+            "`fifo` is a pipe, not a directory",
+            "such as public".to_owned(),
+        ),
+        (
+            "/dev/null",
+            "`/dev/null` is a device, not a directory",
+            "such as /dev".to_owned(),
+        ),
+        (
+            "public/../app/app.py",
+            "is a file, not a directory",
+            "such as public/../app".to_owned(),
+        ),
+        (
+            "dangling",
+            "is a link to `nowhere`, and there is no such thing",
+            format!("ls -l {here}/dangling"),
+        ),
+        (
+            "loop",
+            "leads through links that lead to each other",
+            format!("ls -l {here}/loop"),
+        ),
+        (
+            "loop/x",
+            "leads through links that lead to each other",
+            format!("ls -l {here}/loop/x"),
+        ),
+        (
+            "./public//../nosuch/./x",
+            "is not there",
+            format!("mkdir {here}/nosuch/x, or"),
+        ),
+    ];
+    for (text, message, label) in cases {
+        let lines = format!("    web web-01 static=\"{text}\"");
+        let said = place.problem(&lines);
+        assert!(said.message.contains(message), "{text}: {}", said.message);
+        let shown = place.label(&lines);
+        assert!(shown.contains(&label), "{text}: {shown}");
     }
 }
 

@@ -37,7 +37,7 @@ fn one(build: &BuildStatus, now: u64) -> String {
     }
 }
 
-/// A paragraph for each directory of the state that was removed while the site runs.
+/// A paragraph for each directory of the state that was removed while the site runs, and for what cannot be written there.
 pub(crate) fn lost(status: &Status) -> String {
     let one = |directory: &std::path::PathBuf| {
         format!(
@@ -46,7 +46,10 @@ pub(crate) fn lost(status: &Status) -> String {
             directory.display()
         )
     };
-    status.lost.iter().map(one).collect()
+    let unkept = status.unkept.iter();
+    let unkept =
+        unkept.map(|why| format!("\n! what is remembered of the site is not written: {why}\n"));
+    status.lost.iter().map(one).chain(unkept).collect()
 }
 
 #[cfg(test)]
@@ -54,6 +57,15 @@ mod tests {
     use terrace_protocol::build::Failure;
 
     use super::*;
+
+    #[test]
+    fn what_is_not_written_is_said() {
+        let status = Status {
+            unkept: Some("/x/plans/web-01.json is a directory: remove it".into()),
+            ..Status::default()
+        };
+        assert!(lost(&status).contains("is not written: /x/plans/web-01.json"));
+    }
 
     #[test]
     fn a_failed_build_is_shown_with_its_age_its_last_lines_and_its_log() {
