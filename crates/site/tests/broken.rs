@@ -15,7 +15,7 @@ use terrace_site::read::read;
 type Place = (&'static str, usize, usize);
 
 /// Each file, and everything that is wrong with it.
-const FILES: [(&str, &[Place]); 12] = [
+const FILES: [(&str, &[Place]); 13] = [
     (
         "01-first_try",
         &[
@@ -173,6 +173,15 @@ const FILES: [(&str, &[Place]); 12] = [
             ("stray", 9, 15),
             ("missing", 10, 5),
             ("outside-site", 12, 1),
+        ],
+    ),
+    (
+        "13-apps",
+        &[
+            ("missing", 5, 21),
+            ("wrong-value", 7, 15),
+            ("wrong-value", 8, 17),
+            ("wrong-value", 9, 13),
         ],
     ),
 ];

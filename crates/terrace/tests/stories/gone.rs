@@ -121,6 +121,9 @@ fn a_file_that_is_gone_or_half_edited_locks_nobody_out() {
     );
 
     fs::remove_file(&site.file).unwrap();
+    fs::create_dir(&site.file).unwrap();
+    reaches(&site, "site.kdl is a directory now");
+    fs::remove_dir(&site.file).unwrap();
     reaches(&site, "site.kdl is gone");
     for command in ["apply", "check", "up"] {
         assert_eq!(code(&[command]), Some(2), "{command}");

@@ -143,7 +143,7 @@ fn what_the_file_names_and_is_not_there_is_named_before_anything_is_started() {
     assert!(!directory.path().join(".terrace").exists());
     fs::create_dir(directory.path().join("public")).unwrap();
     fs::write(directory.path().join("app"), "").unwrap();
-    missing(&["up"], 2, &["`app` is a file, and no directory"]);
+    missing(&["up"], 2, &["`app` is a file, not a directory"]);
 }
 
 #[test]

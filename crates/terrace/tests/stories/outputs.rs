@@ -143,3 +143,37 @@ fn help_that_cannot_be_written_is_a_failure() {
         );
     }
 }
+
+#[test]
+fn what_was_written_before_it_could_not_be_said_is_said_and_not_written_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let call = |arguments: &[&str], output: Stdio| {
+        let mut command = harness::program();
+        command.args(arguments).current_dir(directory.path());
+        let output = command.stdout(output).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+    let (code, said) = call(&["init"], full().into());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("site.kdl is written all the same"), "{said}");
+    let written = std::fs::read(directory.path().join("site.kdl")).unwrap();
+    let (code, said) = call(&["init"], Stdio::null());
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("site.kdl is there already") && said.contains("--file"),
+        "{said}"
+    );
+    assert_eq!(
+        std::fs::read(directory.path().join("site.kdl")).unwrap(),
+        written
+    );
+    for arguments in [&["logs"][..], &["logs", "web-01"]] {
+        let (code, said) = call(arguments, Stdio::null());
+        assert_eq!(code, Some(2), "{said}");
+        assert!(
+            said.contains("has written no log yet") && said.contains("terrace up"),
+            "{said}"
+        );
+    }
+}

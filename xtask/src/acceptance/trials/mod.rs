@@ -72,6 +72,7 @@ pub(super) fn run(root: &Path, records: &Records) -> io::Result<()> {
             .args(["test", "--locked", "--package", package]);
         match target {
             "lib" => command.arg("--lib"),
+            "bin" => command.arg("--bins"),
             target => command.args(["--test", target]),
         };
         command.args(["--", "--exact"]);

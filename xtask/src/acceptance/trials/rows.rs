@@ -223,6 +223,8 @@ pub(super) const TRIALS: &[Trial] = &[
         tests: &[
             "terrace/stories mistakes::what_the_file_names_and_is_not_there_is_named_before_anything_is_started",
             "terrace-site/lib outside::tests::everything_that_is_named_is_found_where_it_stands",
+            "terrace/bin on_disk::tests::a_directory_that_holds_the_site_is_a_warning_and_never_proposed",
+            "terrace/bin on_disk::tests::what_is_no_directory_is_called_what_it_is",
         ],
     },
     Trial {
@@ -252,17 +254,25 @@ pub(super) const TRIALS: &[Trial] = &[
     },
     Trial {
         number: 19,
-        tried: "all commands with closed, broken and full outputs; a coordinator that is killed; likely failures; \
-                damaged state",
-        before: "a panic (exit code 101); `up` ends with 0; causes said twice",
+        tried: "all commands with closed, broken and full outputs; a coordinator that is killed; likely failures; every file \
+                that is kept of stage 1 gone, emptied, cut, random, of another shape, a directory",
+        before: "a panic (exit code 101); `up` ends with 0; causes said twice; secrets and databases that are gone are silently \
+                 other ones, paths are those of no machine",
         after: "a broken pipe ends quietly, a full disk with 1 and its reason; `up` ends with 1 and the log's name; \
-                each cause once; path, cause and remedy",
+                each cause once; refused in 0.1 s with path, cause and remedy, or made anew and said; a replica without its data is given \
+                a copy, a primary is not begun anew",
         tests: &[
             "terrace/stories outputs::no_command_panics_when_its_output_is_closed_broken_or_full",
             "terrace/stories outputs::help_that_cannot_be_written_is_a_failure",
             "terrace/stories builds::an_up_whose_coordinator_dies_says_where_its_log_is",
             "terrace/stories mistakes::no_cause_is_said_twice",
+            "terrace/stories outputs::what_was_written_before_it_could_not_be_said_is_said_and_not_written_again",
+            "terrace/stories damaged::what_is_damaged_is_named_with_its_remedy_or_made_anew",
             "terrace-lab/lib state::tests::what_is_damaged_is_named_with_its_path_and_not_taken_for_a_new_site",
+            "terrace-lab/lib state::tests::a_site_that_has_data_does_not_begin_anew_without_what_it_remembers",
+            "terrace-lab/lib state::tests::secrets_that_there_were_are_neither_made_anew_nor_used_when_they_are_damaged",
+            "terrace-lab/lib state::tests::databases_that_have_all_lost_their_data_are_not_made_anew",
+            "terrace-service/lib kept::tests::what_is_wrong_is_said_with_its_path_and_the_remedy_and_once",
         ],
     },
     Trial {

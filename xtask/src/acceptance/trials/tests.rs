@@ -46,7 +46,7 @@ fn every_row_is_in_order_and_its_tests_are_there() {
             let test = Test::parse(text).unwrap_or_else(|| panic!("{number}: {text}"));
             let package = directory(test.package).unwrap_or_else(|| panic!("{number}: {text}"));
             let below = match test.target {
-                "lib" => package.join("src"),
+                "lib" | "bin" => package.join("src"),
                 _ => package.join("tests"),
             };
             let mut files = Vec::new();

@@ -167,10 +167,11 @@ impl Look {
     fn instead(&self, word: &str, text: &str) -> String {
         let parent = Path::new(text).parent();
         let usable = parent.filter(|parent| !self.holds_the_site(&self.base.join(parent)));
-        match (usable, word) {
-            (Some(parent), _) => format!("name the directory, such as {}", parent.display()),
-            (None, "static") => "name a directory of its own, such as public".to_owned(),
-            (None, _) => "name a directory of its own, such as app".to_owned(),
+        let usual = if word == "static" { "public" } else { "app" };
+        match usable {
+            Some(parent) => format!("name the directory, such as {}", parent.display()),
+            None if text == usual => "move it away, and make a directory of this name".to_owned(),
+            None => format!("name a directory of its own, such as {usual}"),
         }
     }
 
