@@ -225,6 +225,12 @@ fn refused_at_once(kept: &Kept) {
         remove(&path);
         fs::write(&path, good).unwrap();
     }
+    refused_without_secrets(kept);
+    refused_without_directories(kept);
+}
+
+fn refused_without_secrets(kept: &Kept) {
+    let restore = "restore it from a copy";
     let secrets = kept.path("secrets");
     let names = files(&secrets);
     assert_eq!(names.len(), 4, "{names:?}");
@@ -256,6 +262,10 @@ fn refused_at_once(kept: &Kept) {
             fs::write(path, &good).unwrap();
         }
     }
+}
+
+fn refused_without_directories(kept: &Kept) {
+    let restore = "restore it from a copy";
     for (directory, named, words) in [
         ("secrets", "secrets/database", [restore, "is gone"]),
         ("lock", "lock", ["remove it", "directory"]),

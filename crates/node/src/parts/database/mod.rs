@@ -4,6 +4,7 @@
 //! is in `member`; `copying` hands its data to another one, or takes it.
 
 mod copying;
+mod lost;
 mod member;
 mod processes;
 mod standing;
@@ -18,11 +19,10 @@ use terrace_protocol::keeper::Exit;
 use terrace_protocol::report::{Level, RoleReport, State};
 use terrace_service::{Backoff, clock, disk, users};
 use terrace_site::plan::{ClusterPlan, DatabasePlan, Part as Kind};
-use terrace_site::times;
 use tokio::sync::broadcast;
 
 use super::{Part, ended, seconds};
-use crate::node::letters::{self, Letter, Received};
+use crate::node::letters::{self, Received};
 use processes::Held;
 
 /// How often it is asked how it is.
@@ -330,63 +330,6 @@ impl Database {
     async fn find(&self, instance: &mut Instance, number: u64, text: &str) {
         let found = instance.find(text).await.map_err(|error| words(&error));
         self.part.context.post.found(number, found);
-    }
-
-    fn failed(&mut self, cause: String, begun: Instant) {
-        self.failures = if self.lost {
-            // That does not pass by itself.
-            LOOP
-        } else if begun.elapsed() >= CALM {
-            1
-        } else {
-            self.failures + 1
-        };
-        if !self.lost || self.report.reason != cause {
-            tracing::warn!(id = self.part.id, cause, "the database ended");
-        }
-        self.report.pid = 0;
-        if self.failures == LOOP && !self.told {
-            self.told = self.lost;
-            self.part
-                .context
-                .step("database", cause.clone(), None, false);
-        }
-        self.show(
-            if self.failures >= LOOP {
-                State::Failing
-            } else {
-                State::Restarting
-            },
-            cause,
-        );
-    }
-
-    /// Until it is tried again. Whose data is gone says so meanwhile, and may hear that another server has it.
-    async fn pause(&mut self, pause: Duration) {
-        let pause = tokio::time::sleep(pause);
-        if !self.lost {
-            return pause.await;
-        }
-        tokio::pin!(pause);
-        let mut tick = tokio::time::interval(times::TELL);
-        loop {
-            tokio::select! {
-                () = &mut pause => return,
-                // It cannot be started, so it is not told as one that is down.
-                _ = tick.tick() => self.tell(Report::Silent, false),
-                received = letters::next(&mut self.letters) => {
-                    let Received { from, letter } = received;
-                    let controls = self.cluster().is_some_and(|one| one.controller == from);
-                    if controls && matches!(letter, Letter::BeBorn) {
-                        tracing::warn!(id = self.part.id, "the data is gone: it is copied from the primary");
-                        let text = "its data is gone: it is copied from the primary".to_owned();
-                        self.part.context.step("database", text, None, true);
-                        (self.had_data, self.lost) = (false, false);
-                        return;
-                    }
-                }
-            }
-        }
     }
 
     fn show(&mut self, state: State, reason: String) {
