@@ -126,13 +126,13 @@ impl Memory {
     ///
     /// # Errors
     /// When one cannot be written: what follows from the lack of it is reported by whoever needs it.
-    pub(crate) fn make_secrets(
+    pub(crate) fn make_secrets<'a>(
         &mut self,
         location: &Location,
-        plans: &[ServerPlan],
+        plans: impl IntoIterator<Item = &'a ServerPlan>,
     ) -> Result<(), secret::Error> {
         let store = SecretStore::new(location.secrets());
-        for name in plans.iter().flat_map(ServerPlan::secrets) {
+        for name in plans.into_iter().flat_map(ServerPlan::secrets) {
             if !self.secrets.contains(&name) {
                 store.read_or_generate(&name)?;
                 self.secrets.insert(name);

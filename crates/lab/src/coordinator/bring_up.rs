@@ -209,7 +209,7 @@ impl Coordinator {
         };
         let host = &server.host;
         let (run, logs) = (host.state.join("run"), host.state.join("logs"));
-        let shared = [&host.secrets, &host.releases, &host.cache];
+        let shared = [&host.releases, &host.cache];
         let own = [
             &run,
             &logs,
@@ -218,6 +218,10 @@ impl Coordinator {
         ];
         for directory in shared.into_iter().chain(own) {
             kept::directory(directory)?;
+        }
+        if host.secrets.exists() {
+            // The host makes it, for its owner alone.
+            kept::directory(&host.secrets)?;
         }
         // A socket of a node before this one would be dialled in vain.
         let _ = std::fs::remove_file(run.join(terrace_protocol::node::SOCKET));

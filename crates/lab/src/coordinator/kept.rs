@@ -78,7 +78,10 @@ impl Coordinator {
             self.kept.entry.write(listed)?;
             self.kept.listed = None;
         }
-        if let (true, Some(memory)) = (self.kept.changed, &self.memory) {
+        if let (true, Some(memory)) = (self.kept.changed, &mut self.memory) {
+            // What could not be made when it was needed first, for want of room.
+            let plans = self.servers.values().map(|server| &server.plan);
+            memory.make_secrets(&self.location, plans)?;
             memory.save(&self.location)?;
             self.write_plans()?;
         }
