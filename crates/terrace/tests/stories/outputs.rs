@@ -154,7 +154,7 @@ fn what_was_written_before_it_could_not_be_said_is_said_and_not_written_again() 
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         (output.status.code(), said)
     };
-    let (code, said) = call(&["init"], full().into());
+    let (code, said) = call(&["init"], full());
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("site.kdl is written all the same"), "{said}");
     let written = std::fs::read(directory.path().join("site.kdl")).unwrap();
