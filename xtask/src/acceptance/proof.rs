@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::io;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use super::Records;
 use crate::rehearsal::said;
@@ -25,7 +27,7 @@ const ABOUT: &str = "# Proof
 
 <!-- Written by `make acceptance`: do not edit. -->
 
-What `terrace prove` printed: every single fault, injected under load (40 requests a second for a file, 20 for a page without data, 20 for
+What `terrace prove` printed, from three seeds beside each other on one machine: every single fault, injected under load (40 requests a second for a file, 20 for a page without data, 20 for
 one that reads, 10 that write), beside what `insight` had predicted. A crash boots again by itself; in a crash-loop a database is killed
 ten times a second. That, power-off (the cable first, then the kill), partition and freeze last a minute where something is promised to
 stay up meanwhile, else eight seconds, and are mended then. Failed: no whole answer within six seconds, or one with 5xx. Back
@@ -39,36 +41,46 @@ must show, in one of three rounds: else the prediction is wrong. Of several roun
 acknowledged and are not in the database afterwards, each looked for by its number.
 ";
 
-/// Runs what is missing and writes docs/proof.md.
+/// Runs what is missing, the seeds beside each other, and writes docs/proof.md.
 ///
 /// # Errors
 /// When a site does not come up. Predictions that were wrong are printed, and stand in the page.
 pub(super) fn run(root: &Path, records: &Records) -> io::Result<()> {
-    let stacks = copied(root)?;
+    thread::scope(|scope| {
+        let seeds = SEEDS.map(|seed| scope.spawn(move || prove_stages(root, records, seed)));
+        // All are waited for, whatever becomes of one.
+        let ends = seeds.map(|seed| seed.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        ends.into_iter().collect::<io::Result<()>>()
+    })?;
+    fs::write(root.join("docs/proof.md"), page(records)?)
+}
+
+/// Stage after stage, as far as they are missing, in a place that this seed has to itself.
+fn prove_stages(root: &Path, records: &Records, seed: u32) -> io::Result<()> {
+    let place = root.join("target/proof").join(seed.to_string());
+    copy_stacks(root, &place)?;
     for (stage, _) in STAGES {
-        for seed in SEEDS {
-            let kept = kept(records, stage, seed);
-            if !kept.exists() {
-                println!("proof: {stage}, seed {seed}");
-                let text = prove(root, &stacks.join(format!("{stage}.kdl")), seed)?;
-                println!("{}", text.lines().last().unwrap_or_default());
-                fs::write(kept, text)?;
-            }
+        let kept = kept(records, stage, seed);
+        if !kept.exists() {
+            println!("proof: {stage}, seed {seed}");
+            let text = prove(root, &place, stage, seed)?;
+            let verdict = text.lines().last().unwrap_or_default();
+            println!("proof: {stage}, seed {seed}: {verdict}");
+            fs::write(kept, text)?;
         }
     }
-    fs::write(root.join("docs/proof.md"), page(records)?)
+    Ok(())
 }
 
 fn kept(records: &Records, stage: &str, seed: u32) -> PathBuf {
     records.directory.join(format!("proof-{stage}-{seed}.txt"))
 }
 
-/// The stacks as git has them, in a place where their data may lie. What an earlier run left there goes: a later stage's data
-/// has no place in an earlier stage.
-fn copied(root: &Path) -> io::Result<PathBuf> {
-    let place = root.join("target/proof");
+/// Copies the stacks as git has them to a place where their data may lie. What an earlier run left there goes: a later
+/// stage's data has no place in an earlier stage.
+fn copy_stacks(root: &Path, place: &Path) -> io::Result<()> {
     if place.exists() {
-        fs::remove_dir_all(&place)?;
+        fs::remove_dir_all(place)?;
     }
     let mut listing = Command::new("git");
     let listed = said(
@@ -84,17 +96,17 @@ fn copied(root: &Path) -> io::Result<PathBuf> {
         }
         fs::copy(root.join(name), to)?;
     }
-    Ok(place.join("stacks"))
+    Ok(())
 }
 
 /// The table; an error where there is none.
-fn prove(root: &Path, file: &Path, seed: u32) -> io::Result<String> {
+fn prove(root: &Path, place: &Path, stage: &str, seed: u32) -> io::Result<String> {
     let mut command = Command::new(root.join("target/quick/terrace"));
     command
         .arg("prove")
-        .arg(file)
+        .arg(place.join(format!("stacks/{stage}.kdl")))
         .args(["--write", WRITE, "--seed", &seed.to_string()])
-        .env("TERRACE_RUN", root.join("target/proof/run"))
+        .env("TERRACE_RUN", place.join("run"))
         .stdin(Stdio::null());
     let output = command.output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
