@@ -1,5 +1,6 @@
 //! Bytes out: to a socket, from a file to a socket; and what a socket says of the other side.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -19,10 +20,15 @@ const CHUNK: usize = 16 * 1024;
 pub(super) async fn read(stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
     loop {
         match read_now(stream, buffer) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.readable().await?,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => readable(stream).await?,
             read => return read,
         }
     }
+}
+
+/// Waits until there is something to read. A stream is read by one task alone, so it needs one waker and no list of them.
+async fn readable(stream: &TcpStream) -> io::Result<()> {
+    poll_fn(|context| stream.poll_read_ready(context)).await
 }
 
 /// Reads what is there at once.
@@ -54,7 +60,7 @@ pub(super) async fn read_first(
 ) -> io::Result<usize> {
     buffers.give(buffer);
     loop {
-        stream.readable().await?;
+        readable(stream).await?;
         let mut taken = buffers.take();
         let read = read_now(stream, &mut taken);
         if matches!(&read, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
