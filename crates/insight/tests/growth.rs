@@ -156,8 +156,8 @@ fn a_long_line_of_names_is_read_in_time_that_grows_with_it() {
         site(&format!(
             "{}    load-balancer s-1\n    web{} static=\"p\"\n    app{} code=\"a\" {{ run \"r\"; }}\n    database s-1 s-2\n",
             servers(n),
-            names(3..n / 2),
-            names(n / 2..n + 1)
+            names(2..n + 1),
+            names(2..n + 1)
         ))
     };
     grows_evenly("names on one line", &tiers(2_500), &tiers(10_000));

@@ -9,6 +9,7 @@ mod files;
 mod held;
 pub(crate) mod letters;
 mod reconcile;
+mod room;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use terrace_protocol::node::{FromNode, Home, Step};
 use terrace_protocol::report::{DiskReport, RoleReport, ServerReport};
 use terrace_protocol::role::Divert;
-use terrace_service::{Descriptors, SecretStore, disk};
+use terrace_service::{Descriptors, SecretStore};
 use terrace_site::plan::{Part, RolePlan, ServerPlan};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -123,7 +124,6 @@ struct Node {
     diverted: watch::Sender<Option<Vec<Divert>>>,
     /// The newest report of all, for an agent.
     facts: watch::Sender<ServerReport>,
-    room: watch::Sender<DiskReport>,
     /// A plan that runs and could not be kept yet.
     unkept: Option<Box<str>>,
     /// Why, as was said last.
@@ -140,7 +140,8 @@ impl Node {
         let outputs = Outputs::begin(&home.server, home.logs.clone())?;
         let (current, access) = watch::channel(None);
         tokio::spawn(access::look_after(home.logs.join("access.log"), current));
-        let room = watch::Sender::new(DiskReport::default());
+        let (looked, room) = watch::channel(DiskReport::default());
+        tokio::spawn(room::watch(home.state.clone(), looked));
         Ok(Self {
             context: Context {
                 home: Arc::new(home),
@@ -149,7 +150,7 @@ impl Node {
                 post,
                 outputs,
                 access,
-                room: room.subscribe(),
+                room,
             },
             steps: heard,
             outgoing,
@@ -159,7 +160,6 @@ impl Node {
             running: BTreeMap::new(),
             diverted: watch::Sender::new(None),
             facts: watch::Sender::new(ServerReport::default()),
-            room,
             unkept: None,
             unkept_why: None,
             changed: watch::channel(0),
@@ -337,23 +337,6 @@ impl Node {
         self.coordinator.tell(FromNode::Stopped { roles });
     }
 
-    /// The disk that everything of this server is on.
-    fn disk(&self) -> Option<DiskReport> {
-        match disk::of(&self.context.home.state) {
-            Ok(disk) => {
-                let levels = |disk: &DiskReport| (disk.level, disk.inodes_level);
-                self.room.send_if_modified(|before| {
-                    levels(&std::mem::replace(before, disk)) != levels(&disk)
-                });
-                Some(disk)
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the disk does not say how much room it has");
-                None
-            }
-        }
-    }
-
     fn report(&mut self) {
         let generation = self.plan.as_ref().map_or(0, |plan| plan.generation);
         let order = self.plan.iter().flat_map(|plan| &plan.roles);
@@ -367,7 +350,8 @@ impl Node {
             server: self.context.home.server.clone(),
             generation,
             roles,
-            disk: self.disk(),
+            // The disk that everything of this server is on. One that was never looked at says nothing of itself.
+            disk: Some(*self.context.room.borrow()).filter(|disk| disk.size > 0),
         };
         self.facts.send_replace(report.clone());
         self.coordinator.tell(FromNode::Report(report));
