@@ -13,6 +13,7 @@ pub mod counters;
 pub mod date;
 pub mod head;
 pub mod log;
+mod memory;
 pub mod server;
 pub mod spool;
 pub mod timer;

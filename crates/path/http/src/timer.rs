@@ -117,22 +117,22 @@ impl Default for Wheel {
 impl Wheel {
     /// A slot without a deadline.
     pub fn slot(&self) -> Rc<Slot> {
-        self.add(None)
+        self.add(None, Stage::Busy)
     }
 
-    /// A slot of a connection that may be ended for others.
+    /// A slot of a new connection, which may be ended for others.
     pub fn slot_of(&self, owner: Owner) -> Rc<Slot> {
-        self.add(Some(owner))
+        self.add(Some(owner), Stage::Idle)
     }
 
-    fn add(&self, owner: Option<Owner>) -> Rc<Slot> {
+    fn add(&self, owner: Option<Owner>, stage: Stage) -> Rc<Slot> {
         let slot = Rc::new(Slot {
             owner,
             now: Rc::clone(&self.now),
             deadline: Cell::new(None),
             late: Cell::new(false),
             waker: RefCell::new(None),
-            stage: Cell::new(Stage::Busy),
+            stage: Cell::new(stage),
             since: Cell::new(self.now.get()),
             ended: Cell::new(false),
             watched: RefCell::new(None),
@@ -249,7 +249,8 @@ impl Slot {
 
     /// Waits for this, until then at most.
     pub async fn by<F: Future>(&self, deadline: Instant, future: F) -> Result<F::Output, Late> {
-        self.late.set(false);
+        // Who has to go waits for nothing that is not there by now.
+        self.late.set(self.ended.get());
         self.deadline.set(Some(deadline));
         let result = Guarded {
             slot: self,

@@ -30,6 +30,24 @@ pub(super) const TRIALS: &[Trial] = &[
         ],
     },
     Trial {
+        number: 2,
+        tried: "8,192 silent connections of one address, then 1,024 of another, with newcomers in between; 4,000 that are idle or have half a \
+                head; 1,500 bodies on their way that all end at once; an address that uses all of its connections",
+        before: "a newcomer waits for 60 s; 10 to 15 KB for each idle connection; 34 of 34 MB stay when all have gone; closed without a word",
+        after: "each newcomer has its page in under 0.4 s: the longest idle goes, then the oldest half head, and an address has 1,024 at \
+                most; 1.9 KB for each; 0.9 of 31 MB stay; 429 says why",
+        tests: &[
+            "terrace-web/idle an_idle_connection_costs_little_and_what_many_had_is_given_back",
+            "terrace-web/raw pressure::a_crowd_of_one_address_or_of_many_keeps_no_newcomer_out",
+            "terrace-web/raw pressure::the_longest_idle_make_room",
+            "terrace-web/raw pressure::silent_ones_and_half_heads_go_and_requests_stay",
+            "terrace-web/raw pressure::one_address_has_its_share_and_no_more",
+            "terrace-web/raw pressure::who_uses_all_of_its_share_is_turned_away",
+            "terrace-http/lib server::spare::tests::what_nobody_needs_goes_and_what_is_needed_stays",
+            "terrace-http/lib memory::tests::memory_is_given_back_when_most_of_a_flood_has_gone_and_once",
+        ],
+    },
+    Trial {
         number: 3,
         tried: "visitors who send a body or take an answer at a few bytes a second, before an app with one place, \
                 and before an app of two workers through a balancer with `in-flight=2`; a check that times out while \

@@ -1,4 +1,4 @@
-//! A visitor's connection: request after request, until one side has had enough.
+//! A visitor's connection while something is under way on it: request after request, as long as they have come.
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -8,15 +8,29 @@ use tokio::net::TcpStream;
 
 pub(super) use super::outcome::Outcome;
 use super::read_head::Head;
+use super::waiting::{Next, Waiting};
 use super::{Decision, Request, Service, Worker, answer, forward, heads};
 use crate::body::{Framing, Transfer};
 use crate::head::{RequestHead, ResponseHead};
 use crate::log::{End, Entry, Phase};
 use crate::spool::Spooled;
-use crate::timer::{Owner, Slot};
+use crate::timer::Slot;
 use crate::upstream::micros;
 
-/// What a connection has, reused from request to request.
+/// One that has grown beyond this is given back to the system.
+const LARGEST_BUFFER: usize = 64 * 1024;
+
+/// What is used again by the next connection.
+#[derive(Default)]
+pub(super) struct Parts {
+    input: Vec<u8>,
+    output: Vec<u8>,
+    head: RequestHead,
+    response: ResponseHead,
+    id: Vec<u8>,
+}
+
+/// A connection that is served.
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
     pub(super) peer: IpAddr,
@@ -42,48 +56,111 @@ pub(super) struct Connection {
     pub(super) unsent: bool,
     /// When the present request has taken too long, whatever happens, where the site sets such a bound.
     pub(super) due: Option<Instant>,
+    /// When the head that has begun to come has to be whole.
+    head_due: Option<Instant>,
 }
 
 /// What a server of ours may be asked to do, whatever it serves; more is an app's to say.
 const ALLOW: &str = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n";
 
-/// Serves a connection to its end.
-pub(super) async fn serve(worker: &Worker, stream: TcpStream, owner: Owner, peer: IpAddr) {
-    // Our writes are whole messages: none is to wait for the next.
-    let _ = stream.set_nodelay(true);
-    let mut connection = Connection {
-        stream,
-        peer,
-        visitor: peer,
-        input: Vec::new(),
-        output: Vec::new(),
-        head: RequestHead::default(),
-        response: ResponseHead::default(),
-        id: Vec::with_capacity(32),
-        slot: worker.wheel.slot_of(owner),
-        consumed: 0,
-        head_length: 0,
-        is_kept: true,
-        spooled: None,
-        body: Transfer::new(Framing::None, false),
-        unsent: false,
-        due: None,
-    };
-    while connection.request(worker).await {}
-    // Who has to make room does so at once.
-    if !connection.slot.is_ended() {
-        connection.close().await;
-    }
-}
-
 impl Connection {
-    /// One request; `false`: the connection is at its end.
-    async fn request(&mut self, worker: &Worker) -> bool {
-        let before = worker.service();
-        let read = self.read_head(&*before, worker).await;
-        if matches!(read, Head::End) {
-            return false;
+    /// One on which something has come.
+    pub(super) fn of(waiting: Waiting, parts: Parts) -> Self {
+        let Waiting {
+            stream,
+            peer,
+            slot,
+            rest,
+            due,
+        } = waiting;
+        let Parts {
+            mut input,
+            output,
+            head,
+            response,
+            id,
+        } = parts;
+        input.extend_from_slice(&rest);
+        Self {
+            stream,
+            peer,
+            visitor: peer,
+            input,
+            output,
+            head,
+            response,
+            id,
+            slot,
+            consumed: 0,
+            head_length: 0,
+            is_kept: true,
+            spooled: None,
+            body: Transfer::new(Framing::None, false),
+            unsent: false,
+            due: None,
+            head_due: due,
         }
+    }
+
+    /// What waits for the next request, and what is free for others.
+    pub(super) fn split(self) -> (Waiting, Parts) {
+        let Self {
+            stream,
+            peer,
+            slot,
+            mut input,
+            mut output,
+            head,
+            response,
+            id,
+            head_due,
+            ..
+        } = self;
+        let waiting = Waiting {
+            stream,
+            peer,
+            slot,
+            rest: input.to_vec(),
+            due: head_due,
+        };
+        for buffer in [&mut input, &mut output] {
+            buffer.clear();
+            if buffer.capacity() > LARGEST_BUFFER {
+                *buffer = Vec::new();
+            }
+        }
+        let parts = Parts {
+            input,
+            output,
+            head,
+            response,
+            id,
+        };
+        (waiting, parts)
+    }
+
+    /// Serves what has come, or tells that it came late.
+    pub(super) async fn serve(&mut self, worker: &Worker, late: bool) -> Next {
+        let mut read = if late {
+            Head::Late
+        } else {
+            self.read_head(&*worker.service())
+        };
+        loop {
+            match read {
+                Head::Partial => return Next::Wait,
+                Head::End => return Next::End,
+                Head::Whole | Head::Bad(_) | Head::Late => {}
+            }
+            if !self.request(worker, read).await {
+                return Next::End;
+            }
+            read = self.next_head(&*worker.service());
+        }
+    }
+
+    /// One request; `false`: the connection is at its end.
+    async fn request(&mut self, worker: &Worker, read: Head) -> bool {
         // What is served may have changed while nothing was asked.
         let service = worker.service();
         let begun = Instant::now();
@@ -92,6 +169,7 @@ impl Connection {
         self.id.clear();
         self.unsent = false;
         self.due = None;
+        self.head_due = None;
         worker.request_id(&mut self.id);
         worker.counters.begin();
         let outcome = match read {
@@ -100,7 +178,7 @@ impl Connection {
                 self.refuse(worker, &*service, bad.status(), &bad.to_string())
                     .await
             }
-            Head::Late | Head::End => {
+            Head::Late | Head::Partial | Head::End => {
                 self.refuse(worker, &*service, 408, "the request did not come in time")
                     .await
             }

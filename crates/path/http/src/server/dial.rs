@@ -6,8 +6,8 @@ use std::time::Duration;
 use terrace_protocol::report::Lack;
 use tokio::net::TcpStream;
 
-use super::Worker;
 use super::connection::Connection;
+use super::{Worker, room};
 use crate::log::{End, Phase};
 use crate::upstream::check::plainly;
 use crate::upstream::pool::Connection as Upstream;
@@ -29,7 +29,7 @@ pub(super) enum Unmade {
     Ours(Lack),
 }
 
-/// Connects. Where descriptors are missing, those of connections that wait for nothing make room.
+/// Connects. Where descriptors are missing, connections that wait for nothing make room.
 pub(super) async fn connect(
     connection: &Connection,
     worker: &Worker,
@@ -44,7 +44,7 @@ pub(super) async fn connect(
         let Some(lack) = worker.counters.lacks.of(&error) else {
             return Err(Unmade::Theirs(plainly(&error), end));
         };
-        if !worker.pool.borrow_mut().shed() {
+        if !room::make_free(worker, lack).await {
             return Err(Unmade::Ours(lack));
         }
     }

@@ -1,7 +1,7 @@
 //! A worker: one thread that accepts, reads, asks its service what to do, and does it.
 //!
-//! What is served is the [`Service`]'s to say; a connection's life is in `connection`, an answer of our own in
-//! `answer`, a request that goes on to an upstream in `forward`, the connection to it in `dial`, what follows a change of
+//! What is served is the [`Service`]'s to say; a connection's life is in `waiting`, and in `connection` while a request is
+//! under way, for which it borrows a `handler`; an answer of our own is in `answer`, a request that goes on to an upstream in `forward`, the connection to it in `dial`, what follows a change of
 //! protocol in `tunnel`; [`pages`] are what a visitor sees when something is wrong.
 //!
 //! Slow visitors hold nobody else: a body is taken whole before anybody is asked (`intake`), an answer is read off as
@@ -10,11 +10,11 @@
 mod answer;
 mod back;
 mod backlog;
-mod buffers;
 mod connection;
 mod dial;
 mod exchange;
 mod forward;
+mod handler;
 mod heads;
 mod intake;
 mod network;
@@ -24,8 +24,10 @@ mod read_head;
 mod relay;
 mod reply;
 mod room;
+mod spare;
 mod tunnel;
 mod upload;
+mod waiting;
 mod write;
 
 use std::cell::{Cell, RefCell};
@@ -48,6 +50,7 @@ use crate::counters::Counters;
 use crate::date::http_date;
 use crate::head::{Method, RequestHead};
 use crate::log::Log;
+use crate::memory;
 use crate::spool::Spool;
 use crate::timer::{TICK, Wheel};
 use crate::upstream::Group;
@@ -167,7 +170,8 @@ pub(crate) struct Worker {
     draining: Cell<bool>,
     open: Cell<usize>,
     addresses: room::Addresses,
-    buffers: buffers::Buffers,
+    /// Handlers that wait for something to come.
+    handlers: spare::Spare<handler::Handler>,
     /// So many of the process's descriptors are for its visitors.
     descriptors: usize,
     /// Moves when the time to drain is over, for those that no time of their own ends.
@@ -208,7 +212,7 @@ pub fn run(
             draining: Cell::new(false),
             open: Cell::new(0),
             addresses: room::Addresses::default(),
-            buffers: buffers::Buffers::default(),
+            handlers: spare::Spare::default(),
             descriptors,
             over: Arc::default(),
             next_id: Cell::new(0),
@@ -238,6 +242,7 @@ async fn obey(
     let mut tick = tokio::time::interval(TICK);
     let mut end: Option<Instant> = None;
     let mut told = (Instant::now(), 0);
+    let mut tide = memory::Tide::default();
     loop {
         tokio::select! {
             order = orders.recv(), if end.is_none() => match order {
@@ -255,7 +260,12 @@ async fn obey(
                 let now = Instant::now();
                 worker.wheel.tick(now);
                 worker.moment.set(Moment::now());
-                worker.date.borrow_mut().turn(clock::unix_millis() / 1_000);
+                if worker.date.borrow_mut().turn(clock::unix_millis() / 1_000) {
+                    worker.handlers.sweep();
+                    if tide.has_fallen(worker.open.get() + worker.handlers.count()) {
+                        memory::give_back();
+                    }
+                }
                 worker.log.borrow_mut().flush();
                 worker.pool.borrow_mut().sweep(now);
                 told = worker.counters.tell_pressure(told, now);
@@ -316,10 +326,13 @@ impl Date {
         Self { second, line }
     }
 
-    fn turn(&mut self, second: u64) {
-        if self.second != second {
+    /// Whether another second has begun.
+    fn turn(&mut self, second: u64) -> bool {
+        let turned = self.second != second;
+        if turned {
             *self = Self::of(second);
         }
+        turned
     }
 }
 

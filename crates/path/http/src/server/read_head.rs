@@ -1,15 +1,17 @@
-//! The next head of a visitor's connection: waited for, read, and held to its bounds.
+//! The next head of a visitor's connection: read, and held to its bounds.
 
-use std::time::Instant;
+use std::io;
 
 use super::connection::Connection;
-use super::{Service, Worker, write};
+use super::{Service, write};
 use crate::head::{Bad, MORE_BYTES, MOST_FIELDS, Parsed};
 use crate::timer::Stage;
 
 /// What reading a head came to.
 pub(super) enum Head {
     Whole,
+    /// The rest of it is still to come, or all.
+    Partial,
     Bad(Bad),
     /// It did not come in time.
     Late,
@@ -18,57 +20,32 @@ pub(super) enum Head {
 }
 
 impl Connection {
-    /// Reads until a head is whole. Between requests the visitor may be silent for long, within a head not.
-    pub(super) async fn read_head(&mut self, service: &dyn Service, worker: &Worker) -> Head {
-        let mut due: Option<Instant> = None;
-        let idle = self.slot.after(service.timeouts().idle);
-        loop {
-            if !self.input.is_empty() {
-                match self.head.parse(&mut self.input) {
-                    Ok(Parsed::Whole(taken)) if self.is_within(taken, service) => {
-                        self.consumed = taken;
-                        self.slot.set_stage(Stage::Busy);
-                        return Head::Whole;
-                    }
-                    Ok(Parsed::Partial) if self.may_grow(service) => {}
-                    Ok(_) => return Head::Bad(Bad::TooLarge),
-                    Err(bad) => return Head::Bad(bad),
-                }
+    /// Reads what has come, which may be a head.
+    pub(super) fn read_head(&mut self, service: &dyn Service) -> Head {
+        match write::read_now(&self.stream, &mut self.input) {
+            Ok(1..) => {
+                self.slot.spare();
+                self.next_head(service)
             }
-            let between = self.input.is_empty();
-            if between && worker.draining.get() {
-                return Head::End;
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Head::Partial,
+            Ok(0) | Err(_) => Head::End,
+        }
+    }
+
+    /// The head at the beginning of what has come.
+    pub(super) fn next_head(&mut self, service: &dyn Service) -> Head {
+        if self.input.is_empty() {
+            return Head::Partial;
+        }
+        match self.head.parse(&mut self.input) {
+            Ok(Parsed::Whole(taken)) if self.is_within(taken, service) => {
+                self.consumed = taken;
+                self.slot.set_stage(Stage::Busy);
+                Head::Whole
             }
-            let deadline = if between {
-                idle
-            } else {
-                *due.get_or_insert_with(|| self.slot.after(service.timeouts().first_byte))
-            };
-            let Self {
-                stream,
-                input,
-                output,
-                slot,
-                ..
-            } = self;
-            let read = if between {
-                slot.set_stage(Stage::Idle);
-                // Who waits for nothing in particular holds no memory for it.
-                worker.buffers.give(output);
-                let read = write::read_first(stream, input, &worker.buffers);
-                let read = slot.by(deadline, read).await;
-                *output = worker.buffers.take();
-                read
-            } else {
-                slot.set_stage(Stage::Head);
-                slot.by(deadline, write::read(stream, input)).await
-            };
-            match read {
-                Ok(Ok(0) | Err(_)) => return Head::End,
-                Ok(Ok(_)) => self.slot.spare(),
-                Err(_) if between => return Head::End,
-                Err(_) => return Head::Late,
-            }
+            Ok(Parsed::Partial) if self.may_grow(service) => Head::Partial,
+            Ok(_) => Head::Bad(Bad::TooLarge),
+            Err(bad) => Head::Bad(bad),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What we say to a visitor ourselves: answers of our own, words before an answer, and the end of a connection.
+//! What we say to a visitor ourselves: answers of our own, and words before an answer.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -9,10 +9,6 @@ use super::exchange::Failure;
 use super::{Service, Worker, answer, write};
 use crate::log::{End, Phase};
 use crate::timer::Pace;
-
-/// After its last answer a visitor may go on sending for so long, and be silent for so long.
-const LINGER: Duration = Duration::from_secs(30);
-const SILENT: Duration = Duration::from_millis(500);
 
 impl Connection {
     /// Sends an answer of our own.
@@ -92,28 +88,6 @@ impl Connection {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(Failure::Gone),
             Err(_) => Err(Failure::Visitor(408, self.late(Phase::Visitor))),
-        }
-    }
-
-    /// Closes so that the last answer arrives: what still comes is read for a moment, or the kernel would answer it
-    /// with a reset that overtakes our answer.
-    pub(super) async fn close(mut self) {
-        use tokio::io::AsyncWriteExt;
-        let _ = self.stream.shutdown().await;
-        let Self {
-            stream,
-            input,
-            slot,
-            ..
-        } = &mut self;
-        let end = slot.after(LINGER);
-        loop {
-            input.clear();
-            let silent = slot.after(SILENT).min(end);
-            let read = slot.by(silent, write::read(stream, input)).await;
-            if !matches!(read, Ok(Ok(read)) if read > 0) {
-                return;
-            }
         }
     }
 }

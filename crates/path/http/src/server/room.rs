@@ -6,17 +6,32 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
 use std::time::Duration;
 
+use rustix::net::{RecvFlags, SendFlags, Shutdown};
+use terrace_protocol::report::Lack;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Worker, connection};
+use super::Worker;
+use super::waiting::{self, Waiting};
 use crate::timer::Owner;
 
 /// When places run out, this part of them is made free at once: looking for the oldest costs a look at all.
 const PART: usize = 64;
+/// Between two tries where nothing can be made free.
+const PAUSE: Duration = Duration::from_millis(20);
+/// What a visitor is told that is not let in.
+const TURNED_AWAY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\n\
+    Content-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 92\r\n\
+    Cache-Control: no-store\r\n\
+    Retry-After: 1\r\n\
+    Server: terrace\r\n\
+    Connection: close\r\n\r\n\
+    429 Too Many Requests: your address has as many connections open here as it may, all in use\n";
 
 /// How many connections each address has.
 #[derive(Default)]
@@ -58,12 +73,12 @@ fn sharer(address: IpAddr) -> IpAddr {
 /// Lets visitors in, for ever.
 pub(super) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
     loop {
-        let Ok((stream, peer)) = listener.accept().await else {
-            // Out of descriptors: those that end make room.
-            if !make_room(&worker, None, 1).await {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+        let (stream, peer) = match listener.accept().await {
+            Ok(come) => come,
+            Err(error) => {
+                recover(&worker, &error).await;
+                continue;
             }
-            continue;
         };
         let service = worker.service();
         let owner = Owner {
@@ -81,18 +96,52 @@ pub(super) async fn accept(worker: Rc<Worker>, listener: TcpListener) {
             && !make_room(&worker, Some(owner.address), share / PART).await
         {
             worker.counters.turned_away();
+            turn_away(&stream);
             continue;
         }
         serve(&worker, stream, owner, peer.ip());
     }
 }
 
+/// What can be done about a visitor that could not be accepted. One that left meanwhile is no reason to wait.
+async fn recover(worker: &Worker, error: &io::Error) {
+    if error.kind() == io::ErrorKind::ConnectionAborted {
+        return;
+    }
+    let freed = match worker.counters.lacks.of(error) {
+        Some(lack) => make_free(worker, lack).await,
+        None => false,
+    };
+    if !freed {
+        // It waits in the listener's queue meanwhile, and asking again at once would be in vain.
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Gives up for what is missing what waits for nothing in particular: connections to upstreams, then that of a visitor;
+/// `false`: there was nothing.
+pub(super) async fn make_free(worker: &Worker, lack: Lack) -> bool {
+    let shed = worker.pool.borrow_mut().shed();
+    // A visitor has none of our ports.
+    shed || (lack != Lack::Ports && make_room(worker, None, 1).await)
+}
+
+/// Says why a visitor is not let in, as far as that costs nothing: what it does not take at once it does not get.
+fn turn_away(stream: &TcpStream) {
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    let _ = rustix::net::send(stream, TURNED_AWAY, flags);
+    let _ = rustix::net::shutdown(stream, Shutdown::Write);
+    // A request that is left unread would make the kernel take the answer back.
+    let _ = rustix::net::recv(stream, &mut [0; 16 * 1024], RecvFlags::DONTWAIT);
+}
+
 fn serve(worker: &Rc<Worker>, stream: TcpStream, owner: Owner, peer: IpAddr) {
     let worker = Rc::clone(worker);
     worker.open.set(worker.open.get() + 1);
     worker.addresses.enter(owner.address);
+    let waiting = Waiting::new(stream, peer, worker.wheel.slot_of(owner));
     tokio::task::spawn_local(async move {
-        connection::serve(&worker, stream, owner, peer).await;
+        waiting::serve(&worker, waiting).await;
         worker.addresses.leave(owner.address);
         worker.open.set(worker.open.get() - 1);
     });
@@ -117,6 +166,14 @@ mod tests {
         assert_eq!(sharer("203.0.113.9"), "203.0.113.9");
         assert_eq!(sharer("::ffff:203.0.113.9"), "203.0.113.9");
         assert_eq!(sharer("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+    }
+
+    #[test]
+    fn who_is_turned_away_gets_a_whole_answer() {
+        let text = std::str::from_utf8(TURNED_AWAY).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let length = format!("\r\nContent-Length: {}\r\n", body.len());
+        assert!(head.contains(&length), "{} bytes", body.len());
     }
 
     #[test]

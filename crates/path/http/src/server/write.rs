@@ -10,7 +10,6 @@ use rustix::net::{RecvFlags, SendFlags};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
-use super::buffers::Buffers;
 use crate::head::Version;
 
 /// How much is read at a time.
@@ -27,12 +26,12 @@ pub(super) async fn read(stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result
 }
 
 /// Waits until there is something to read. A stream is read by one task alone, so it needs one waker and no list of them.
-async fn readable(stream: &TcpStream) -> io::Result<()> {
+pub(super) async fn readable(stream: &TcpStream) -> io::Result<()> {
     poll_fn(|context| stream.poll_read_ready(context)).await
 }
 
 /// Reads what is there at once.
-fn read_now(stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
+pub(super) fn read_now(stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
     if buffer.capacity() - buffer.len() < CHUNK / 4 {
         buffer.reserve(CHUNK);
     }
@@ -49,26 +48,6 @@ fn read_now(stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
     match read {
         Some(count) => Ok(count),
         None => tried.map(|()| 0),
-    }
-}
-
-/// Reads as soon as something comes, and holds no buffer until then.
-pub(super) async fn read_first(
-    stream: &TcpStream,
-    buffer: &mut Vec<u8>,
-    buffers: &Buffers,
-) -> io::Result<usize> {
-    buffers.give(buffer);
-    loop {
-        readable(stream).await?;
-        let mut taken = buffers.take();
-        let read = read_now(stream, &mut taken);
-        if matches!(&read, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
-            buffers.give(&mut taken);
-            continue;
-        }
-        *buffer = taken;
-        return read;
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub const SHORT: Duration = Duration::from_millis(400);
 pub struct Web {
     pub address: SocketAddr,
     pub directory: tempfile::TempDir,
+    pub spool: Arc<Spool>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -82,6 +84,7 @@ impl Web {
         let spool = spool.unwrap_or(directory.path());
         let spool = Spool::new(Some(File::open(spool).unwrap().into()));
         let (stop, stopped) = oneshot::channel();
+        let of_server = Arc::clone(&spool);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -89,7 +92,7 @@ impl Web {
                 .unwrap();
             runtime.block_on(async {
                 tokio::select! {
-                    ended = terrace_web::serve(plan, listeners, files, Some(access.into()), spool) => ended.unwrap(),
+                    ended = terrace_web::serve(plan, listeners, files, Some(access.into()), of_server) => ended.unwrap(),
                     _ = stopped => {}
                 }
             });
@@ -97,6 +100,7 @@ impl Web {
         Self {
             address,
             directory,
+            spool,
             stop: Some(stop),
             thread: Some(thread),
         }

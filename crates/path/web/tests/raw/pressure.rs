@@ -144,6 +144,51 @@ fn who_uses_all_of_its_share_is_turned_away() {
         visitor.send("GET /slow HTTP/1.1\r\nHost: a.example\r\n\r\n");
     }
     wait_for("both", || (app.requests().len() == 2).then_some(()));
-    assert!(visitor_at(2, web.address).is_closed());
+    // It is told why, before and after it has asked.
+    let mut refused = visitor_at(2, web.address);
+    let answer = refused.answer(false);
+    assert_eq!(answer.status, 429);
+    assert!(
+        answer.whole && answer.text().contains("connections"),
+        "{}",
+        answer.text()
+    );
+    assert!(answer.field("retry-after").is_some() && refused.is_closed());
+    assert_eq!(visitor_at(2, web.address).ask(GET).status, 429);
     assert_eq!(web.ask(GET).status, 200);
+}
+
+/// As many as a site has places, of an address that says nothing.
+const CROWD: usize = 8_192;
+
+#[test]
+fn a_crowd_of_one_address_or_of_many_keeps_no_newcomer_out() {
+    terrace_service::descriptors::allow(3 * CROWD as u64).unwrap();
+    let app = app();
+    let web = Web::with(app.address, |plan| plan.timeouts.idle = PATIENCE);
+    let newcomer = |number: u8| {
+        let begun = std::time::Instant::now();
+        assert_eq!(visitor_at(number, web.address).ask(GET).status, 200);
+        let took = begun.elapsed();
+        assert!(took < crate::harness::SHORT, "{number} waited for {took:?}");
+    };
+    let places = terrace_site::plan::Limits::default();
+    let mut crowd = Vec::new();
+    // First one address, beyond its share; then others too, beyond all places.
+    for number in 0..CROWD + places.share {
+        let before = number < CROWD;
+        let from = if before { 2 } else { 3 };
+        crowd.push(visitor_at(from, web.address));
+        if number % 512 == 0 {
+            newcomer(9);
+        }
+    }
+    newcomer(10);
+    let open = crowd.iter_mut().filter(|one| {
+        one.stream.set_nonblocking(true).unwrap();
+        let read = one.stream.peek(&mut [0]);
+        read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    });
+    let open = open.count();
+    assert!(open <= 2 * places.share, "{open} of two addresses are open");
 }

@@ -40,10 +40,10 @@ fn all_bodies_together_have_one_bound_and_free_it() {
         visitor.send(head(MIB));
         visitor.send("x".repeat(MIB - 10_000));
     }
-    let (status, why) = wait_for("the end of the room", || {
-        let answer = post(&web, MIB);
-        (answer.0 != 200).then_some(answer)
+    wait_for("both bodies", || {
+        (web.spool.held() == 2 * (MIB as u64 - 10_000)).then_some(())
     });
+    let (status, why) = post(&web, MIB);
     assert_eq!(status, 503);
     assert!(why.contains("no room for the request's body"), "{why}");
     web.log_line(&[" 503 ", " no-room"]);
