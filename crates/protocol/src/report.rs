@@ -247,6 +247,9 @@ pub struct Traffic {
     pub pressed: u64,
     /// Connections that were not let in: their address had its share, and used all of it.
     pub turned_away: u64,
+    /// When the last of those went: milliseconds since 1970.
+    #[serde(default)]
+    pub pressed_at: u64,
 }
 
 /// An instance of the next tier, as the one before sees it.

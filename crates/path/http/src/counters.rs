@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use terrace_service::Lacks;
+use terrace_service::{Lacks, clock};
 
 /// Between two words about connections that had to go.
 const TELL: Duration = Duration::from_secs(1);
@@ -21,6 +21,7 @@ pub struct Counters {
     checks: AtomicU64,
     pressed: AtomicU64,
     turned_away: AtomicU64,
+    pressed_at: AtomicU64,
     bytes: AtomicU64,
     latency: [AtomicU32; BUCKETS],
 }
@@ -42,6 +43,7 @@ impl Counters {
             checks: AtomicU64::new(0),
             pressed: AtomicU64::new(0),
             turned_away: AtomicU64::new(0),
+            pressed_at: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             latency: [const { AtomicU32::new(0) }; BUCKETS],
         }
@@ -80,12 +82,21 @@ impl Counters {
 
     /// So many connections that waited for nothing in particular were closed, to make room.
     pub fn made_room(&self, connections: u64) {
-        add(&self.pressed, connections);
+        if connections > 0 {
+            add(&self.pressed, connections);
+            self.press();
+        }
     }
 
     /// A visitor was not let in: its address has its share, and uses all of it.
     pub fn turned_away(&self) {
         add(&self.turned_away, 1);
+        self.press();
+    }
+
+    fn press(&self) {
+        self.pressed_at
+            .store(clock::unix_millis(), Ordering::Relaxed);
     }
 
     /// Tells, once a second, how many connections went since they were told of: so many had gone then.
@@ -108,6 +119,8 @@ impl Counters {
     pub fn add_to(&self, sum: &mut Sum) {
         sum.requests += self.requests.load(Ordering::Relaxed);
         sum.pressed += self.pressed.load(Ordering::Relaxed);
+        let pressed_at = self.pressed_at.load(Ordering::Relaxed);
+        sum.pressed_at = sum.pressed_at.max(pressed_at);
         sum.turned_away += self.turned_away.load(Ordering::Relaxed);
         sum.failed += self.failed.load(Ordering::Relaxed);
         let checks = self.checks.load(Ordering::Relaxed);
@@ -132,6 +145,8 @@ pub struct Sum {
     pub pressed: u64,
     /// Connections not let in, as their address has its share.
     pub turned_away: u64,
+    /// When the last of those went: milliseconds since 1970.
+    pub pressed_at: u64,
     started: u64,
     latency: [u32; BUCKETS],
 }
@@ -144,6 +159,7 @@ impl Default for Sum {
             bytes: 0,
             pressed: 0,
             turned_away: 0,
+            pressed_at: 0,
             started: 0,
             latency: [0; BUCKETS],
         }

@@ -76,6 +76,8 @@ pub enum End {
     Lack(Lack),
     /// There was no room for the visitor's body.
     NoRoom,
+    /// The visitor's address has its share of that room.
+    Share,
 }
 
 /// What took too long.
@@ -113,6 +115,7 @@ impl End {
             End::Lack(Lack::Memory) => b"lack-memory",
             End::Lack(Lack::Ports) => b"lack-ports",
             End::NoRoom => b"no-room",
+            End::Share => b"share",
             End::Gone => b"gone",
             End::Down => b"down",
             End::Cut => b"cut",

@@ -1,20 +1,65 @@
 //! Where bodies wait that are larger than what memory holds: files without a name, so that nothing is left behind
-//! whatever happens. All of a role's share one bound, which counts what is in them.
+//! whatever happens. All of a role's share one bound, which counts what is in them, and each address has its share of it.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 
 /// The directory of a role's files, and how full they are.
 pub struct Spool {
     directory: Option<OwnedFd>,
-    held: AtomicU64,
+    held: Mutex<Held>,
     refused: AtomicU64,
+}
+
+/// Bytes that wait.
+#[derive(Default)]
+struct Held {
+    all: u64,
+    of: HashMap<IpAddr, u64>,
+}
+
+impl Held {
+    fn of(&self, owner: Option<IpAddr>) -> u64 {
+        owner
+            .and_then(|owner| self.of.get(&owner).copied())
+            .unwrap_or(0)
+    }
+
+    fn add(&mut self, owner: Option<IpAddr>, bytes: u64) {
+        self.all += bytes;
+        if let Some(owner) = owner {
+            *self.of.entry(owner).or_default() += bytes;
+        }
+    }
+
+    fn remove(&mut self, owner: Option<IpAddr>, bytes: u64) {
+        self.all -= bytes;
+        if let Some(owner) = owner
+            && let Some(own) = self.of.get_mut(&owner)
+        {
+            *own -= bytes;
+            if *own == 0 {
+                self.of.remove(&owner);
+            }
+        }
+    }
+}
+
+/// How many bytes may wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// In all of the role's files.
+    pub all: u64,
+    /// Of those: of one address.
+    pub each: u64,
 }
 
 /// Why nothing more can be put there.
@@ -23,6 +68,9 @@ pub enum NoRoom {
     /// As much waits already as may.
     #[error("as much waits already as may")]
     Bound,
+    /// As much of this address waits already as may.
+    #[error("as much of this address waits already as may")]
+    Share,
     /// The disk takes no more.
     #[error("the disk takes no more: {0}")]
     Disk(io::Error),
@@ -37,6 +85,7 @@ impl From<io::Error> for NoRoom {
 /// A file of its own for one body.
 pub struct Spooled {
     spool: Arc<Spool>,
+    owner: Option<IpAddr>,
     file: File,
     length: u64,
 }
@@ -46,7 +95,7 @@ impl Spool {
     pub fn new(directory: Option<OwnedFd>) -> Arc<Self> {
         Arc::new(Self {
             directory,
-            held: AtomicU64::new(0),
+            held: Mutex::default(),
             refused: AtomicU64::new(0),
         })
     }
@@ -61,7 +110,18 @@ impl Spool {
 
     /// Bytes that wait now.
     pub fn held(&self) -> u64 {
-        self.held.load(Ordering::Relaxed)
+        self.count().all
+    }
+
+    /// There is room for more of this owner's.
+    pub fn has_room(&self, owner: Option<IpAddr>, bounds: Bounds) -> bool {
+        let held = self.count();
+        held.all < bounds.all && held.of(owner) < bounds.each
+    }
+
+    fn count(&self) -> MutexGuard<'_, Held> {
+        // Whoever holds it adds or subtracts, and cannot fail in between.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Bodies that found no room.
@@ -74,15 +134,16 @@ impl Spool {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// An empty file.
+    /// An empty file, which counts to this address's share; `None`: to no share.
     ///
     /// # Errors
     /// When the disk has no room for one.
-    pub fn file(self: &Arc<Self>) -> Result<Spooled, NoRoom> {
+    pub fn file(self: &Arc<Self>, owner: Option<IpAddr>) -> Result<Spooled, NoRoom> {
         let none = || io::Error::new(io::ErrorKind::NotFound, "there is no directory for it");
         let directory = self.directory.as_ref().ok_or_else(none)?;
         Ok(Spooled {
             spool: Arc::clone(self),
+            owner,
             file: nameless(directory)?,
             length: 0,
         })
@@ -109,16 +170,21 @@ fn nameless(directory: &OwnedFd) -> io::Result<File> {
 }
 
 impl Spooled {
-    /// Puts these bytes behind the others, while no more than `most` wait in all of the role's files.
+    /// Puts these bytes behind the others, as far as the bounds have room for them.
     ///
     /// # Errors
     /// When there is no room: the file is as it was.
-    pub fn append(&mut self, bytes: &[u8], most: u64) -> Result<(), NoRoom> {
+    pub fn append(&mut self, bytes: &[u8], bounds: Bounds) -> Result<(), NoRoom> {
         let more = bytes.len() as u64;
-        let fits = |held: u64| held.checked_add(more).filter(|held| *held <= most);
-        let order = Ordering::Relaxed;
-        if self.spool.held.fetch_update(order, order, fits).is_err() {
-            return Err(NoRoom::Bound);
+        {
+            let mut held = self.spool.count();
+            if held.all.saturating_add(more) > bounds.all {
+                return Err(NoRoom::Bound);
+            }
+            if self.owner.is_some() && held.of(self.owner).saturating_add(more) > bounds.each {
+                return Err(NoRoom::Share);
+            }
+            held.add(self.owner, more);
         }
         match self.file.write_all_at(bytes, self.length) {
             Ok(()) => {
@@ -126,7 +192,7 @@ impl Spooled {
                 Ok(())
             }
             Err(error) => {
-                self.spool.held.fetch_sub(more, order);
+                self.spool.count().remove(self.owner, more);
                 Err(error.into())
             }
         }
@@ -146,14 +212,14 @@ impl Spooled {
     pub fn clear(&mut self) {
         // What cannot be cut off is written over.
         let _ = self.file.set_len(0);
-        self.spool.held.fetch_sub(self.length, Ordering::Relaxed);
+        self.spool.count().remove(self.owner, self.length);
         self.length = 0;
     }
 }
 
 impl Drop for Spooled {
     fn drop(&mut self) {
-        self.spool.held.fetch_sub(self.length, Ordering::Relaxed);
+        self.spool.count().remove(self.owner, self.length);
     }
 }
 
@@ -166,14 +232,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let open = || File::open(directory.path()).unwrap().into();
         let spool = Spool::new(Some(open()));
-        let (mut one, mut two) = (spool.file().unwrap(), spool.file().unwrap());
-        one.append(b"hello", 10).unwrap();
-        two.append(b" five", 10).unwrap();
-        assert!(matches!(one.append(b"x", 10), Err(NoRoom::Bound)));
+        let (mut one, mut two) = (spool.file(None).unwrap(), spool.file(None).unwrap());
+        let ten = Bounds { all: 10, each: 1 };
+        one.append(b"hello", ten).unwrap();
+        two.append(b" five", ten).unwrap();
+        assert!(matches!(one.append(b"x", ten), Err(NoRoom::Bound)));
         assert_eq!((one.length(), spool.held()), (5, 10));
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         two.clear();
-        one.append(b" more", 10).unwrap();
+        one.append(b" more", ten).unwrap();
         let mut text = [0; 10];
         one.file.read_exact_at(&mut text, 0).unwrap();
         assert_eq!(&text, b"hello more");
@@ -182,7 +249,25 @@ mod tests {
     }
 
     #[test]
+    fn an_address_has_its_share_and_leaves_the_rest_to_others() {
+        let spool = Spool::temporary().unwrap();
+        let owners = [1, 2].map(|last| Some(IpAddr::from([203, 0, 113, last])));
+        let bounds = Bounds { all: 10, each: 4 };
+        let [mut one, mut again, mut other] =
+            [owners[0], owners[0], owners[1]].map(|owner| spool.file(owner).unwrap());
+        one.append(b"abc", bounds).unwrap();
+        assert!(matches!(again.append(b"de", bounds), Err(NoRoom::Share)));
+        again.append(b"d", bounds).unwrap();
+        assert!(!spool.has_room(owners[0], bounds) && spool.has_room(owners[1], bounds));
+        other.append(b"abcd", bounds).unwrap();
+        one.clear();
+        again.append(b"e", bounds).unwrap();
+        drop((one, again, other));
+        assert!(spool.held() == 0 && spool.count().of.is_empty());
+    }
+
+    #[test]
     fn without_a_directory_there_is_no_room() {
-        assert!(matches!(Spool::new(None).file(), Err(NoRoom::Disk(_))));
+        assert!(matches!(Spool::new(None).file(None), Err(NoRoom::Disk(_))));
     }
 }

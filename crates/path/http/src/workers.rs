@@ -188,6 +188,7 @@ impl Workers {
                 unspooled: self.spool.refused(),
                 pressed: sum.pressed,
                 turned_away: sum.turned_away,
+                pressed_at: sum.pressed_at,
             }
         });
         self.past.push((now, sum));

@@ -87,6 +87,13 @@ pub struct Limits {
     pub spool: u64,
 }
 
+impl Limits {
+    /// Of the bytes that wait in files: from one address, a quarter, or one body.
+    pub fn spool_share(&self) -> u64 {
+        (self.spool / 4).max(self.body.min(self.spool))
+    }
+}
+
 fn share() -> usize {
     1024
 }

@@ -287,6 +287,7 @@ mod tests {
                 unspooled: 2,
                 pressed: 5,
                 turned_away: 4,
+                pressed_at: 0,
             }),
             upstreams: vec![
                 upstream("web-01/app/1", true),

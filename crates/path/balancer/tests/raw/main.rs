@@ -4,6 +4,7 @@
 mod accepted;
 mod balancing;
 mod harness;
+mod pressure;
 mod role;
 mod room;
 mod slow;

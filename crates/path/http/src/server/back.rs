@@ -176,7 +176,8 @@ impl Back<'_, '_> {
         let spool = service
             .shields(connection.peer)
             .then(|| Arc::clone(&self.worker.spool));
-        Backlog::new(output, sent, spool, service.limits().spool)
+        let owner = connection.sharer(service);
+        Backlog::new(output, sent, spool, owner, service.limits())
     }
 }
 

@@ -2,14 +2,16 @@
 //! done when it has said all, however slowly that is read.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustix::net::SendFlags;
+use terrace_site::plan::Limits;
 use tokio::net::TcpStream;
 
 use super::upload::HELD;
 use super::write;
-use crate::spool::{Spool, Spooled};
+use crate::spool::{Bounds, Spool, Spooled};
 
 /// One answer may have this part of the role's files, all answers together half of them: bodies of requests find room
 /// beside them.
@@ -25,13 +27,21 @@ pub(super) struct Backlog {
     tail: Vec<u8>,
     /// Where files are made; `None`: nowhere, or not any more.
     spool: Option<Arc<Spool>>,
-    /// Bytes that may wait in the role's files.
-    most: u64,
+    /// Whose share of them it takes, and how much may wait there.
+    owner: Option<IpAddr>,
+    of_one: u64,
+    bounds: Bounds,
 }
 
 impl Backlog {
     /// One that begins with these bytes, some of them sent.
-    pub(super) fn new(front: Vec<u8>, sent: usize, spool: Option<Arc<Spool>>, most: u64) -> Self {
+    pub(super) fn new(
+        front: Vec<u8>,
+        sent: usize,
+        spool: Option<Arc<Spool>>,
+        owner: Option<IpAddr>,
+        limits: &Limits,
+    ) -> Self {
         Self {
             front,
             sent,
@@ -39,7 +49,12 @@ impl Backlog {
             from: 0,
             tail: Vec::new(),
             spool,
-            most,
+            owner,
+            of_one: limits.spool / OF_ONE,
+            bounds: Bounds {
+                all: limits.spool / OF_ALL,
+                each: limits.spool_share() / OF_ALL,
+            },
         }
     }
 
@@ -68,7 +83,7 @@ impl Backlog {
     fn may_spool(&self) -> bool {
         let own = self.spooled.as_ref().map_or(0, Spooled::length);
         let spool = self.spool.as_ref();
-        spool.is_some_and(|spool| own < self.most / OF_ONE && spool.held() < self.most / OF_ALL)
+        spool.is_some_and(|spool| own < self.of_one && spool.has_room(self.owner, self.bounds))
     }
 
     /// Takes these bytes behind the others.
@@ -91,9 +106,9 @@ impl Backlog {
             return false;
         };
         let put = match &mut self.spooled {
-            Some(file) => file.append(bytes, self.most / OF_ALL),
-            None => spool.file().and_then(|mut file| {
-                file.append(bytes, self.most / OF_ALL)?;
+            Some(file) => file.append(bytes, self.bounds),
+            None => spool.file(self.owner).and_then(|mut file| {
+                file.append(bytes, self.bounds)?;
                 self.spooled = Some(file);
                 Ok(())
             }),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
+use super::network::sharer;
 pub(super) use super::outcome::Outcome;
 use super::read_head::Head;
 use super::waiting::{Next, Waiting};
@@ -287,6 +288,12 @@ impl Connection {
             Some(due) if Instant::now() >= due => Phase::Total,
             _ => phase,
         }
+    }
+
+    /// Whose share its bodies count to. A neighbour that brings the requests of many has none.
+    pub(super) fn sharer(&self, service: &dyn Service) -> Option<IpAddr> {
+        let is_own = self.visitor != self.peer || !service.trusts(self.peer);
+        is_own.then(|| sharer(self.visitor))
     }
 
     pub(super) fn id_text(&self) -> String {

@@ -37,6 +37,8 @@ pub(super) enum Failure {
     Visitor(u16, Phase),
     /// There is no room for the visitor's body.
     NoRoom,
+    /// Its address has as many bodies waiting as it may.
+    Share,
     /// The visitor left.
     Gone,
     /// Something is missing here: nobody was asked.
@@ -57,6 +59,7 @@ impl Failure {
             Failure::Visitor(408, phase) => (408, End::Late(*phase)),
             Failure::Visitor(status, _) => (*status, End::Bad),
             Failure::NoRoom => (503, End::NoRoom),
+            Failure::Share => (429, End::Share),
             Failure::Gone => (0, End::Gone),
             Failure::Lack(lack) => (503, End::Lack(*lack)),
         }

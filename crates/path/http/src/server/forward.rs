@@ -13,11 +13,12 @@ use super::connection::{Connection, Outcome};
 use super::dial::{Unmade, connect};
 use super::exchange::{Failure, Terms, exchange};
 use super::heads::is_unsent;
+use super::pages::words;
 use super::tunnel::tunnel;
 use super::upload::Upload;
 use super::{Service, Worker, intake, write};
 use crate::body::Framing;
-use crate::head::{Bad, Method};
+use crate::head::Method;
 use crate::log::{End, Phase};
 use crate::upstream::policy::{Again, Ended, Failed, Next, Why};
 use crate::upstream::pool::Connection as Upstream;
@@ -367,7 +368,7 @@ impl Way<'_> {
             && self.service.trusts(connection.peer);
         let page = self.service.trouble(
             status,
-            &self.words(status, end),
+            &words(&self.group.name, status, end),
             &connection.id_text(),
             connection.wants_html(),
         );
@@ -376,24 +377,5 @@ impl Way<'_> {
         connection
             .answer(self.worker, self.service, &page, keep, end)
             .await
-    }
-
-    fn words(&self, status: u16, end: End) -> String {
-        let name = &self.group.name;
-        if let End::Lack(lack) = end {
-            return format!("{}, so {name} cannot be asked", lack.words());
-        }
-        match status {
-            503 if end == End::NoRoom => {
-                "this site has no room for the request's body at this moment".to_owned()
-            }
-            503 => format!("{name} does not take requests at this moment"),
-            504 => format!("{name} did not answer in time"),
-            408 => "the request's body did not come in time".to_owned(),
-            413 => "the request's body is larger than this site takes".to_owned(),
-            431 => Bad::TooLarge.to_string(),
-            400 => "the request's body is not framed as it says".to_owned(),
-            _ => format!("{name} broke off without an answer"),
-        }
     }
 }

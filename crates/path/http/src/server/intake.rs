@@ -7,7 +7,7 @@ use super::upload::HELD;
 use super::{Service, Worker, write};
 use crate::body::Framing;
 use crate::log::Phase;
-use crate::spool::{NoRoom, Spooled};
+use crate::spool::{Bounds, NoRoom, Spooled};
 use crate::timer::Pace;
 
 /// Takes the body; of one larger than `above` no more than that. Returns whether it had to be waited for.
@@ -39,7 +39,7 @@ pub(super) async fn take(
         }
         let in_memory = connection.consumed - connection.head_length;
         if in_memory > HELD || connection.spooled.is_some() {
-            spool(connection, worker, limits.spool)?;
+            spool(connection, worker, service)?;
         }
         if body.is_done() || body.passed() > above {
             connection.body = body;
@@ -62,19 +62,29 @@ pub(super) async fn take(
 }
 
 /// Moves what has come to the body's file.
-fn spool(connection: &mut Connection, worker: &Worker, most: u64) -> Result<(), Failure> {
+fn spool(
+    connection: &mut Connection,
+    worker: &Worker,
+    service: &dyn Service,
+) -> Result<(), Failure> {
+    let (limits, owner) = (service.limits(), connection.sharer(service));
+    let bounds = Bounds {
+        all: limits.spool,
+        each: limits.spool_share(),
+    };
     let put = |spooled: &mut Option<Spooled>, bytes: &[u8]| {
         let file = match spooled {
             Some(file) => file,
-            None => spooled.insert(worker.spool.file()?),
+            None => spooled.insert(worker.spool.file(owner)?),
         };
-        file.append(bytes, most)
+        file.append(bytes, bounds)
     };
     put(&mut connection.spooled, &connection.output).map_err(|why: NoRoom| {
         worker.spool.refuse();
         tracing::debug!(%why, "a body is refused");
         let lack = match &why {
             NoRoom::Disk(error) => worker.counters.lacks.of(error),
+            NoRoom::Share => return Failure::Share,
             NoRoom::Bound => None,
         };
         lack.map_or(Failure::NoRoom, Failure::Lack)

@@ -1,12 +1,23 @@
-//! Networks: who is near enough to be believed.
+//! Networks: who is near enough to be believed, and who counts as one.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// Whether one of these networks, each an address and the length of its prefix, holds the address.
 pub fn holds(networks: &[(IpAddr, u8)], address: IpAddr) -> bool {
     networks
         .iter()
         .any(|(network, bits)| contains(*network, *bits, address))
+}
+
+/// Whose share a visitor has. Who has one address of IPv6 has a network of them.
+pub(super) fn sharer(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => {
+            let network = address.to_bits() & !u128::from(u64::MAX);
+            Ipv6Addr::from_bits(network).into()
+        }
+    }
 }
 
 fn contains(network: IpAddr, bits: u8, address: IpAddr) -> bool {
@@ -27,6 +38,14 @@ fn contains(network: IpAddr, bits: u8, address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_network_of_ipv6_shares_as_one_address() {
+        let sharer = |address: &str| sharer(address.parse().unwrap()).to_string();
+        assert_eq!(sharer("203.0.113.9"), "203.0.113.9");
+        assert_eq!(sharer("::ffff:203.0.113.9"), "203.0.113.9");
+        assert_eq!(sharer("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+    }
 
     #[test]
     fn a_network_holds_its_addresses() {

@@ -2,6 +2,8 @@
 //! knows it.
 
 use super::{Answer, Body};
+use crate::head::Bad;
+use crate::log::End;
 
 /// The standard words of a status.
 fn reason(status: u16) -> &'static str {
@@ -16,6 +18,7 @@ fn reason(status: u16) -> &'static str {
         414 => "URI Too Long",
         417 => "Expectation Failed",
         421 => "Misdirected Request",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         501 => "Not Implemented",
         502 => "Bad Gateway",
@@ -33,7 +36,7 @@ pub fn trouble(status: u16, why: &str, id: &str, html: bool) -> Answer {
     let more = match status {
         // What is allowed everywhere.
         405 => "Allow: GET, HEAD\r\n",
-        503 => "Retry-After: 1\r\n",
+        429 | 503 => "Retry-After: 1\r\n",
         _ => "",
     };
     let fields = format!("X-Request-Id: {id}\r\nCache-Control: no-store\r\n{more}");
@@ -58,6 +61,26 @@ pub fn trouble(status: u16, why: &str, id: &str, html: bool) -> Answer {
         &format!("Content-Type: text/html; charset=utf-8\r\n{fields}"),
         page.into_bytes(),
     )
+}
+
+/// What a request comes to that was to be asked of somebody of this name.
+pub(super) fn words(name: &str, status: u16, end: End) -> String {
+    if let End::Lack(lack) = end {
+        return format!("{}, so {name} cannot be asked", lack.words());
+    }
+    match status {
+        503 if end == End::NoRoom => {
+            "this site has no room for the request's body at this moment".to_owned()
+        }
+        503 => format!("{name} does not take requests at this moment"),
+        429 => "your address has as many bodies of requests under way here as it may".to_owned(),
+        504 => format!("{name} did not answer in time"),
+        408 => "the request's body did not come in time".to_owned(),
+        413 => "the request's body is larger than this site takes".to_owned(),
+        431 => Bad::TooLarge.to_string(),
+        400 => "the request's body is not framed as it says".to_owned(),
+        _ => format!("{name} broke off without an answer"),
+    }
 }
 
 /// To the same page at another address.

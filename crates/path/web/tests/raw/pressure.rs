@@ -1,11 +1,8 @@
 //! More visitors than places: who waits for nothing in particular makes room.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::os::fd::OwnedFd;
+use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
-
-use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
 use crate::harness::{PATIENCE, Visitor, Web, wait_for};
 use crate::upstream::{Reply, Upstream};
@@ -17,17 +14,8 @@ fn app() -> Upstream {
 }
 
 /// A visitor at 127.0.0.`number`.
-fn visitor_at(number: u8, to: SocketAddr) -> Visitor {
-    let from = SocketAddr::from((Ipv4Addr::new(127, 0, 0, number), 0));
-    let stream: OwnedFd = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-    bind(&stream, &from).unwrap();
-    connect(&stream, &to).unwrap();
-    let stream = std::net::TcpStream::from(stream);
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    Visitor {
-        stream,
-        rest: Vec::new(),
-    }
+pub fn visitor_at(number: u8, to: SocketAddr) -> Visitor {
+    Visitor::at(number, to)
 }
 
 #[test]
@@ -160,6 +148,8 @@ fn who_uses_all_of_its_share_is_turned_away() {
 
 /// As many as a site has places, of an address that says nothing.
 const CROWD: usize = 8_192;
+/// On a busy machine.
+const AT_ONCE: std::time::Duration = std::time::Duration::from_secs(2);
 
 #[test]
 fn a_crowd_of_one_address_or_of_many_keeps_no_newcomer_out() {
@@ -170,7 +160,7 @@ fn a_crowd_of_one_address_or_of_many_keeps_no_newcomer_out() {
         let begun = std::time::Instant::now();
         assert_eq!(visitor_at(number, web.address).ask(GET).status, 200);
         let took = begun.elapsed();
-        assert!(took < crate::harness::SHORT, "{number} waited for {took:?}");
+        assert!(took < AT_ONCE, "{number} waited for {took:?}");
     };
     let places = terrace_site::plan::Limits::default();
     let mut crowd = Vec::new();

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::harness::{PATIENCE, Visitor, Web, wait_for};
+use crate::pressure::visitor_at;
 use crate::slow::one_at_a_time;
 
 const MIB: usize = 1 << 20;
@@ -55,6 +56,32 @@ fn all_bodies_together_have_one_bound_and_free_it() {
     wait_for("the room again", || {
         (post(&web, MIB).0 == 200).then_some(())
     });
+}
+
+#[test]
+fn one_address_does_not_take_the_room_of_all() {
+    let web = Web::with(one_at_a_time(), |plan| {
+        patient(plan);
+        plan.limits.body = MIB as u64;
+        plan.limits.spool = 4 * MIB as u64;
+    });
+    let mut slow = web.visit();
+    slow.send(head(MIB));
+    slow.send("x".repeat(MIB - 10_000));
+    wait_for("its body", || {
+        (web.spool.held() == MIB as u64 - 10_000).then_some(())
+    });
+    let (status, why) = post(&web, MIB);
+    assert_eq!(status, 429);
+    assert!(why.contains("your address"), "{why}");
+    web.log_line(&[" 429 ", " share"]);
+    let mut other = visitor_at(9, web.address);
+    other.send(head(MIB));
+    other.send("x".repeat(MIB));
+    assert_eq!(other.answer(false).text(), MIB.to_string());
+    assert_eq!(post(&web, 60_000).0, 200, "small ones need none");
+    slow.send("x".repeat(10_000));
+    assert_eq!(slow.answer(false).text(), MIB.to_string());
 }
 
 #[test]

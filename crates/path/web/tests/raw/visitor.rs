@@ -1,8 +1,11 @@
 //! A visitor that sends bytes, and what comes back.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
+
+use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
 /// Nothing in these tests takes longer, unless it hangs.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -56,6 +59,21 @@ pub fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 impl Visitor {
     pub fn to(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self {
+            stream,
+            rest: Vec::new(),
+        }
+    }
+
+    /// One at 127.0.0.`number`.
+    pub fn at(number: u8, to: SocketAddr) -> Self {
+        let from = SocketAddr::from((Ipv4Addr::new(127, 0, 0, number), 0));
+        let stream: OwnedFd = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        bind(&stream, &from).unwrap();
+        connect(&stream, &to).unwrap();
+        let stream = TcpStream::from(stream);
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Self {

@@ -79,7 +79,7 @@ const SPOOL: Setting = Setting::new(
     "spool",
     Values::text::<Size>(),
     Usual::Value("\"1G\""),
-    "Bodies beyond 64 KiB that wait in files, of all visitors together. A request that finds no room is answered with 503.",
+    "Bodies beyond 64 KiB that wait in files, of all visitors together. A request that finds no room is answered with 503; one address has a quarter of it, or room for one body, and beyond that 429.",
 );
 
 const BALANCER: &str = "load-balancer lb-01 { … }";

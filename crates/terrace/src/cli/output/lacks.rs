@@ -1,4 +1,4 @@
-//! What runs out on our own side: descriptors, memory and ports of the roles, and the places at the front door.
+//! What runs out on our own side: descriptors, memory, ports and places of the roles, and the places at the front door.
 
 use std::time::Duration;
 
@@ -33,12 +33,33 @@ pub(crate) fn recent(status: &Status, now: u64) -> Vec<String> {
         .iter()
         .filter_map(|server| server.report.as_ref());
     let roles = servers.flat_map(|report| &report.roles);
-    let of_role = |role: &RoleReport| lines(&role.id, &role.lacks, now);
+    let of_role = |role: &RoleReport| {
+        let mut all = lines(&role.id, &role.lacks, now);
+        all.extend(pressure(role, now));
+        all
+    };
     let mut all: Vec<String> = roles.flat_map(of_role).collect();
     if let Some(door) = &status.door {
         all.extend(lines("the front door", &door.lacks, now));
     }
     all
+}
+
+/// Which connections of a role went of late, so that others have room.
+fn pressure(role: &RoleReport, now: u64) -> Option<String> {
+    let traffic = role.traffic.as_ref()?;
+    let age = now.saturating_sub(traffic.pressed_at);
+    if traffic.pressed + traffic.turned_away == 0 || age >= RECENT {
+        return None;
+    }
+    Some(format!(
+        "{}  too many connections: {} idle ones were closed to make room, {} were refused as their address had its share; the last {} \
+         ago",
+        role.id,
+        traffic.pressed,
+        traffic.turned_away,
+        span(Duration::from_millis(age))
+    ))
 }
 
 fn lines(whose: &str, lacks: &[LackReport], now: u64) -> Vec<String> {
@@ -58,7 +79,7 @@ fn lines(whose: &str, lacks: &[LackReport], now: u64) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use terrace_protocol::control::ServerStatus;
-    use terrace_protocol::report::{Lack, ServerReport};
+    use terrace_protocol::report::{Lack, ServerReport, Traffic};
 
     use super::*;
 
@@ -87,6 +108,26 @@ mod tests {
         };
         let told = "web-01/web  this process has no file descriptor left: 7 times, the last 3.0 s ago; no fault of those that it asks";
         assert_eq!(recent(&status, 100_000), [told]);
+    }
+
+    #[test]
+    fn a_role_tells_whom_it_let_go_for_others_while_that_is_news() {
+        let mut role = RoleReport {
+            id: "web-01/web".into(),
+            traffic: Some(Traffic {
+                pressed: 70,
+                turned_away: 3,
+                pressed_at: 97_000,
+                ..Traffic::default()
+            }),
+            ..RoleReport::default()
+        };
+        let told = "web-01/web  too many connections: 70 idle ones were closed to make room, 3 were refused as their address had its \
+                    share; the last 3.0 s ago";
+        assert_eq!(pressure(&role, 100_000).as_deref(), Some(told));
+        assert_eq!(pressure(&role, 97_000 + RECENT), None);
+        role.traffic = Some(Traffic::default());
+        assert_eq!(pressure(&role, 100), None);
     }
 
     #[test]
