@@ -238,6 +238,42 @@ pub struct ServerStatus {
     pub age: u64,
     /// It is up: its keeper runs.
     pub up: bool,
+    /// What was done to it, until it is mended.
+    #[serde(default)]
+    pub broken: Option<Broken>,
+    /// The roles that its plan gives it, whether or not it reports on them.
+    #[serde(default)]
+    pub planned: Vec<PlannedRole>,
+}
+
+/// A fault of a server that lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Broken {
+    /// What is wrong with it.
+    pub how: Lasting,
+    /// Since when: milliseconds since 1970.
+    pub since: u64,
+}
+
+/// What can be wrong with a server until it is mended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lasting {
+    /// Switched off.
+    Off,
+    /// Its cable is out; everything on it runs.
+    Cut,
+    /// Its processes stand still.
+    Frozen,
+}
+
+/// A role of a server's plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedRole {
+    /// The role's id: `lb-01/load-balancer`.
+    pub id: String,
+    /// The word of the file: `load-balancer`.
+    pub role: String,
 }
 
 /// Where a server can be entered.

@@ -87,9 +87,23 @@ pub struct RoleReport {
     /// Its place among the databases, if it is one.
     #[serde(default)]
     pub database: Option<Box<DatabaseReport>>,
+    /// Which database takes writes, of the one that decides it.
+    #[serde(default)]
+    pub succession: Option<Box<Succession>>,
     /// What its own side has run out of.
     #[serde(default)]
     pub lacks: Vec<LackReport>,
+}
+
+/// Which of several databases takes writes, and which may replace it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Succession {
+    /// The server of the primary.
+    pub primary: String,
+    /// The servers that hold every write that it has acknowledged: a failover to one of them loses nothing.
+    pub heirs: Vec<String>,
+    /// Another becomes the primary just now: writes wait.
+    pub changes: bool,
 }
 
 impl RoleReport {
@@ -301,6 +315,8 @@ pub fn server_of(id: &str) -> &str {
 pub struct DrainReport {
     /// The number of the order.
     pub number: u64,
+    /// Since when: milliseconds since 1970.
+    pub since: u64,
     /// Nothing is in flight any more.
     pub done: bool,
     /// Milliseconds that what is in flight may still take; 0 and not done: the deadline has passed.

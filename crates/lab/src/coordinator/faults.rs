@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use terrace_protocol::control::{Fault, Reply};
+use terrace_protocol::control::{Broken, Fault, Lasting, Reply};
 use terrace_service::clock;
 
 use super::Coordinator;
 use super::bring_up::refused;
-use crate::fault::{self, Lasting};
+use crate::fault;
 
 /// A process that was killed is gone by then.
 const GONE_WITHIN: Timespec = Timespec {
@@ -94,7 +94,10 @@ impl Coordinator {
             Lasting::Off => self.cable(name, false).await?,
         }
         if let Some(server) = self.servers.get_mut(name) {
-            server.fault = Some(lasting);
+            server.fault = Some(Broken {
+                how: lasting,
+                since: clock::unix_millis(),
+            });
             if lasting == Lasting::Off {
                 server.kill();
             }
@@ -118,7 +121,7 @@ impl Coordinator {
                 .servers
                 .get_mut(&name)
                 .and_then(|server| server.fault.take());
-            let mended = match lasting {
+            let mended = match lasting.map(|broken| broken.how) {
                 None => Ok(()),
                 Some(Lasting::Frozen) => self.thaw(&name),
                 Some(Lasting::Cut | Lasting::Off) => self.cable(&name, true).await,

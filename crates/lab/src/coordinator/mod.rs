@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use terrace_protocol::build::{Built, Failure};
-use terrace_protocol::control::{Reply, Request};
+use terrace_protocol::control::{Broken, Reply, Request};
 use terrace_protocol::node::{FromNode, Step, ToNode};
 use terrace_protocol::report::ServerReport;
 use terrace_protocol::{Outbox, keeper::Exit};
@@ -40,7 +40,6 @@ use tokio::sync::mpsc;
 
 use crate::Location;
 use crate::client::Start;
-use crate::fault::Lasting;
 use crate::front_door::{self, Door};
 use crate::hosts::Host;
 use crate::hosts::keeper::Keeper;
@@ -137,7 +136,7 @@ struct Server {
     /// Set once all its roles have stopped.
     stopped: bool,
     /// What is wrong with it until it is mended.
-    fault: Option<Lasting>,
+    fault: Option<Broken>,
 }
 
 /// Whoever waits for the site to be up.

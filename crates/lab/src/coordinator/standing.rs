@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use terrace_protocol::build::Failure;
-use terrace_protocol::control::{Enter, Reply, ServerStatus, Status, Trouble};
+use terrace_protocol::control::{Enter, PlannedRole, Reply, ServerStatus, Status, Trouble};
 use terrace_protocol::report::{RoleReport, ServerReport, State};
-use terrace_site::plan::{INTERNET, Part};
+use terrace_site::plan::{INTERNET, Part, RolePlan};
 
 use super::{Coordinator, Server, Waiting};
 use crate::front_door::{self, Door};
@@ -13,6 +13,13 @@ use crate::hosts::user::Mode;
 
 /// Beside the time that an app is given to start: until `up` says that it does not come.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+fn planned(role: &RolePlan) -> PlannedRole {
+    PlannedRole {
+        id: role.id.clone(),
+        role: role.part.word().to_owned(),
+    }
+}
 
 impl Coordinator {
     pub(super) fn status(&self) -> Status {
@@ -31,6 +38,8 @@ impl Coordinator {
                     u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX)
                 }),
                 up: server.is_up(),
+                broken: server.fault,
+                planned: server.plan.roles.iter().map(planned).collect(),
             }
         };
         Status {

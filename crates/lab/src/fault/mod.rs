@@ -2,7 +2,7 @@
 //!
 //! A machine that is switched off says nothing more; one whose processes were merely killed refuses connections,
 //! which is a kindness that no dead machine shows. So power-off takes the cable out first. What lasts until
-//! somebody mends it is remembered per server as a [`Lasting`] fault. Here are the hands; whose turn it is decides
+//! somebody mends it is remembered per server as [`Broken`](terrace_protocol::control::Broken). Here are the hands; whose turn it is decides
 //! whoever asks the coordinator.
 
 mod processes;
@@ -13,17 +13,6 @@ use nix::sys::signal::Signal;
 
 pub(crate) use processes::named;
 use processes::send_all;
-
-/// What is wrong with a server until it is mended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lasting {
-    /// Switched off.
-    Off,
-    /// Its cable is out; everything on it runs.
-    Cut,
-    /// Its processes stand still.
-    Frozen,
-}
 
 /// Has every process of a host stand still, or go on.
 pub(crate) fn freeze(keeper: u32, frozen: bool) -> io::Result<()> {

@@ -25,6 +25,9 @@ pub struct RouterPlan {
     pub primary: String,
     /// A switchover or failover is under way: statements wait.
     pub hold: bool,
+    /// The controller has said nothing for a while: how far the replicas are is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
     /// Who may come in, and as whom the router goes on.
     pub users: Vec<DatabaseUser>,
     /// What a replica may answer.

@@ -8,6 +8,7 @@ use terrace_protocol::control::Reply;
 use tokio::runtime::Runtime;
 
 use super::output::{Output, note};
+use super::up::tell;
 use super::{FELL_SHORT, Outcome};
 
 /// A runtime for one command; it has no threads of its own.
@@ -17,6 +18,10 @@ pub(crate) fn runtime() -> anyhow::Result<Runtime> {
         .build()
         .context("no event loop can be made")
 }
+
+/// What is said of an answer that no coordinator of this version gives.
+pub(crate) const OTHER_ANSWER: &str = "the coordinator answers something that was not asked: another version of terrace runs the site; \
+     `terrace down` and `terrace up` with one and the same";
 
 /// An answer that is no answer to what was asked: most likely why it cannot be.
 pub(crate) fn unexpected(out: &mut Output, reply: Reply) -> Outcome {
@@ -32,6 +37,10 @@ pub(crate) fn unexpected(out: &mut Output, reply: Reply) -> Outcome {
             note!(out, "terrace: {} ({})", refused.reason, refused.code);
             Ok(ExitCode::from(FELL_SHORT))
         }
-        other => bail!("the coordinator answered with something else: {other:?}"),
+        Reply::Incomplete(troubles) => {
+            tell(out, &troubles);
+            Ok(ExitCode::from(FELL_SHORT))
+        }
+        _ => bail!(OTHER_ANSWER),
     }
 }

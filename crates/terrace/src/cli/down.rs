@@ -44,13 +44,24 @@ impl Down {
         } else {
             say!(
                 out,
-                "{} is down; its data is kept in {} ({})",
+                "{} is down; {} ({})",
                 site.name(),
-                site.state().display(),
+                kept(&site),
                 span(start.elapsed())
             );
         }
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Where the data of a site that is down is, if it is anywhere.
+fn kept(site: &Location) -> String {
+    let state = site.state();
+    // What a site leaves behind is under its servers' names; the directory alone may have been made again by this command.
+    if state.join("servers").is_dir() {
+        format!("its data is kept in {}", state.display())
+    } else {
+        format!("no data of it is in {}", state.display())
     }
 }
 
@@ -65,6 +76,8 @@ async fn stop(out: &mut Output, site: &Location) -> anyhow::Result<Option<Outcom
             Ok(incoming) => match incoming.message {
                 Reply::Step(step) => out.line(arrival::step(&step)),
                 Reply::Stopped => {}
+                // An answer to a `terrace up` that this command has overtaken.
+                Reply::Ready(_) | Reply::Incomplete(_) => {}
                 other => return Ok(Some(unexpected(out, other))),
             },
             // The connection ends with the coordinator.

@@ -106,7 +106,7 @@ impl Drain {
     async fn stage(&self, site: &Location, number: u64) -> anyhow::Result<Stage> {
         let status = match ask(site, Request::Status).await? {
             Reply::Status(status) => *status,
-            other => anyhow::bail!("the coordinator answered with something else: {other:?}"),
+            _ => anyhow::bail!(super::client::OTHER_ANSWER),
         };
         Ok(stage(&of_server(&status, &self.server), number))
     }

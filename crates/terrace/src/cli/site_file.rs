@@ -11,7 +11,7 @@ use terrace_site::model::Site;
 use terrace_site::problem::{Problem, Report, Severity};
 
 use super::WrongCall;
-use super::client::runtime;
+use super::client::{OTHER_ANSWER, runtime};
 use super::output::{self, Output, note, span};
 
 /// The name that is sought when none is given.
@@ -84,7 +84,7 @@ impl SiteFile {
                 path: location.file().to_owned(),
                 source,
             }),
-            other => anyhow::bail!("the coordinator answered with something else: {other:?}"),
+            _ => anyhow::bail!(OTHER_ANSWER),
         }
     }
 

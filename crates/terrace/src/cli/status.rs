@@ -33,14 +33,14 @@ impl Status {
             Reply::Status(status) => *status,
             other => return unexpected(out, other),
         };
+        let now = unix_millis();
         if self.json {
             out.json(&status)?;
         } else {
-            let now = unix_millis();
             let hint = |role: &RoleReport| self.hint(&site, role);
             out.print(standing::page(&status, now, hint));
         }
-        Ok(if standing::is_well(&status) {
+        Ok(if standing::is_well(&status, now) {
             ExitCode::SUCCESS
         } else {
             ExitCode::from(FELL_SHORT)

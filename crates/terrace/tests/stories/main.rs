@@ -11,6 +11,7 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod absent;
 mod builds;
 mod changes;
 mod damaged;

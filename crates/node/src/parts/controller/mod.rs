@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use terrace_database::failover::{self, Action, Epoch, Event, Machine, Phase, Record, Report};
 use terrace_protocol::node::{Order, Refused};
-use terrace_protocol::report::{RoleReport, State};
+use terrace_protocol::report::{RoleReport, State, Succession};
 use terrace_service::clock;
 use terrace_site::model::Ack;
 use terrace_site::plan::{ControllerPlan, Part as Kind};
@@ -317,6 +317,15 @@ impl Controller {
                 Err(why) => (State::Starting, why),
             },
         };
+        self.report.succession = self.machine.as_ref().map(|machine| {
+            let record = machine.record();
+            let heirs = record.is_safe().then(|| record.sync_set.keys().cloned());
+            Box::new(Succession {
+                primary: record.primary.clone(),
+                heirs: heirs.into_iter().flatten().collect(),
+                changes: record.phase != Phase::Stable,
+            })
+        });
         self.say(state, reason);
     }
 

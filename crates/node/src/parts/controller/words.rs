@@ -1,6 +1,6 @@
 //! How the databases stand together, in words for a person.
 
-use terrace_database::failover::{Machine, Phase};
+use terrace_database::failover::{Machine, Phase, Record};
 use terrace_protocol::report::State;
 use terrace_site::model::Ack;
 
@@ -18,22 +18,19 @@ pub(super) fn standing(machine: &Machine, ack: Ack) -> (State, String) {
             (State::Starting, text)
         }
         _ if machine.is_full() => {
-            let heirs: Vec<&str> = record.sync_set.keys().map(String::as_str).collect();
-            let instead = if record.is_safe() {
-                format!(
-                    ", or replace it: `terrace failover {}` loses nothing that was acknowledged",
-                    heirs.join("` or `terrace failover ")
-                )
-            } else {
-                String::new()
-            };
+            let instead = instead(record).map(|instead| format!(", or replace it: {instead}"));
             let text = format!(
-                "nothing is written: the disk of {primary} is full; make room on it{instead}"
+                "nothing is written: the disk of {primary} is full; make room on it{}",
+                instead.unwrap_or_default()
             );
             (State::Failing, text)
         }
         _ if !machine.is_open() => {
-            let text = format!("opens {primary} as soon as it answers (epoch {epoch})");
+            let instead = instead(record).map(|instead| format!("; if it does not, {instead}"));
+            let text = format!(
+                "opens {primary} as soon as it answers (epoch {epoch}){}",
+                instead.unwrap_or_default()
+            );
             (State::Starting, text)
         }
         _ if ack == Ack::None => {
@@ -57,4 +54,15 @@ pub(super) fn standing(machine: &Machine, ack: Ack) -> (State, String) {
             (State::Waiting, text)
         }
     }
+}
+
+/// The command that replaces the primary, where that loses nothing.
+fn instead(record: &Record) -> Option<String> {
+    let heirs: Vec<&str> = record.sync_set.keys().map(String::as_str).collect();
+    record.is_safe().then(|| {
+        format!(
+            "`terrace failover {}` loses nothing that was acknowledged",
+            heirs.join("` or `terrace failover ")
+        )
+    })
 }

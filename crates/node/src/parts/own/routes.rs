@@ -45,6 +45,7 @@ impl Routes {
             plan.epoch = said.epoch.0;
             plan.primary.clone_from(&said.primary);
             plan.hold = said.hold;
+            plan.stale = self.stale;
             plan.vouched = said.vouched;
             for target in &mut plan.targets {
                 let mut replicas = said.replicas.iter();

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use terrace_http::upstream::Instance;
 use terrace_protocol::report::UpstreamReport;
+use terrace_service::clock;
 use terrace_site::plan::EjectionPlan;
 
 use ejection::Ejection;
@@ -42,6 +43,8 @@ struct Judged {
     ejection: Ejection,
     /// Why it is out, in words.
     why: String,
+    /// When it went out for what it answered, or came back: milliseconds since 1970.
+    since: u64,
 }
 
 impl Server {
@@ -97,6 +100,7 @@ impl Server {
     fn came_back(&self, now: Instant) {
         self.turns.store(0, Ordering::Relaxed);
         self.back_since.store(self.millis(now), Ordering::Relaxed);
+        self.judged().since = clock::unix_millis();
     }
 
     /// Of a hundred of its turns, how many it is to have: fewer, a while after it came back.
@@ -138,6 +142,7 @@ impl Server {
                 "out for {} ms after failures in a row, the last: {what}",
                 out.as_millis()
             );
+            judged.since = clock::unix_millis();
             let until = self.millis(now + out);
             self.out_until.store(until, Ordering::Relaxed);
         }
@@ -147,16 +152,49 @@ impl Server {
     pub fn report(&self, weight: u32, backup: bool, now: Instant) -> UpstreamReport {
         let report = self.instance.report(now);
         let well = self.is_well(now);
+        let judged = self.judged();
+        let (reason, since) = match (report.healthy, well) {
+            (true, false) => (judged.why.clone(), judged.since),
+            (true, true) => (report.reason, report.since.max(judged.since)),
+            (false, _) => (report.reason, report.since),
+        };
         UpstreamReport {
             healthy: well,
-            reason: if report.healthy && !well {
-                self.judged().why.clone()
-            } else {
-                report.reason
-            },
+            reason,
+            since,
             weight,
             backup,
             ..report
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use terrace_http::upstream::Transport;
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_ejected_is_out_since_then_and_not_since_it_began() {
+        let transport = Transport::Tcp(([127, 0, 0, 1], 80).into());
+        let instance = Arc::new(Instance::new("web-02/web", transport, 1, 1));
+        let now = Instant::now();
+        let server = Server::new(instance, now);
+        let plan = EjectionPlan {
+            in_a_row: 1,
+            first: Duration::from_secs(2),
+            longest: Duration::from_secs(8),
+        };
+        let began = server.report(1, false, now).since;
+        let passed = || clock::unix_millis() > began;
+        while !passed() {
+            std::thread::yield_now();
+        }
+        server.failed(&plan, "502", now);
+        let out = server.report(1, false, now);
+        assert!(!out.healthy && out.since > began, "{out:?}, began {began}");
+        let back = server.report(1, false, now + Duration::from_secs(3));
+        assert!(back.healthy && back.since >= out.since, "{back:?}");
     }
 }

@@ -11,6 +11,7 @@ mod lobby;
 mod newest;
 mod presence;
 mod received;
+mod report;
 pub mod role;
 mod session;
 mod settings;

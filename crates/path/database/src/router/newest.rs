@@ -247,6 +247,7 @@ mod tests {
             epoch: 1,
             primary: "db-1".into(),
             hold: false,
+            stale: false,
             users: vec![DatabaseUser {
                 name: "app".into(),
                 password: SecretName("database/app".into()),

@@ -3,15 +3,14 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use terrace_protocol::report::{RoleReport, State, UpstreamReport};
-use terrace_service::{Order, Role, clock};
-use terrace_site::plan::TargetPlan;
+use terrace_protocol::report::{RoleReport, State};
+use terrace_service::{Order, Role};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::report::Reporter;
 use super::shared::{CLIENTS, Known, Shared, Told};
 use super::{newest, session};
 
@@ -116,13 +115,14 @@ pub async fn run(mut role: Role) -> Result<(), Error> {
         return Err(Error::NoListener);
     }
     let mut running: Option<Running> = None;
-    let (mut generation, since) = (0, clock::unix_millis());
+    let mut generation = 0;
+    let mut reporter = Reporter::new(&role.id);
     let mut every = tokio::time::interval(Duration::from_secs(1));
     loop {
         let order = tokio::select! {
             order = role.control.next() => order,
             _ = every.tick() => {
-                role.control.report(report(&role.id, running.as_ref(), generation, since));
+                role.control.report(reporter.report(shared(running.as_ref()), generation));
                 continue;
             }
         };
@@ -134,7 +134,7 @@ pub async fn run(mut role: Role) -> Result<(), Error> {
                 Ok(()) => {
                     generation = number;
                     role.control
-                        .report(report(&role.id, running.as_ref(), generation, since));
+                        .report(reporter.report(shared(running.as_ref()), generation));
                 }
                 Err(reason) => role.control.refuse(number, reason),
             },
@@ -143,7 +143,7 @@ pub async fn run(mut role: Role) -> Result<(), Error> {
                 let state = State::Draining;
                 role.control.report(RoleReport {
                     state,
-                    ..report(&role.id, running.as_ref(), generation, since)
+                    ..reporter.report(shared(running.as_ref()), generation)
                 });
                 if let Some(Running {
                     plans,
@@ -195,63 +195,6 @@ fn configure(
     Ok(())
 }
 
-fn report(id: &str, running: Option<&Running>, generation: u64, since: u64) -> RoleReport {
-    let known = running.map(|running| running.shared.known());
-    let full = |target: &TargetPlan| {
-        running.is_some_and(|running| running.shared.count(&target.server).is_full())
-    };
-    let upstream = |target: &TargetPlan| {
-        let count = running
-            .map(|running| running.shared.count(&target.server))
-            .unwrap_or_default();
-        let known = known.as_ref();
-        let primary = known.is_some_and(|known| known.plan.primary == target.server);
-        let reason = match (primary, target.replica, target.lag) {
-            _ if full(target) => "has no place for another connection".to_owned(),
-            (true, _, _) => "primary".to_owned(),
-            (false, true, Some(lag)) => format!("replica, {lag} ms behind"),
-            (false, true, None) => "replica, receives nothing now".to_owned(),
-            (false, false, _) => "does not replicate".to_owned(),
-        };
-        UpstreamReport {
-            instance: format!("{}/database", target.server),
-            healthy: primary || target.lag.is_some(),
-            reason,
-            since,
-            requests: count.statements.load(Ordering::Relaxed),
-            errors: count.broken.load(Ordering::Relaxed),
-            retries: count.passed_over.load(Ordering::Relaxed),
-            ..UpstreamReport::default()
-        }
-    };
-    let mut reason = match &known {
-        None => "waits for its plan".to_owned(),
-        Some(known) if known.plan.hold => "holds statements: the primary changes".to_owned(),
-        Some(known) => match known.plan.replica() {
-            Some(replica) => format!(
-                "writes to {}, reads from {} (epoch {})",
-                known.plan.primary, replica.server, known.plan.epoch
-            ),
-            None => format!("everything to {}", known.plan.primary),
-        },
-    };
-    let targets = || known.iter().flat_map(|known| &known.plan.targets);
-    for target in targets().filter(|target| full(target)) {
-        reason += &format!("; {} has no place for another connection", target.server);
-    }
-    RoleReport {
-        id: id.to_owned(),
-        role: "router".to_owned(),
-        state: if known.is_some() {
-            State::Serving
-        } else {
-            State::Starting
-        },
-        reason,
-        since,
-        generation,
-        upstreams: targets().map(upstream).collect(),
-        lacks: running.map_or_else(Vec::new, |running| running.shared.lacks.report()),
-        ..RoleReport::default()
-    }
+fn shared(running: Option<&Running>) -> Option<&Shared> {
+    running.map(|running| &*running.shared)
 }

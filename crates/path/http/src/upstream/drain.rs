@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use terrace_protocol::report::{DrainReport, server_of};
 use terrace_protocol::role::Divert;
+use terrace_service::clock;
 
 use super::Instance;
 
@@ -16,6 +17,8 @@ use super::Instance;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Drain {
     pub(super) number: u64,
+    /// When it was ordered: milliseconds since 1970.
+    since: u64,
     /// What is in flight may take until then.
     until: Instant,
 }
@@ -25,6 +28,7 @@ impl Drain {
     pub(super) fn ordered(order: &Divert, now: Instant) -> Self {
         Self {
             number: order.number,
+            since: clock::unix_millis(),
             until: now + Duration::from_millis(order.within),
         }
     }
@@ -40,6 +44,7 @@ impl Drain {
         };
         DrainReport {
             number: self.number,
+            since: self.since,
             done: in_flight == 0,
             left,
         }

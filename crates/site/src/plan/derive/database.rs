@@ -116,6 +116,7 @@ pub(super) fn router(site: &Site, wiring: &Wiring, server: &Server) -> Option<Ro
         epoch: 0,
         primary: database.servers().first()?.to_string(),
         hold: controller.is_some(),
+        stale: false,
         controller,
         users: users(database),
         reads: database.reads(),

@@ -1,8 +1,10 @@
 //! How facts look on a terminal: aligned columns, short times, colour only where someone sees it.
 
+mod absence;
 pub(crate) mod arrival;
 mod builds;
 mod disks;
+mod headline;
 mod lacks;
 mod paint;
 pub(crate) mod standing;

@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use terrace_protocol::control::{ServerStatus, Status};
-use terrace_protocol::report::{LogOf, RoleReport, State, Traffic, UpstreamReport};
+use terrace_protocol::report::{LogOf, RoleReport, State, UpstreamReport};
 
+use super::absence::Absence;
+use super::headline::{absent, primary, sentence, troubled};
 use super::{Table, builds, disks, lacks, latency, span};
-
-/// A report that is older than this is marked with its age.
-const STALE: u64 = 3_000;
 
 /// The whole page. `hint` gives the command that shows more of a role, where there is more.
 pub(crate) fn page(
@@ -17,7 +16,7 @@ pub(crate) fn page(
     now: u64,
     hint: impl Fn(&RoleReport) -> Option<String>,
 ) -> String {
-    let mut text = format!("{}\n", sentence(status));
+    let mut text = format!("{}\n", sentence(status, now));
     if let Some(open) = &status.front_door {
         text += &format!("Open  {open}\n");
     }
@@ -34,7 +33,13 @@ pub(crate) fn page(
     text += &builds::lost(status);
     text += &builds::text(status, now);
     let of_build = |role: &&RoleReport| matches!(role.log.as_deref(), Some(LogOf::Build(_)));
-    for role in troubled(status).filter(|role| !of_build(role)) {
+    for (server, absence) in absent(status, now).filter(|(_, absence)| absence.lasts()) {
+        text += &format!("\n! {}  {}\n", server.name, absence.words());
+        if let Some(command) = absence.command(&server.name) {
+            text += &format!("  {command}\n");
+        }
+    }
+    for role in troubled(status, now).filter(|role| !of_build(role)) {
         text += &format!("\n! {}  {}\n", role.id, role.reason);
         if let Some(command) = hint(role) {
             text += &format!("  {command}\n");
@@ -43,57 +48,12 @@ pub(crate) fn page(
     text
 }
 
-/// Every server is up, every role does its work, and every disk has room.
-pub(crate) fn is_well(status: &Status) -> bool {
-    let all_up = status
-        .servers
-        .iter()
-        .all(|server| server.up && server.report.is_some());
-    all_up
-        && status.lost.is_empty()
-        && troubled(status).next().is_none()
+/// Every server is there, every role does its work, and every disk has room.
+pub(crate) fn is_well(status: &Status, now: u64) -> bool {
+    status.lost.is_empty()
+        && absent(status, now).next().is_none()
+        && troubled(status, now).next().is_none()
         && disks::full(status).is_empty()
-}
-
-/// The state of all, in a line.
-pub(crate) fn sentence(status: &Status) -> String {
-    let troubles = troubled(status).count();
-    let missing = status
-        .servers
-        .iter()
-        .filter(|server| !server.up || server.report.is_none())
-        .count();
-    let full = disks::full(status).join(", ");
-    let state = match (missing, troubles) {
-        (0, _) if !status.lost.is_empty() => "its state was removed".to_owned(),
-        (0, _) if !full.is_empty() => format!("no room on the disk of {full}"),
-        (0, 0) => "serving".to_owned(),
-        (0, 1) => "1 part is not well".to_owned(),
-        (0, many) => format!("{many} parts are not well"),
-        (1, _) => "1 server is down".to_owned(),
-        (many, _) => format!("{many} servers are down"),
-    };
-    let mut sentence = format!("{}  {state}", status.site);
-    let (mut rate, mut failed, mut worst) = (0.0, 0, None);
-    for traffic in at_entry(status) {
-        rate += traffic.rate;
-        failed += traffic.failed;
-        worst = worst.max(traffic.p99);
-    }
-    sentence += &format!("  {rate:.0} requests/s  {failed} failed");
-    if let Some(worst) = worst {
-        sentence += &format!("  p99 {}", latency(worst));
-    }
-    sentence
-}
-
-/// What visitors had: the traffic of the first tier that there is.
-fn at_entry(status: &Status) -> impl Iterator<Item = &Traffic> {
-    let is = |word: &'static str| move |role: &&RoleReport| role.role == word;
-    let mut tiers = ["load-balancer", "web", "app"].into_iter();
-    let entry = tiers.find(|word| roles(status).any(|role| role.role == *word));
-    let entry = roles(status).filter(is(entry.unwrap_or_default()));
-    entry.filter_map(|role| role.traffic.as_ref())
 }
 
 /// A row per role, and one for each server behind it that it does without.
@@ -102,59 +62,59 @@ pub(crate) fn table(status: &Status, now: u64) -> Table {
         "SERVER", "ROLE", "STATE", "SINCE", "REQ/S", "FAILED", "P99", "RESTARTS", "WHY",
     ];
     let mut table = Table::new(&headings, &[3, 4, 5, 6, 7]);
+    let primary = primary(status, now).map(|role| &*role.id);
     for server in &status.servers {
-        match &server.report {
-            Some(report) if server.up => {
-                // An agent is of interest when something is wrong with it.
-                let shown = report
-                    .roles
-                    .iter()
-                    .filter(|role| role.role != "agent" || role.state != State::Serving);
-                let apps: BTreeSet<&str> = report.roles.iter().map(|role| &*role.app).collect();
-                let named = apps.iter().filter(|name| !name.is_empty()).count() > 1;
-                for role in shown {
-                    table.row(row(server, role, named, now));
-                    for upstream in role.upstreams.iter().filter(|one| is_left_out(one)) {
-                        table.row(left_out(upstream, now));
-                    }
-                }
-            }
-            _ => {
-                let why = if server.up {
-                    "no report yet"
-                } else {
-                    "its host is gone"
-                };
-                let dash = || "–".to_owned();
-                let state = if server.up { "starting" } else { "down" };
-                let cells = [
-                    server.name.clone(),
-                    dash(),
-                    state.into(),
-                    dash(),
-                    dash(),
-                    dash(),
-                    dash(),
-                    dash(),
-                    why.into(),
-                ];
-                table.row(cells.to_vec());
+        let absence = Absence::of(server, now);
+        let Some(report) = server.report.as_ref().filter(|_| server.up) else {
+            table.row(nothing_known(server, absence));
+            continue;
+        };
+        // An agent is of interest when something is wrong with it.
+        let roles = report.roles.iter();
+        let shown = roles.filter(|role| role.role != "agent" || role.state != State::Serving);
+        let apps: BTreeSet<&str> = report.roles.iter().map(|role| &*role.app).collect();
+        let named = apps.iter().filter(|name| !name.is_empty()).count() > 1;
+        for role in shown {
+            let state = match absence {
+                Some(_) => "unknown",
+                None => state(role, primary),
+            };
+            table.row(row(server, role, named, (state, absence), now));
+            // What it did without is of the past too.
+            let upstreams = role.upstreams.iter().filter(|_| absence.is_none());
+            for upstream in upstreams.filter(|one| is_left_out(one)) {
+                table.row(left_out(upstream, now));
             }
         }
     }
     table
 }
 
-/// `named`: there are several apps on the server, so that each is shown with its name.
-fn row(server: &ServerStatus, role: &RoleReport, named: bool, now: u64) -> Vec<String> {
-    let dash = || "–".to_owned();
-    let traffic = role.traffic.as_ref();
-    let since = Duration::from_millis(now.saturating_sub(role.since));
-    let age = if server.age > STALE {
-        format!("(as of {} ago) ", span(Duration::from_millis(server.age)))
-    } else {
-        String::new()
+/// The row of a server that has no report.
+fn nothing_known(server: &ServerStatus, absence: Option<Absence>) -> Vec<String> {
+    let mut cells = vec!["–".to_owned(); 9];
+    cells[0].clone_from(&server.name);
+    cells[2] = match absence {
+        Some(Absence::Starting) => "starting".to_owned(),
+        _ if server.up => "unknown".to_owned(),
+        _ => "down".to_owned(),
     };
+    cells[8] = absence.map(Absence::words).unwrap_or_default();
+    cells
+}
+
+/// `named`: there are several apps on the server, so that each is shown with its name. Of a server that is absent only what it
+/// was is shown, and nothing as present.
+fn row(
+    server: &ServerStatus,
+    role: &RoleReport,
+    named: bool,
+    (state, absence): (&str, Option<Absence>),
+    now: u64,
+) -> Vec<String> {
+    let dash = || "–".to_owned();
+    let traffic = role.traffic.as_ref().filter(|_| absence.is_none());
+    let since = Duration::from_millis(now.saturating_sub(role.since));
     let what = if role.what.is_empty() || role.reason.is_empty() {
         ""
     } else {
@@ -165,22 +125,27 @@ fn row(server: &ServerStatus, role: &RoleReport, named: bool, now: u64) -> Vec<S
     if named && !role.app.is_empty() {
         local += &format!(" ({})", role.app);
     }
+    let reason = role.reason.lines().next().unwrap_or_default();
+    let why = match absence {
+        Some(absence) => format!("{}; before: {}{what}{reason}", absence.words(), role.what),
+        None => format!("{}{what}{reason}", role.what),
+    };
     vec![
         server.name.clone(),
         local,
-        state(role).to_owned(),
-        if role.since == 0 { dash() } else { span(since) },
+        state.to_owned(),
+        if role.since == 0 || absence.is_some() {
+            dash()
+        } else {
+            span(since)
+        },
         traffic.map_or_else(dash, |traffic| format!("{:.0}", traffic.rate)),
         traffic.map_or_else(dash, |traffic| traffic.failed.to_string()),
         traffic
             .and_then(|traffic| traffic.p99)
             .map_or_else(dash, latency),
         role.restarts.to_string(),
-        format!(
-            "{age}{}{what}{}",
-            role.what,
-            role.reason.lines().next().unwrap_or_default()
-        ),
+        why,
     ]
 }
 
@@ -199,11 +164,15 @@ fn left_out(upstream: &UpstreamReport, now: u64) -> Vec<String> {
         }
         None => ("out", upstream.reason.clone()),
     };
-    let since = Duration::from_millis(now.saturating_sub(upstream.since));
+    let began = upstream
+        .drain
+        .as_ref()
+        .map_or(upstream.since, |drain| drain.since);
+    let since = Duration::from_millis(now.saturating_sub(began));
     let mut cells = vec![String::new(); 9];
     cells[1] = format!("→ {}", upstream.instance);
     state.clone_into(&mut cells[2]);
-    cells[3] = if upstream.since == 0 {
+    cells[3] = if began == 0 {
         "–".to_owned()
     } else {
         span(since)
@@ -212,11 +181,13 @@ fn left_out(upstream: &UpstreamReport, now: u64) -> Vec<String> {
     cells
 }
 
-fn state(role: &RoleReport) -> &'static str {
+/// `primary`: the role that takes writes, which only one does at a time.
+fn state(role: &RoleReport, primary: Option<&str>) -> &'static str {
     match role.state {
         State::Waiting => "waiting",
         State::Starting => "starting",
         State::Serving => match &role.database {
+            Some(database) if database.writable && primary != Some(&*role.id) => "unknown",
             Some(database) if database.writable => "primary",
             Some(_) => "replica",
             None => "serving",
@@ -228,26 +199,9 @@ fn state(role: &RoleReport) -> &'static str {
     }
 }
 
-fn roles(status: &Status) -> impl Iterator<Item = &RoleReport> {
-    let reports = status
-        .servers
-        .iter()
-        .filter_map(|server| server.report.as_ref());
-    reports.flat_map(|report| &report.roles)
-}
-
-/// Roles that do not do their work, or that find nobody behind them who would.
-fn troubled(status: &Status) -> impl Iterator<Item = &RoleReport> {
-    roles(status).filter(|role| role.state != State::Serving || is_cut_off(role))
-}
-
-fn is_cut_off(role: &RoleReport) -> bool {
-    !role.upstreams.is_empty() && role.upstreams.iter().all(|upstream| !upstream.healthy)
-}
-
 #[cfg(test)]
 mod tests {
-    use terrace_protocol::report::{DatabaseReport, DrainReport, ServerReport};
+    use terrace_protocol::report::{DatabaseReport, DrainReport, ServerReport, Traffic};
 
     use super::*;
 
@@ -331,7 +285,7 @@ mod tests {
             rows[1].contains("draining") && rows[1].ends_with("3 in flight, 21 s left"),
             "{text}"
         );
-        assert!(is_well(&site), "the others stand in");
+        assert!(is_well(&site, 15_000), "the others stand in");
     }
 
     #[test]
@@ -353,37 +307,43 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_is_true() {
-        let serving = sentence(&status(State::Serving));
-        assert_eq!(
-            serving,
-            "www.foobar.com  serving  412 requests/s  0 failed  p99 21 ms"
-        );
+    fn what_is_of_the_past_is_not_shown_as_present() {
+        let mut site = status(State::Serving);
+        let mut other = site.servers[0].clone();
+        "web-02".clone_into(&mut other.name);
+        for role in &mut other.report.as_mut().unwrap().roles {
+            role.id = role.id.replace("web-01", "web-02");
+        }
+        site.servers.push(other);
+        site.servers[0].age = 58_000;
+        let text = page(&site, 60_000, |_| None);
+        assert!(!is_well(&site, 60_000), "{text}");
+        let of_first = |line: &&str| line.starts_with("web-01");
+        for row in text.lines().filter(of_first) {
+            assert!(row.contains("unknown") && !row.contains("412"), "{text}");
+        }
+        assert_eq!(text.matches(" primary ").count(), 1, "{text}");
+        assert!(text.contains("412 requests/s"), "{text}");
         assert!(
-            sentence(&status(State::Failing)).starts_with("www.foobar.com  1 part is not well")
+            text.contains("\n! web-01  has not reported for 58 s\n  terrace logs web-01/keeper\n"),
+            "{text}"
         );
-        let mut cut_off = status(State::Serving);
-        roles_of(&mut cut_off)[0].upstreams = vec![upstream(false)];
-        assert!(sentence(&cut_off).starts_with("www.foobar.com  1 part is not well"));
-        let mut gone = status(State::Serving);
-        gone.servers[0].up = false;
-        assert!(sentence(&gone).starts_with("www.foobar.com  1 server is down"));
+        // Also when both have just reported.
+        site.servers[0].age = 1_000;
+        let text = page(&site, 60_000, |_| None);
+        assert_eq!(text.matches(" primary ").count(), 1, "{text}");
     }
 
     #[test]
-    fn what_visitors_had_is_told_by_the_first_tier() {
-        let mut site = status(State::Serving);
-        roles_of(&mut site).push(RoleReport {
-            role: "load-balancer".into(),
-            traffic: Some(Traffic {
-                rate: 500.0,
-                failed: 7,
-                ..Traffic::default()
+    fn a_drain_is_shown_since_it_was_ordered() {
+        let emptied = UpstreamReport {
+            drain: Some(DrainReport {
+                since: 12_000,
+                ..DrainReport::default()
             }),
-            state: State::Serving,
-            ..RoleReport::default()
-        });
-        assert!(sentence(&site).contains("500 requests/s  7 failed"));
+            ..upstream(true)
+        };
+        assert_eq!(left_out(&emptied, 15_000)[3], "3.0 s");
     }
 
     #[test]

@@ -77,6 +77,7 @@ impl Routed {
             epoch: 1,
             primary: "db-1".into(),
             hold: false,
+            stale: false,
             users: primary.bench.plan.users.clone(),
             reads: Reads::OwnWrites,
             lag_limit: Duration::from_secs(10),
