@@ -176,13 +176,32 @@ pub struct Status {
     pub servers: Vec<ServerStatus>,
     /// Directories of the site's state that were removed or moved while it runs: what is written there is lost.
     #[serde(default)]
-    pub lost: Vec<PathBuf>,
+    pub lost: Vec<Lost>,
     /// Why what is remembered of the site cannot be written.
     #[serde(default)]
     pub unkept: Option<String>,
     /// The latest build of each app.
     #[serde(default)]
     pub builds: Vec<BuildStatus>,
+}
+
+/// A directory that is no longer where it was while the site runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// Where it was.
+    pub path: PathBuf,
+    /// Where it is now; `None`: it was removed.
+    pub moved: Option<PathBuf>,
+}
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = self.path.display();
+        match &self.moved {
+            Some(moved) => write!(out, "{path} was moved to {}", moved.display()),
+            None => write!(out, "{path} was removed"),
+        }
+    }
 }
 
 /// How the latest build of an app stands.

@@ -14,12 +14,11 @@ impl Coordinator {
     /// nothing to try.
     pub(super) fn try_again(&mut self, file: &Path) -> Result<(), Reply> {
         if let Some(lost) = self.ground.lost().first() {
-            let cause = format!(
-                "{} runs, but {} was removed",
-                self.location.name(),
-                lost.display()
-            );
-            let next = "save what you can (`terrace exec`), then `terrace down` and `terrace up`";
+            let cause = format!("{} runs, but {lost}", self.location.name());
+            let next = match lost.moved {
+                Some(_) => "move it back, and the site goes on",
+                None => "save what you can (`terrace exec`), then `terrace down` and `terrace up`",
+            };
             return Err(refused(cause, Some(next)));
         }
         if self.builds.are_underway() {

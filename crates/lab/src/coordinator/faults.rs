@@ -5,6 +5,7 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use terrace_protocol::control::{Broken, Fault, Lasting, Reply};
+use terrace_protocol::report::State;
 use terrace_service::clock;
 
 use super::Coordinator;
@@ -47,6 +48,18 @@ impl Coordinator {
             .into_iter()
             .find(|role| role.id == id)
             .map(|role| role.pid);
+        // What is a part of the node, as the controller is, has no process to kill.
+        if number == Some(0)
+            && server
+                .report
+                .iter()
+                .flat_map(|(report, _)| &report.roles)
+                .any(|role| role.id == id && role.state == State::Serving)
+        {
+            anyhow::bail!(
+                "{id} is a part of the node of {name}, and no process of its own: `terrace fault crash {name}` takes both"
+            );
+        }
         let keeper = server.keeper.as_ref().map(|keeper| keeper.pid);
         let pid = keeper.zip(number).filter(|(_, number)| *number != 0);
         let pid = pid.and_then(|(keeper, number)| fault::named(keeper, number));

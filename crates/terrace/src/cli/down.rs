@@ -76,8 +76,6 @@ async fn stop(out: &mut Output, site: &Location) -> anyhow::Result<Option<Outcom
             Ok(incoming) => match incoming.message {
                 Reply::Step(step) => out.line(arrival::step(&step)),
                 Reply::Stopped => {}
-                // An answer to a `terrace up` that this command has overtaken.
-                Reply::Ready(_) | Reply::Incomplete(_) => {}
                 other => return Ok(Some(unexpected(out, other))),
             },
             // The connection ends with the coordinator.

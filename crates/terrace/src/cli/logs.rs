@@ -55,7 +55,7 @@ impl Logs {
         if !site.state().is_dir() && registry::running()?.iter().any(|one| one.location == site) {
             let state = site.state();
             anyhow::bail!(
-                "the logs of {} are gone: {} was removed while it runs; stop it with `terrace down`",
+                "the logs of {} are gone: {} was removed or moved while it runs; `terrace status` says where it is",
                 site.name(),
                 state.display()
             );

@@ -1,5 +1,6 @@
 //! `terrace secret`: passwords and keys of the site.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
@@ -9,10 +10,11 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use terrace_service::SecretStore;
+use terrace_site::model::Site;
 
 use super::Outcome;
-use super::output::{Output, say};
-use super::site_file::running;
+use super::output::{Output, note, say};
+use super::site_file::{SiteFile, running};
 
 /// Keeps passwords and keys of the site outside of its file.
 #[derive(Args)]
@@ -44,6 +46,15 @@ impl Secret {
         });
         SecretStore::new(location.secrets())
             .write(&name, &terrace_service::Secret::new(value.to_owned()))?;
+        let site = SiteFile::read_or_last_good(out, file.as_deref())
+            .ok()
+            .and_then(|file| terrace_site::load(&file.source).site);
+        if let Some(site) = site {
+            let named = names(&site);
+            if !named.contains(&name) && !name.contains('/') {
+                note!(out, "warning: {}", unnamed(&name, &named));
+            }
+        }
         say!(
             out,
             "{name} is set; a program that runs sees it when it is started again"
@@ -77,6 +88,22 @@ fn unseen<T>(terminal: impl AsFd, read: impl FnOnce() -> io::Result<T>) -> io::R
     line
 }
 
+/// The secrets that the apps of a site are given.
+pub(crate) fn names(site: &Site) -> BTreeSet<String> {
+    let secrets = site.apps().iter().flat_map(|app| app.secrets());
+    secrets.map(ToString::to_string).collect()
+}
+
+/// What is said of one that no app is given.
+fn unnamed(name: &str, named: &BTreeSet<String>) -> String {
+    let named: Vec<&str> = named.iter().map(String::as_str).collect();
+    let there = match named[..] {
+        [] => "it names none".to_owned(),
+        _ => format!("it names {}", named.join(", ")),
+    };
+    format!("no app of the file has `secret {name}`, so nothing reads it: {there}")
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::File;
@@ -103,5 +130,16 @@ mod tests {
             shown.ends_with("x\r\n") && !shown.contains("hunter2"),
             "{shown:?}"
         );
+    }
+
+    #[test]
+    fn a_secret_that_no_app_is_given_is_told_with_those_that_are() {
+        let named = BTreeSet::from(["MAIL".to_owned(), "STRIPE".to_owned()]);
+        let said = unnamed("NOSUCH", &named);
+        assert!(
+            said.contains("`secret NOSUCH`") && said.ends_with("it names MAIL, STRIPE"),
+            "{said}"
+        );
+        assert!(unnamed("X", &BTreeSet::new()).ends_with("it names none"));
     }
 }

@@ -11,6 +11,7 @@ use terrace_service::clock::unix_millis;
 
 use super::client::{ask, runtime, unexpected};
 use super::output::arrival::program;
+use super::output::shell::quoted_path;
 use super::output::{Output, standing};
 use super::site_file::running;
 use super::{FELL_SHORT, Outcome, logs};
@@ -54,19 +55,9 @@ impl Status {
             return None;
         }
         let file = match &self.file {
-            Some(file) => format!(" --file {}", quoted(&file.display().to_string())),
+            Some(file) => format!(" --file {}", quoted_path(file)),
             None => String::new(),
         };
         Some(format!("{} logs {what}{file}", program()))
-    }
-}
-
-/// A word for a shell.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-    if word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
     }
 }

@@ -10,12 +10,15 @@ use terrace_lab::Location;
 use terrace_lab::client::{self, Start};
 use terrace_protocol::control::{Reply, Request, Status, Trouble};
 use terrace_service::clock::unix_millis;
+use terrace_service::{SecretStore, secret};
 use terrace_site::model::Site;
 use terrace_site::problem::{Problem, Severity};
 
 use super::client::{runtime, unexpected};
 use super::on_disk;
+use super::output::shell::quoted_path;
 use super::output::{Output, arrival, note, say};
+use super::secret::names;
 use super::site_file::SiteFile;
 use super::{FELL_SHORT, Outcome, WRONG_CALL};
 
@@ -52,6 +55,9 @@ impl Up {
             return Ok(ExitCode::from(WRONG_CALL));
         }
         let name = site.name().to_string();
+        let store = SecretStore::new(Location::of(&file.path, &name)?.secrets());
+        let is_unset = |name: &String| matches!(store.read(name), Err(secret::Error::Missing(_)));
+        let generated: Vec<String> = names(&site).into_iter().filter(is_unset).collect();
         if !self.json {
             say!(out, "{}\n", arrival::title(&name, &file.path));
         }
@@ -61,11 +67,24 @@ impl Up {
             port: self.port,
         };
         let design = terrace_insight::sentence(&Design::without_flows(&site));
-        runtime()?.block_on(self.follow(out, &start, &design))
+        runtime()?.block_on(self.follow(out, &start, &design, &generated))
     }
 
-    async fn follow(&self, out: &mut Output, start: &Start, design: &str) -> Outcome {
+    async fn follow(
+        &self,
+        out: &mut Output,
+        start: &Start,
+        design: &str,
+        generated: &[String],
+    ) -> Outcome {
         let location = Location::of(&start.file, &start.site)?;
+        for name in generated {
+            note!(
+                out,
+                "warning: the secret {name} is not set, so 32 random hex digits are generated for it; \
+                 `terrace secret set {name}` takes another from standard input"
+            );
+        }
         let mut connection = client::start(start).await?;
         let up = Request::Up {
             file: location.file().to_owned(),
@@ -124,12 +143,27 @@ impl Up {
 
     fn ready(&self, status: &Status, start: &Start, design: &str) -> String {
         let next = Some(next_step(&start.file));
-        let mut text = arrival::ready(status, design, next.as_deref(), unix_millis());
+        let mut text = arrival::ready(
+            status,
+            design,
+            next.as_deref(),
+            &several(&start.file),
+            unix_millis(),
+        );
         let me = arrival::program();
         if !self.detach {
             text += &format!("Ctrl-C stops it and keeps the data ({me} down --wipe removes it)");
         }
         text
+    }
+}
+
+/// What a command that names no file needs while several sites run: ` --file site.kdl`.
+fn several(file: &Path) -> String {
+    let listed = terrace_lab::registry::running().unwrap_or_default();
+    match listed.len() {
+        0 | 1 => String::new(),
+        _ => format!(" --file {}", quoted_path(file)),
     }
 }
 
@@ -173,7 +207,10 @@ fn next_step(file: &Path) -> String {
         site.is_some_and(|site| terrace_site::not_yet(&site).is_empty())
     };
     let Some(next) = next_stage(file).filter(runs) else {
-        return format!("{me} apply {}    when it has been changed", file.display());
+        return format!(
+            "{me} apply {}    when it has been changed",
+            quoted_path(file)
+        );
     };
     // In the checkout `make` knows the stages by their numbers.
     let in_checkout = Path::new("Makefile").is_file() && next.starts_with("stacks");
@@ -183,7 +220,7 @@ fn next_step(file: &Path) -> String {
         .unwrap_or_default();
     match name.split_once('-') {
         Some((number, _)) if in_checkout => format!("{me} down && make up STAGE={number}"),
-        _ => format!("{me} down && {me} up {}", next.display()),
+        _ => format!("{me} down && {me} up {}", quoted_path(&next)),
     }
 }
 
@@ -232,5 +269,6 @@ mod tests {
             "{second}"
         );
         assert!(next("site.kdl").contains(" apply "));
+        assert!(next("my site.kdl").contains("my site.kdl'    when"));
     }
 }

@@ -118,7 +118,7 @@ impl Machine {
             .lines
             .iter()
             .rev()
-            .find(|line| !line.trim().is_empty());
+            .find(|line| line.chars().any(char::is_alphanumeric));
         match last_line {
             Some(line) => format!("{}{times}: {}", ending.cause, line.trim()),
             None => format!("{}{times}", ending.cause),

@@ -64,10 +64,11 @@ impl Copy {
         self.answer(Verdict::Refused("connection refused".into()))
     }
 
-    fn exit(&mut self, exit: Exit, line: &str) -> Vec<Action> {
+    fn exit(&mut self, exit: Exit, lines: &str) -> Vec<Action> {
+        let lines = lines.lines().map(str::to_owned);
         self.hear(Event::Exited {
             exit,
-            lines: vec![line.into(), String::new()],
+            lines: lines.chain([String::new()]).collect(),
         })
     }
 
@@ -326,4 +327,21 @@ fn a_restart_is_one_that_nobody_asked_for() {
     copy.hear(Event::Run(wanted("c")));
     start(&mut copy);
     assert_eq!(restarts(&copy), 1);
+}
+
+#[test]
+fn the_reason_is_the_last_line_that_says_something() {
+    let mut copy = copy();
+    copy.hear(Event::Run(wanted("a")));
+    copy.hear(Event::Started { pid: 1 });
+    copy.exit(
+        Exit::Code(124),
+        "No module named 'stripe'\n-----------\n~~~^^^\n",
+    );
+    assert!(
+        copy.reason()
+            .starts_with("exit code 124: No module named 'stripe'"),
+        "{}",
+        copy.reason()
+    );
 }

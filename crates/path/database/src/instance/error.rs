@@ -165,7 +165,7 @@ pub enum Error {
         within: std::time::Duration,
     },
     /// A file could not be read or written.
-    #[error("cannot {doing} {}: {why}", path.display())]
+    #[error("cannot {doing} {}: {why}{}", path.display(), remedy(why))]
     Io {
         /// What was to be done.
         doing: &'static str,
@@ -201,6 +201,16 @@ impl Error {
     }
 }
 
+/// What helps, where that is known.
+fn remedy(why: &io::Error) -> &'static str {
+    match why.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; make room, and it starts again"
+        }
+        _ => "",
+    }
+}
+
 /// The word of the file: `engine=mariadb`.
 fn word(engine: Engine) -> &'static str {
     match engine {
@@ -231,5 +241,22 @@ fn package(program: &str) -> &'static str {
         "mariadb" => "mariadb-client-core",
         "mariadb-dump" => "mariadb-client",
         _ => "mariadb-backup",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_finds_no_room_is_told_with_what_helps() {
+        let said = |kind| {
+            let write = Error::io("write", Path::new("/x/my.cnf"));
+            write(io::Error::from(kind)).to_string()
+        };
+        let full = said(io::ErrorKind::StorageFull);
+        assert!(full.ends_with("; make room, and it starts again"), "{full}");
+        let denied = said(io::ErrorKind::PermissionDenied);
+        assert!(!denied.contains("make room"), "{denied}");
     }
 }

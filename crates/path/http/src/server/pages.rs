@@ -79,7 +79,7 @@ pub(super) fn words(name: &str, status: u16, end: End) -> String {
         413 => "the request's body is larger than this site takes".to_owned(),
         431 => Bad::TooLarge.to_string(),
         400 => "the request's body is not framed as it says".to_owned(),
-        _ => format!("{name} broke off without an answer"),
+        _ => format!("{name} gave no valid answer: it broke off or is malformed"),
     }
 }
 

@@ -158,7 +158,7 @@ pub(super) const APP: Word = Word::new(
         "secret",
         Takes::Some,
         "secret MAIL_PASSWORD",
-        "Variables whose values stay out of the file: `terrace secret set MAIL_PASSWORD` asks for one.",
+        "Variables whose values stay out of the file: `terrace secret set MAIL_PASSWORD` asks for one, else 32 random hex digits are generated.",
     )
     .behind("names of variables")
     .often()

@@ -34,15 +34,21 @@ pub(crate) fn step(step: &Step) -> String {
     }
 }
 
-/// How to look at it, what it means, and how it stands.
-pub(crate) fn ready(status: &Status, sentence: &str, next: Option<&str>, now: u64) -> String {
+/// How to look at it, what it means, and how it stands. `which` names the site to commands, where that is needed.
+pub(crate) fn ready(
+    status: &Status,
+    sentence: &str,
+    next: Option<&str>,
+    which: &str,
+    now: u64,
+) -> String {
     let mut text = String::from("\n");
     if let Some(open) = &status.front_door {
         text += &format!("Open         {open}\n");
     }
     let me = program();
     text += &format!(
-        "As a visitor {me} exec internet -- dig +short {site}\n             {me} exec internet -- curl http://{site}/\n",
+        "As a visitor {me} exec internet{which} -- dig +short {site}\n             {me} exec internet{which} -- curl http://{site}/\n",
         site = status.site
     );
     text += &format!("This design  {sentence}. {me} explain\n");

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use terrace_protocol::control::{BuildState, BuildStatus, Status};
+use terrace_protocol::control::{BuildState, BuildStatus, Lost, Status};
 
+use super::shell::quoted_path;
 use super::span;
 
 /// A paragraph for each build that has failed or is underway.
@@ -37,14 +38,19 @@ fn one(build: &BuildStatus, now: u64) -> String {
     }
 }
 
-/// A paragraph for each directory of the state that was removed while the site runs, and for what cannot be written there.
+/// A paragraph for each directory of the state that was removed or moved while the site runs, and for what cannot be written there.
 pub(crate) fn lost(status: &Status) -> String {
-    let one = |directory: &std::path::PathBuf| {
-        format!(
-            "\n! {} was removed while the site runs: what is written there is lost\n  \
-             save what you can with `terrace exec`, then `terrace down` and `terrace up`\n",
-            directory.display()
-        )
+    let one = |lost: &Lost| {
+        let next = match &lost.moved {
+            Some(moved) => {
+                let (moved, path) = (quoted_path(moved), quoted_path(&lost.path));
+                format!("the site needs it where it was: mv {moved} {path}")
+            }
+            None => "what is written there is lost\n  \
+                 save what you can with `terrace exec`, then `terrace down` and `terrace up`"
+                .to_owned(),
+        };
+        format!("\n! {lost} while the site runs: {next}\n")
     };
     let unkept = status.unkept.iter();
     let unkept =
@@ -65,6 +71,23 @@ mod tests {
             ..Status::default()
         };
         assert!(lost(&status).contains("is not written: /x/plans/web-01.json"));
+    }
+
+    #[test]
+    fn a_state_that_was_moved_is_not_said_to_be_removed() {
+        let mut status = Status::default();
+        status.lost.push(Lost {
+            path: "/x/.terrace".into(),
+            moved: Some("/my x/.terrace".into()),
+        });
+        assert_eq!(
+            lost(&status),
+            "\n! /x/.terrace was moved to /my x/.terrace while the site runs: \
+             the site needs it where it was: mv '/my x/.terrace' /x/.terrace\n"
+        );
+        status.lost[0].moved = None;
+        let said = lost(&status);
+        assert!(said.starts_with("\n! /x/.terrace was removed"), "{said}");
     }
 
     #[test]

@@ -36,7 +36,10 @@ fn state(status: &Status, now: u64) -> String {
         .map(|(server, absence)| format!("{}, which {}", server.name, absence.words()))
         .collect();
     match (outage, troubles) {
-        _ if !status.lost.is_empty() => "its state was removed or moved".to_owned(),
+        _ if status.lost.iter().any(|lost| lost.moved.is_none()) => {
+            "its state was removed".to_owned()
+        }
+        _ if !status.lost.is_empty() => "its state was moved".to_owned(),
         (Some(outage), _) if full.is_empty() => outage,
         (Some(outage), _) => format!("no room on the disk of {full}: {outage}"),
         _ if !full.is_empty() => format!("no room on the disk of {full}"),

@@ -7,6 +7,7 @@ mod disks;
 mod headline;
 mod lacks;
 mod paint;
+pub(crate) mod shell;
 pub(crate) mod standing;
 mod table;
 mod writer;
