@@ -84,3 +84,19 @@ async fn stop(out: &mut Output, site: &Location) -> anyhow::Result<Option<Outcom
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_that_is_not_there_is_not_said_to_be_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("site.kdl");
+        std::fs::write(&file, "").unwrap();
+        let site = Location::of(&file, "www.foobar.com").unwrap();
+        assert!(kept(&site).starts_with("no data of it is in "));
+        std::fs::create_dir_all(site.state().join("servers")).unwrap();
+        assert!(kept(&site).starts_with("its data is kept in "));
+    }
+}

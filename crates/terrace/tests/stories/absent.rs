@@ -17,6 +17,12 @@ fn the_headline_is_true_while_the_entry_stands_still_and_while_nothing_can_be_wr
     let site = Site::stage1();
     site.up();
     wait_until_well(&site);
+    let refused = both(&site.terrace(&["fault", "kill", "lb-01/controller"]));
+    assert!(
+        refused.contains("lb-01/controller is a part of the node")
+            && refused.contains("fault crash lb-01"),
+        "{refused}"
+    );
     site.does(&["fault", "freeze", "lb-01"]);
     let (said, well) = status(&site);
     let headline = said.lines().next().unwrap_or_default();

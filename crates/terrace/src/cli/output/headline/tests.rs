@@ -152,7 +152,7 @@ const CASES: [Case; 18] = [
             (
                 server_of(site, "web-01").up,
                 server_of(site, "web-01").report,
-            ) = (false, None)
+            ) = (false, None);
         },
         "writes fail: web-01 is down, and is started again  10 requests/s",
     ),
@@ -201,7 +201,7 @@ const CASES: [Case; 18] = [
         |site| {
             ["web-01", "web-02"]
                 .iter()
-                .for_each(|one| cut_off(site, one, "web"))
+                .for_each(|one| cut_off(site, one, "web"));
         },
         "pages of the app fail: no web server reaches an app",
     ),
