@@ -43,6 +43,10 @@ pub struct Design {
     pub shares_address: bool,
     /// When the balancer, or the web server before the app, knows at the latest that a silent server is gone.
     pub notice: Duration,
+    /// The web servers answer the balancer's checks themselves, so that silence is the server's and no app's.
+    pub checked_alone: bool,
+    /// How long an app has for the first byte of an answer, at most.
+    pub first_byte: Duration,
     /// The server that decides which of several databases takes writes, where no majority does.
     pub controller: Option<String>,
     /// The database's program, where the file names one.
@@ -196,6 +200,8 @@ impl Design {
                 .load_balancer()
                 .is_some_and(|word| !word.addresses().is_empty()),
             notice: notice(site),
+            checked_alone: site.web().is_some_and(|web| web.health().path().is_none()),
+            first_byte: first_byte(site),
             controller: terrace_site::wiring::controller(site).map(ToString::to_string),
             engine: site.database().and_then(|word| word.engine().copied()),
             ack: site.database().map(|word| word.ack()),
@@ -301,6 +307,12 @@ fn notice(site: &Site) -> Duration {
         .iter()
         .map(|app| of(app.health(), app.timeouts()));
     web.into_iter().chain(apps).max().unwrap_or_default()
+}
+
+fn first_byte(site: &Site) -> Duration {
+    let apps = site.apps().iter();
+    let named = apps.filter_map(|app| app.timeouts().first_byte());
+    named.max().unwrap_or(Timeouts::default().first_byte)
 }
 
 impl Server {

@@ -72,8 +72,14 @@ pub(super) fn round_robin(design: &Design) -> Vec<Block> {
 }
 
 fn left_out(design: &Design) -> Block {
+    let asked = if design.checked_alone {
+        "is answered with 504 then"
+    } else {
+        "is waited for as long as an app may take: it may be busy"
+    };
     paragraph(format!(
-        "A server that is not healthy is left out: a refused connection is noticed at once, silence within {} s.",
+        "A server that is not healthy is left out: a refused connection is noticed at once, silence within {} s. What a silent one has \
+         been asked is asked of another; what must not be done twice {asked}.",
         design.notice.as_secs_f64()
     ))
 }

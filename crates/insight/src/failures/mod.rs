@@ -169,6 +169,8 @@ pub enum Recovery {
     Return,
     /// The one that is silent is found out, and the others of its tier are asked instead.
     Others,
+    /// The same, and what the silent one had been asked has been waited for in vain as long as an app may take.
+    TimeOut,
     /// Another balancer has taken the address over.
     Takeover,
     /// A replica has become the primary.
@@ -254,6 +256,7 @@ impl Recovery {
             Recovery::DatabaseRestart => times::DATABASE_AWAY,
             Recovery::Return => times::REVIVED_AFTER + times::ROLE_BACK + app,
             Recovery::Others => design.notice,
+            Recovery::TimeOut => design.notice + design.first_byte,
             // A report is due, and two looks: one finds it gone, one lets it go.
             Recovery::Alone => heard + times::ALONE_AFTER + 3 * times::TELL,
             Recovery::Takeover | Recovery::Failover => return None,

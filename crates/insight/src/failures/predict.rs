@@ -114,13 +114,18 @@ impl Case<'_> {
         match (self.fault, function) {
             // Its kernel still takes what is sent, and that must not be sent twice. Where no kernel answers, no connection is
             // made, and what was not sent goes elsewhere.
-            (Fault::Freeze(_), Function::Writes) => Fate::FailsUntilRecovered(Recovery::Others),
+            (Fault::Freeze(server), Function::Writes)
+                if self.design.checked_alone && has_web(server) =>
+            {
+                Fate::FailsUntilRecovered(Recovery::Others)
+            }
+            (Fault::Freeze(_), Function::Writes) => Fate::FailsUntilRecovered(Recovery::TimeOut),
             // Its kernel refuses connections, and those are tried elsewhere at once.
             (Fault::Crash(_), _) => Fate::Unaffected,
             // Its kernel still takes requests, and no check can tell an app that stands still from one that is busy: what
             // it has been asked is not asked of another. A web server of ours is never too busy to answer.
             (Fault::Freeze(server), _) if tier == Tier::App && !has_web(server) => {
-                Fate::FailsUntilRecovered(Recovery::Others)
+                Fate::FailsUntilRecovered(Recovery::TimeOut)
             }
             _ => Fate::Delayed(Recovery::Others),
         }
@@ -300,6 +305,7 @@ fn rank(fate: &Fate) -> (u8, u8) {
         Recovery::Takeover => 5,
         Recovery::Return => 6,
         Recovery::Failover => 7,
+        Recovery::TimeOut => 8,
     };
     match fate {
         Fate::Unaffected => (0, 0),

@@ -200,10 +200,36 @@ fn an_app_that_stands_still_on_a_server_of_its_own_is_not_told_from_a_busy_one()
          app a b code=\"x\" { run \"x\"; }",
     );
     let pages = |fault| fate(&of_apps, fault, Function::Pages);
-    let fails = Fate::FailsUntilRecovered(Recovery::Others);
+    let fails = Fate::FailsUntilRecovered(Recovery::TimeOut);
     assert_eq!(pages(Fault::Freeze("a".into())), fails);
     let waits = Fate::Delayed(Recovery::Others);
     assert_eq!(pages(Fault::PowerOff("a".into())), waits);
     let of_both = fate(&pair(""), Fault::Freeze("a".into()), Function::Pages);
     assert_eq!(of_both, waits);
+}
+
+#[test]
+fn what_must_not_be_asked_twice_ends_with_the_silence_or_with_its_time() {
+    let writes = |web: &str, app: &str| {
+        let design = design(&format!(
+            "server lb \"10.0.0.1\"\nserver a \"10.0.0.2\"\nserver b \"10.0.0.3\"\nload-balancer lb\n\
+             web a b static=\"p\" {{ {web} }}\napp a b code=\"x\" {{ run \"x\"; {app} }}\ndatabase a"
+        ));
+        let prediction = predict(&design, Fault::Freeze("b".into()));
+        let outlook = prediction.outlooks.last().unwrap().clone();
+        (outlook.fate, outlook.within.unwrap())
+    };
+    let until = Fate::FailsUntilRecovered;
+    let second = Duration::from_secs(1);
+    // Two checks a second apart, and one second for the last.
+    let noticed = 3 * second;
+    assert_eq!(writes("", ""), (until(Recovery::Others), noticed));
+    let often = "health every=\"2s\"";
+    assert_eq!(writes(often, ""), (until(Recovery::Others), 5 * second));
+    // That path may be the app's to answer, and an app may be busy.
+    let path = "health \"/health\"";
+    let timed_out = until(Recovery::TimeOut);
+    assert_eq!(writes(path, ""), (timed_out.clone(), noticed + 30 * second));
+    let short = "timeouts first-byte=\"5s\"";
+    assert_eq!(writes(path, short), (timed_out, noticed + 5 * second));
 }

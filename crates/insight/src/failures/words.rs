@@ -32,6 +32,7 @@ pub(super) fn cell(fate: &Fate) -> String {
         Recovery::Restart | Recovery::AppRestart | Recovery::DatabaseRestart => "restart",
         Recovery::Return => "return",
         Recovery::Others => "others",
+        Recovery::TimeOut => "time-out",
         Recovery::Takeover => "takeover",
         Recovery::Failover => "failover",
         Recovery::Alone => "alone",
@@ -100,13 +101,17 @@ fn concerns_some(design: &Design, fault: &Fault, fate: &Fate) -> bool {
                 .into_iter()
                 .find(|turn| Some(*turn) == tier)
                 .is_some_and(|tier| design.tier(tier).count() > 1);
-            taken || *recovery == Recovery::Others
+            taken || is_of_others(*recovery)
         }
         (Fate::Delayed(recovery) | Fate::FailsUntilRecovered(recovery), _) => {
-            *recovery == Recovery::Others
+            is_of_others(*recovery)
         }
         _ => false,
     }
+}
+
+fn is_of_others(recovery: Recovery) -> bool {
+    matches!(recovery, Recovery::Others | Recovery::TimeOut)
 }
 
 /// The subject of a clause.
@@ -168,6 +173,9 @@ fn until(recovery: Recovery) -> &'static str {
         }
         Recovery::Return => "the server has come back by itself",
         Recovery::Others => "its silence is noticed and the others get everything",
+        Recovery::TimeOut => {
+            "its silence is noticed and what it had been asked has run out of its time"
+        }
         Recovery::Takeover => "another balancer has taken the address over, by itself",
         Recovery::Failover => "a replica has become the primary, by itself",
         Recovery::Alone => "the primary goes on without a replica",

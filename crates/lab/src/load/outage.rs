@@ -20,7 +20,7 @@ pub struct Outage {
     /// From the fault until a visitor who came after it, and after whom none failed, had an answer; in µs.
     /// `None`: that did not come about.
     pub back: Option<u64>,
-    /// From the fault to the last of those who came after it and failed; in µs.
+    /// From the fault until the last of those who came after it and failed was told so, or gave up; in µs.
     pub failing: u64,
     /// The longest wait for a fine answer of whoever came after the fault, in µs.
     pub longest: u64,
@@ -47,9 +47,9 @@ pub fn since(records: &[Record], fault: u64, kind: Option<usize>) -> Outage {
         outage.broken += u64::from(record.outcome == Outcome::Broken);
         if !came_before {
             last_failure = last_failure.max(record.due + 1);
+            outage.failing = outage.failing.max(record.end - fault);
         }
     }
-    outage.failing = last_failure - fault;
     outage.back = records
         .iter()
         .filter(ended_after)
@@ -95,6 +95,18 @@ mod tests {
         let outage = since(&records, 50, None);
         assert_eq!((outage.failed, outage.in_flight, outage.refused), (3, 1, 1));
         assert_eq!(outage.back, Some(45));
+    }
+
+    #[test]
+    fn who_waits_to_be_told_of_a_failure_fails_until_then() {
+        let records = [
+            record(40, 500, Outcome::Answered(504)),
+            record(60, 300, Outcome::Answered(504)),
+            record(70, 75, Outcome::Cut),
+            record(80, 95, FINE),
+        ];
+        let outage = since(&records, 50, None);
+        assert_eq!((outage.failing, outage.back), (250, Some(45)));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::load::outage::Outage;
 /// A wait that shows: longer than any request of a site that is well.
 const SHOWS: Duration = Duration::from_millis(100);
 
-/// A wait ends with an answer, which takes its own time.
+/// A wait ends with an answer, fine or not, which takes its own time.
 const ANSWER: Duration = Duration::from_millis(250);
 
 /// What becomes of a prediction.
@@ -82,11 +82,11 @@ fn agree(predicted: Effect, seen: Effect) -> bool {
     predicted == seen || (predicted == Effect::Pause && seen == Effect::Kept)
 }
 
-/// Somebody who came after the fault failed after the bound, or waited for longer.
+/// Somebody who came after the fault was still failing after the bound, or waited for longer.
 fn is_longer(predicted: &Outlook, outage: &Outage) -> bool {
     let failing = Duration::from_micros(outage.failing);
     let waiting = Duration::from_micros(outage.longest);
-    let longer = |within| failing > within || waiting > within + ANSWER;
+    let longer = |within| failing.max(waiting) > within + ANSWER;
     predicted.within.is_some_and(longer)
 }
 
@@ -289,7 +289,7 @@ mod tests {
             failing: micros,
             ..outage(3, 0, Some(900))
         };
-        let long = judged(fails.clone(), 3_000, failing(3_100_000));
+        let long = judged(fails.clone(), 3_000, failing(3_300_000));
         assert_eq!(long.verdict, Verdict::Longer);
         let short = judged(fails, 3_000, failing(2_900_000));
         assert_eq!(short.verdict, Verdict::Agrees);

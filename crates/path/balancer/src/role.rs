@@ -13,7 +13,7 @@ use terrace_http::workers::{Make, Workers};
 use terrace_protocol::report::{RoleReport, State, UpstreamReport};
 use terrace_protocol::role::Divert;
 use terrace_service::{Order, Role, clock};
-use terrace_site::plan::{BalancerPlan, TierPlan};
+use terrace_site::plan::{BalancerPlan, HEALTH_PATH, TierPlan};
 use tokio::task::AbortHandle;
 
 use crate::front::Front;
@@ -257,11 +257,14 @@ impl Server {
 
 fn group(tier: &Arc<Tier>) -> (String, Arc<Group>) {
     let plan = tier.plan();
+    // A web server's role is `web-01/web`, a copy of an app `web-01/app/1`.
+    let ours = tier.instances().all(|one| one.id.ends_with("/web"));
     let group = Group {
         name: plan.name.clone(),
         instances: tier.instances().map(Arc::clone).collect(),
-        // A web server's role is `web-01/web`, a copy of an app `web-01/app/1`.
-        ours: tier.instances().all(|one| one.id.ends_with("/web")),
+        ours,
+        // Any other path may be the app's to answer.
+        checked_alone: ours && plan.health.path.as_deref() == Some(HEALTH_PATH),
         timeouts: plan.timeouts.clone(),
         streams: plan
             .streams

@@ -6,8 +6,8 @@
 //!
 //! `time` is in µs since 1970, `took` and `waited` (for the upstream's first byte) in µs; `tries` counts
 //! upstreams; what is not there is `-`. `end` says how it ended: `ok`, `bad` (the request was refused),
-//! `gone` (the visitor left), `down` (no upstream), `full` (too many wait for one), `cut` (the upstream broke off),
-//! `silent` (it stopped answering its checks), `no-room` (for the visitor's body, 503), `lack-descriptors`,
+//! `gone` (the visitor left), `down` (no upstream), `full` (too many wait for one), `cut` (the upstream broke off), `invalid` (what it
+//! answered cannot be read, 502), `silent` (it stopped answering its checks, 504), `no-room` (for the visitor's body, 503), `lack-descriptors`,
 //! `lack-machine-descriptors`, `lack-memory`, `lack-ports` (this server had none left to ask an upstream with, or to open a
 //! file; 503), and what took too long: `late` (the visitor's head or body, 408; or the visitor to take its answer),
 //! `late-queue` (for room at an upstream, 503), `late-connect` (to connect to one, 503), `late-first-byte` (its answer,
@@ -70,6 +70,8 @@ pub enum End {
     Full,
     /// The upstream broke off.
     Cut,
+    /// What the upstream answered cannot be read.
+    Invalid,
     /// The upstream stopped answering its checks.
     Silent,
     /// Something was missing here.
@@ -119,6 +121,7 @@ impl End {
             End::Gone => b"gone",
             End::Down => b"down",
             End::Cut => b"cut",
+            End::Invalid => b"invalid",
         }
     }
 }

@@ -14,11 +14,13 @@
 mod absent;
 mod builds;
 mod changes;
+mod crowd;
 mod damaged;
 mod disk_limits;
 mod door;
 mod faults;
 mod flood;
+mod frozen;
 mod full_disk;
 mod gone;
 mod harness;

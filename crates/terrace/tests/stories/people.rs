@@ -12,12 +12,12 @@ use nix::sched::{CloneFlags, setns};
 
 use crate::harness::Site;
 
-const SITE: SocketAddr = SocketAddr::new(
+pub(crate) const SITE: SocketAddr = SocketAddr::new(
     std::net::IpAddr::V4(std::net::Ipv4Addr::new(8, 8, 8, 8)),
     80,
 );
 /// Who waits longer has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The way into the network of the outside world. It is taken by a thread for good.
 #[derive(Clone)]

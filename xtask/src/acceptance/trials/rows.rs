@@ -32,11 +32,15 @@ pub(super) const TRIALS: &[Trial] = &[
     Trial {
         number: 2,
         tried: "8,192 silent connections of one address, then 1,024 of another, with newcomers in between; 4,000 that are idle or have half a \
-                head; 1,500 bodies on their way that all end at once; an address that uses all of its connections",
+                head; 1,500 bodies on their way that all end at once; an address that uses all of its connections; a web server without a \
+                descriptor left; 2,000 silent ones at stage 1 with `limit connections=64`",
         before: "a newcomer waits for 60 s; 10 to 15 KB for each idle connection; 34 of 34 MB stay when all have gone; closed without a word",
         after: "each newcomer has its page at once: the longest idle goes, then the oldest half head, and an address has 1,024 at \
-                most; 1.9 KB for each; 0.9 of 31 MB stay; 429 says why",
+                most; 1.9 KB for each; 0.9 of 31 MB stay; 429 says why; without a descriptor the longest idle goes too, and nothing spins while \
+                nobody can go; `status` counts who went",
         tests: &[
+            "terrace-web/descriptors without_a_descriptor_newcomers_get_in_and_nothing_spins",
+            "terrace/stories crowd::a_silent_crowd_keeps_nobody_out_and_status_says_who_went",
             "terrace-web/idle an_idle_connection_costs_little_and_what_many_had_is_given_back",
             "terrace-web/raw pressure::a_crowd_of_one_address_or_of_many_keeps_no_newcomer_out",
             "terrace-balancer/raw pressure::a_crowd_of_one_address_keeps_no_newcomer_out",
@@ -64,6 +68,7 @@ pub(super) const TRIALS: &[Trial] = &[
             "terrace-web/raw slow::a_check_that_fails_by_time_out_cuts_nothing",
             "terrace-web/raw spool::one_address_does_not_take_the_room_of_all",
             "terrace-balancer/raw slow::who_sends_slowly_holds_no_place",
+            "terrace-balancer/raw slow::an_app_that_leaves_its_checks_unanswered_for_a_while_loses_nothing",
             "terrace/stories slow::slow_visitors_do_not_hold_an_app_of_two_workers",
         ],
     },
@@ -352,16 +357,22 @@ pub(super) const TRIALS: &[Trial] = &[
     Trial {
         number: 24,
         tried: "`prove` against its own model: predicted failures and waits that no round shows, and waits longer \
-                than predicted; writing while the replica's server is without power, stage 1, three seeds",
-        before: "they agree; a write fails where its turn comes on a connection that was kept: 1 of 140, or none in three rounds",
+                than predicted; writing while the replica's server is without power, stage 1, three seeds; forms at a server that freezes",
+        before: "they agree; a write fails where its turn comes on a connection that was kept: 1 of 140, or none in three rounds. Forms at a \
+                 frozen server wait for 31 s, \"up to 5 s\" is said",
         after: "they disagree, by name; every prediction has its bound; no write that came later fails: what must not be sent twice goes \
-                over a connection that was heard from just now, or a new one",
+                over a connection that was heard from just now, or a new one. 504 as soon as the silence is noticed, and the bound counts until then",
         tests: &[
             "terrace-lab/lib proof::verdict::tests::a_failure_that_no_round_shows_is_a_wrong_prediction",
             "terrace-lab/lib proof::verdict::tests::a_wait_that_no_round_shows_is_one_too_unless_nobody_would_notice_it",
             "terrace-lab/lib proof::verdict::tests::a_pause_is_held_to_its_bound",
             "terrace-http/lib upstream::pool::tests::a_form_goes_over_no_connection_that_is_long_unheard",
             "terrace-insight/lib failures::tests::what_takes_longest_on_the_way_bounds_it",
+            "terrace-insight/lib failures::tests::what_must_not_be_asked_twice_ends_with_the_silence_or_with_its_time",
+            "terrace-lab/lib load::outage::tests::who_waits_to_be_told_of_a_failure_fails_until_then",
+            "terrace-balancer/raw slow::what_cannot_be_asked_of_another_ends_when_its_server_falls_silent",
+            "terrace-balancer/raw slow::a_form_at_a_server_that_falls_silent_is_not_sent_to_another",
+            "terrace/stories frozen::a_form_at_a_server_that_stands_still_ends_as_soon_as_that_is_noticed",
         ],
     },
 ];

@@ -1,15 +1,15 @@
 //! Slow visitors, and servers that stand still: who holds a place, and what a check that fails may end.
 
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use terrace_site::plan::{BalancerPlan, QueuePlan, StreamPlan};
+use terrace_site::plan::{BalancerPlan, HEALTH_PATH, QueuePlan, StreamPlan};
 
 use crate::harness::{Balancer, GET, POST, named};
 use crate::upstream::{Reply, Upstream};
-use crate::visitor::{PATIENCE, Visitor};
+use crate::visitor::{PATIENCE, Visitor, wait_for};
 
 fn one_at_a_time(plan: &mut BalancerPlan) {
     plan.limits.body = 64 << 20;
@@ -114,12 +114,11 @@ fn a_path_that_streams_is_asked_at_once_and_no_other() {
     }
 }
 
-#[test]
-fn a_server_that_stands_still_for_a_while_loses_nothing_that_cannot_be_asked_of_another() {
-    let still = Arc::new(AtomicBool::new(false));
-    let is_still = Arc::clone(&still);
-    let one = Upstream::start(move |_, request| {
-        if request.head.starts_with("GET /health") {
+/// One whose checks are not answered from the first request on, which it answers late.
+fn stands_still(check: &'static str) -> Upstream {
+    let is_still = AtomicBool::new(false);
+    Upstream::start(move |_, request| {
+        if request.head.starts_with(&format!("GET {check} ")) {
             return if is_still.load(Ordering::SeqCst) {
                 Reply::stall("")
             } else {
@@ -129,18 +128,133 @@ fn a_server_that_stands_still_for_a_while_loses_nothing_that_cannot_be_asked_of_
         is_still.store(true, Ordering::SeqCst);
         std::thread::sleep(Duration::from_millis(1_200));
         Reply::ok("late, and good")
-    });
-    let checked = |plan: &mut BalancerPlan| {
+    })
+}
+
+fn checked(path: &'static str) -> impl Fn(&mut BalancerPlan) {
+    move |plan| {
         plan.tiers[0].queue.in_flight = None;
-        plan.tiers[0].health.path = Some("/health".to_owned());
+        plan.tiers[0].health.path = Some(path.to_owned());
         plan.tiers[0].health.every = Duration::from_millis(100);
         plan.tiers[0].health.within = Duration::from_millis(100);
-    };
-    for balancer in both_tiers(&one, checked) {
+    }
+}
+
+#[test]
+fn an_app_that_leaves_its_checks_unanswered_for_a_while_loses_nothing() {
+    // Through web servers of ours too: that path is not theirs.
+    let one = stands_still("/health");
+    for balancer in both_tiers(&one, checked("/health")) {
         for request in [POST, GET] {
             assert_eq!(balancer.ask(request).text(), "late, and good");
         }
     }
+    // An app may answer at that path too.
+    let one = stands_still(HEALTH_PATH);
+    let [_, of_apps] = both_tiers(&one, checked(HEALTH_PATH));
+    assert_eq!(of_apps.ask(POST).text(), "late, and good");
+}
+
+/// A server that answers nothing any more once it is told to stand still, not even its checks; before, those alone, and it begins
+/// what is asked of `/begins`.
+fn falls_silent() -> (Upstream, Arc<AtomicBool>) {
+    let still = Arc::new(AtomicBool::new(false));
+    let is_still = Arc::clone(&still);
+    let one = Upstream::hasty(move |_, request| {
+        if request.head.starts_with("GET /begins ") {
+            return Reply::stall("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
+        }
+        if is_still.load(Ordering::SeqCst) || !request.head.contains(HEALTH_PATH) {
+            return Reply::stall("");
+        }
+        Reply::ok("well")
+    });
+    (one, still)
+}
+
+/// How many requests it has that are no checks.
+fn asked(one: &Upstream) -> usize {
+    let requests = one.requests();
+    let others = requests.iter();
+    others
+        .filter(|seen| !seen.head.contains(HEALTH_PATH))
+        .count()
+}
+
+fn checked_alone(plan: &mut BalancerPlan) {
+    one_at_a_time(plan);
+    checked(HEALTH_PATH)(plan);
+    plan.tiers[0].streams = vec![StreamPlan {
+        prefix: "/live".to_owned(),
+        above: Some(4),
+    }];
+}
+
+#[test]
+fn what_cannot_be_asked_of_another_ends_when_its_server_falls_silent() {
+    let (one, still) = falls_silent();
+    let balancer = Balancer::under(&[&one], checked_alone);
+    let fields = "HTTP/1.1\r\nHost: a.example\r\n";
+    let mut waiting = [
+        format!("POST /form {fields}Content-Length: 1\r\n\r\nx"),
+        format!("GET /page {fields}\r\n"),
+        format!("POST /live {fields}Content-Length: 8\r\n\r\nhalf"),
+    ]
+    .map(|request| {
+        let mut visitor = balancer.visit();
+        visitor.send(&request);
+        (request, visitor)
+    });
+    let mut begun = balancer.visit();
+    begun.send(format!("GET /begins {fields}\r\n"));
+    begun.exactly(20);
+    wait_for("all requests", || (asked(&one) == 4).then_some(()));
+
+    still.store(true, Ordering::SeqCst);
+    let since = Instant::now();
+    for (request, visitor) in &mut waiting {
+        let answer = visitor.answer(false);
+        assert_eq!(answer.status, 504, "{request}");
+        assert!(answer.text().contains("stands still"), "{}", answer.text());
+        let took = since.elapsed();
+        assert!(took < PATIENCE / 4, "{request}: {took:?}");
+    }
+    balancer.log_line(&[" /form ", " 504 ", " 1 silent"]);
+    assert_eq!(asked(&one), 4);
+    // An answer that has begun is not ended by that.
+    begun.stream.set_nonblocking(true).unwrap();
+    let end = loop {
+        match begun.stream.read(&mut [0; 1024]) {
+            Ok(1..) => {}
+            end => break end,
+        }
+    };
+    assert!(
+        end.as_ref()
+            .is_err_and(|error| error.kind() == ErrorKind::WouldBlock),
+        "{end:?}"
+    );
+}
+
+#[test]
+fn a_form_at_a_server_that_falls_silent_is_not_sent_to_another() {
+    let ((one, still), two) = (falls_silent(), named("two"));
+    let balancer = Balancer::under(&[&one, &two], checked_alone);
+    let mut visitors = [balancer.visit(), balancer.visit()];
+    for visitor in &mut visitors {
+        visitor.send(POST);
+    }
+    wait_for("a form at each", || {
+        (asked(&one) == 1 && asked(&two) == 1).then_some(())
+    });
+    still.store(true, Ordering::SeqCst);
+    let since = Instant::now();
+    let mut statuses = visitors.each_mut().map(|one| one.answer(false).status);
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 504]);
+    assert!(since.elapsed() < PATIENCE / 4, "{:?}", since.elapsed());
+    assert_eq!((asked(&one), asked(&two)), (1, 1));
+    assert!((0..4).all(|_| balancer.ask(POST).text() == "two"));
 }
 
 #[test]

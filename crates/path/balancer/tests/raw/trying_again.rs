@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use terrace_site::plan::HEALTH_PATH;
+
 use crate::harness::{Balancer, GET, POST, SHORT, named};
 use crate::upstream::{Reply, Upstream};
 use crate::visitor::Visitor;
@@ -155,7 +157,7 @@ fn a_server_that_falls_silent_gives_back_what_it_has() {
     });
     let two = named("two");
     let balancer = Balancer::with(&[&one, &two], |tier| {
-        tier.health.path = Some("/health".to_owned());
+        tier.health.path = Some(HEALTH_PATH.to_owned());
         tier.health.within = Duration::from_millis(200);
         tier.timeouts.first_byte = Duration::from_secs(8);
     });

@@ -27,10 +27,10 @@ pub(super) enum Failure {
     Stale,
     /// It broke off before a byte of the answer.
     Lost(String),
-    /// It broke off within the answer's head, or sent what is no answer.
-    Broken(String),
-    /// It does not answer its checks any more, and another can be asked.
-    Silent,
+    /// What it sent is no answer, or not the whole head of one.
+    Invalid(String),
+    /// It does not answer its checks any more; whether another is to be asked.
+    Silent { elsewhere: bool },
     /// Something took too long.
     Late(Phase),
     /// The visitor's body is no body, too large or too slow.
@@ -50,11 +50,11 @@ impl Failure {
     pub(super) fn answer(&self) -> (u16, End) {
         match self {
             Failure::Stale | Failure::Lost(_) => (502, End::Cut),
-            Failure::Broken(why) => {
-                tracing::debug!(why, "an upstream's answer is none");
-                (502, End::Cut)
+            Failure::Invalid(why) => {
+                tracing::debug!(why, "an upstream's answer cannot be read");
+                (502, End::Invalid)
             }
-            Failure::Silent => (504, End::Silent),
+            Failure::Silent { .. } => (504, End::Silent),
             Failure::Late(phase) => (504, End::Late(*phase)),
             Failure::Visitor(408, phase) => (408, End::Late(*phase)),
             Failure::Visitor(status, _) => (*status, End::Bad),
@@ -107,7 +107,7 @@ fn lost(upstream: &Upstream, error: &io::Error) -> Failure {
     match (upstream.buffer.is_empty(), upstream.used) {
         (true, true) => Failure::Stale,
         (true, false) => Failure::Lost(plainly(error)),
-        (false, _) => Failure::Broken(plainly(error)),
+        (false, _) => Failure::Invalid(plainly(error)),
     }
 }
 
@@ -132,7 +132,7 @@ async fn answer_head(
             Ok(Parsed::Whole(taken)) if connection.response.status == 101 => {
                 if !upload.is_done() || !is_asked_for(connection, upstream) {
                     let why = "it changes to a protocol that was not asked for";
-                    return Err(Failure::Broken(why.to_owned()));
+                    return Err(Failure::Invalid(why.to_owned()));
                 }
                 connection.response.length = taken;
                 return Ok(());
@@ -144,8 +144,10 @@ async fn answer_head(
                 continue;
             }
             Ok(Parsed::Partial) if upstream.buffer.len() < LONGEST_HEAD => {}
-            Ok(Parsed::Partial) => return Err(Failure::Broken("its head does not end".to_owned())),
-            Err(bad) => return Err(Failure::Broken(bad.to_string())),
+            Ok(Parsed::Partial) => {
+                return Err(Failure::Invalid("its head does not end".to_owned()));
+            }
+            Err(bad) => return Err(Failure::Invalid(bad.to_string())),
         }
         let most = terms.service.limits().body;
         match next(connection, upstream, upload, most, due).await {
@@ -161,9 +163,14 @@ async fn answer_head(
             }
             Event::Gone => return Err(Failure::Gone),
             Event::Late if !connection.slot.has_moved() => return Err(late(connection, upload)),
-            Event::Late if (terms.elsewhere)(connection.is_kept) => return Err(Failure::Silent),
-            // It may be slow or stand still: a check cannot know, and there is nobody better to ask.
-            Event::Late => connection.slot.unwatch(),
+            Event::Late => {
+                let elsewhere = (terms.elsewhere)(connection.is_kept);
+                if elsewhere || terms.group.checked_alone {
+                    return Err(Failure::Silent { elsewhere });
+                }
+                // It may be slow or stand still: this check cannot know, and there is nobody better to ask.
+                connection.slot.unwatch();
+            }
         }
     }
 }

@@ -261,7 +261,7 @@ impl Way<'_> {
     async fn once(&self, connection: &mut Connection, index: usize, fresh: bool) -> Try {
         let instance = &self.group.instances[index];
         if self.group.ours {
-            // A server of ours answers its checks whatever becomes of the app: silence means that it stands still.
+            // Where a server of ours is silent another is asked, if that does no harm.
             connection.slot.watch(instance.deaths());
         }
         let now = self.worker.now();
@@ -288,7 +288,7 @@ impl Way<'_> {
                 tracing::debug!(instance = instance.id, why, "an upstream broke off");
                 Try::Failed(Why::Lost, End::Cut)
             }
-            Err(Failure::Silent) => Try::Failed(Why::Silent, End::Silent),
+            Err(Failure::Silent { elsewhere: true }) => Try::Failed(Why::Silent, End::Silent),
             Err(failure) => Try::Hopeless(failure),
         }
     }

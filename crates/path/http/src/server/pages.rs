@@ -74,12 +74,18 @@ pub(super) fn words(name: &str, status: u16, end: End) -> String {
         }
         503 => format!("{name} does not take requests at this moment"),
         429 => "your address has as many bodies of requests under way here as it may".to_owned(),
+        504 if end == End::Silent => {
+            format!(
+                "the server of {name} that was asked stands still, and may have done what it was asked or not"
+            )
+        }
         504 => format!("{name} did not answer in time"),
         408 => "the request's body did not come in time".to_owned(),
         413 => "the request's body is larger than this site takes".to_owned(),
         431 => Bad::TooLarge.to_string(),
         400 => "the request's body is not framed as it says".to_owned(),
-        _ => format!("{name} gave no valid answer: it broke off or is malformed"),
+        _ if end == End::Invalid => format!("{name} gave an answer that cannot be read"),
+        _ => format!("{name} broke off without an answer"),
     }
 }
 

@@ -28,6 +28,9 @@ pub struct Group {
     pub instances: Vec<Arc<Instance>>,
     /// They are servers of ours, whose word is believed where an app's is not.
     pub ours: bool,
+    /// They answer their checks themselves, whatever becomes of those behind them: where such a check is silent the server stands
+    /// still, and nothing that it has been asked will be answered.
+    pub checked_alone: bool,
     /// What they may take.
     pub timeouts: Timeouts,
     /// By the prefix of the path, the longest first: bodies larger than this go on as they come; `None`: none does.
@@ -56,6 +59,7 @@ impl Group {
             name: plan.app.clone(),
             instances: members.iter().map(|(one, _)| Arc::clone(one)).collect(),
             ours: false,
+            checked_alone: false,
             timeouts: plan.timeouts.clone(),
             streams: vec![(plan.prefix.clone(), plan.stream)],
             policy: Arc::new(Near::new(members)),

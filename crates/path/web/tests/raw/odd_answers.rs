@@ -127,6 +127,11 @@ fn answers_that_could_be_read_in_two_ways_are_a_bad_gateway() {
         let upstream = Upstream::start(move |_, _| Reply::close(raw));
         let answer = Web::before(&upstream).ask("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
         assert_eq!(answer.status, 502, "{raw:?}");
+        assert!(
+            answer.text().contains("cannot be read"),
+            "{raw:?}: {}",
+            answer.text()
+        );
     }
 }
 

@@ -164,7 +164,7 @@ fn what_may_not_change_goes_on_as_an_ordinary_request() {
             assert_eq!(field(&seen.head, "upgrade"), None, "{name}");
             assert_eq!(field(&seen.head, "connection"), None, "{name}");
         }
-        web.log_line(&[" 502 ", " 1 cut"]);
+        web.log_line(&[" 502 ", " 1 invalid"]);
     }
 }
 
@@ -324,6 +324,12 @@ fn who_leaves_ends_it_for_the_other() {
 fn an_app_that_is_gone_before_it_answers_is_a_bad_gateway() {
     let app = Upstream::start(|_, _| Reply::close(""));
     let web = Web::before(&app);
-    assert_eq!(web.ask(UPGRADE).status, 502);
+    let answer = web.ask(UPGRADE);
+    assert_eq!(answer.status, 502);
+    assert!(
+        answer.text().contains("broke off without an answer"),
+        "{}",
+        answer.text()
+    );
     assert_eq!(app.requests().len(), 1);
 }

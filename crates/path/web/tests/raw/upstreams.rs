@@ -40,8 +40,10 @@ fn answers_that_are_none_are_a_bad_gateway() {
         let mut visitor = web.visit();
         let answer = visitor.ask(GET);
         assert_eq!(answer.status, 502, "{name}");
+        let why = "foobar gave an answer that cannot be read";
+        assert!(answer.text().contains(why), "{name}: {}", answer.text());
         assert_eq!(upstream.requests().len(), 1, "{name}");
-        web.log_line(&[" 502 ", " cut"]);
+        web.log_line(&[" 502 ", " invalid"]);
     }
 }
 
