@@ -310,9 +310,9 @@ fn notice(site: &Site) -> Duration {
 }
 
 fn first_byte(site: &Site) -> Duration {
-    let apps = site.apps().iter();
-    let named = apps.filter_map(|app| app.timeouts().first_byte());
-    named.max().unwrap_or(Timeouts::default().first_byte)
+    let usual = Timeouts::default().first_byte;
+    let of = |app: &model::App| app.timeouts().first_byte().unwrap_or(usual);
+    site.apps().iter().map(of).max().unwrap_or_default()
 }
 
 impl Server {

@@ -224,8 +224,6 @@ fn what_must_not_be_asked_twice_ends_with_the_silence_or_with_its_time() {
     // Two checks a second apart, and one second for the last.
     let noticed = 3 * second;
     assert_eq!(writes("", ""), (until(Recovery::Others), noticed));
-    let often = "health every=\"2s\"";
-    assert_eq!(writes(often, ""), (until(Recovery::Others), 5 * second));
     // That path may be the app's to answer, and an app may be busy.
     let path = "health \"/health\"";
     let timed_out = until(Recovery::TimeOut);

@@ -13,8 +13,8 @@ mod upstream;
 mod visitor;
 
 use std::fs::File;
-use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpStream};
+use std::io::{ErrorKind, Read};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -81,10 +81,15 @@ fn without_a_descriptor_newcomers_get_in_and_nothing_spins() {
         "this test needs descriptors: raise the hard limit"
     );
     let mut sockets = Sockets::new(2 * PLACES + NEWCOMERS + 1);
-    let web = Web::with(([127, 0, 0, 1], 9).into(), |plan| {
-        plan.routes.clear();
+    let app = TcpListener::bind("127.0.0.1:0").unwrap();
+    let web = Web::with(app.local_addr().unwrap(), |plan| {
+        plan.routes[0].health.every = Duration::from_secs(60);
         plan.timeouts.idle = PATIENCE;
     });
+    // The one check has come and gone: nothing else opens anything.
+    let (mut check, _) = app.accept().unwrap();
+    assert_eq!(check.read(&mut [0]).unwrap(), 0);
+    drop(check);
     let well = format!("GET {HEALTH_PATH} HTTP/1.1\r\nHost: a.example\r\n\r\n");
     let mut idle = Vec::new();
     for _ in 0..PLACES {

@@ -8,8 +8,17 @@ use crate::people::{Outside, PATIENCE, Person, SITE};
 
 /// Far more than an address may have at two workers.
 const CROWD: usize = 2_000;
+/// As the file says.
 const SHARE: usize = 64;
-const LINE: &str = "load-balancer lb-01 balance=round-robin";
+const FILE: &str = r#"site "www.foobar.com" {
+    server lb-01  "10.0.0.10" { public "8.8.8.8"; }
+    server web-01 "10.0.0.21"
+    server web-02 "10.0.0.22"
+    load-balancer lb-01 { limit connections=64; }
+    web web-01 web-02 static="foobar/public"
+    app web-01 web-02 code="foobar" { run "exec python3 -m http.server --bind $HOST $PORT"; }
+}
+"#;
 
 #[test]
 fn a_silent_crowd_keeps_nobody_out_and_status_says_who_went() {
@@ -17,11 +26,7 @@ fn a_silent_crowd_keeps_nobody_out_and_status_says_who_went() {
         return;
     }
     terrace_service::descriptors::allow(2 * CROWD as u64).unwrap();
-    let site = Site::stage1();
-    let text = std::fs::read_to_string(&site.file).unwrap();
-    assert!(text.contains(LINE), "{text}");
-    let limited = format!("{LINE} {{ limit connections={SHARE}; }}");
-    std::fs::write(&site.file, text.replace(LINE, &limited)).unwrap();
+    let site = Site::with_file("crowd", FILE);
     site.up();
 
     let visits = Outside::of(&site).spawn(|| {

@@ -75,9 +75,8 @@ pub(super) fn words(name: &str, status: u16, end: End) -> String {
         503 => format!("{name} does not take requests at this moment"),
         429 => "your address has as many bodies of requests under way here as it may".to_owned(),
         504 if end == End::Silent => {
-            format!(
-                "the server of {name} that was asked stands still, and may have done what it was asked or not"
-            )
+            "the server that was asked has fallen silent: nobody knows whether it has done what it was asked"
+                .to_owned()
         }
         504 => format!("{name} did not answer in time"),
         408 => "the request's body did not come in time".to_owned(),
