@@ -1,8 +1,8 @@
 //! Coordinator and builder: the process that makes a release of a code base.
 //!
 //! It reads its [`Order`] from standard input: JSON on one line. The writer keeps standard input open:
-//! when it ends before the build does, the caller is gone, and the builder kills its whole process group
-//! and itself. On standard output it says what it does: one [`Progress`] as JSON per line, the last of them
+//! when it ends before the build does, the caller is gone, and the builder ends. It is the first process of a pid namespace:
+//! all that the build has started, in sessions of their own too, ends with it. On standard output it says what it does: one [`Progress`] as JSON per line, the last of them
 //! `Done` or `Failed`. Standard error is for what should not happen. Its environment is the caller's, which is the
 //! build commands' too.
 

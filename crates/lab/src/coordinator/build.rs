@@ -4,22 +4,27 @@
 //! that its commands write goes to a log of its own.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use terrace_protocol::build::{Built, Failure, Link, Order, Progress, short};
 use terrace_protocol::control::{BuildState, BuildStatus};
 use terrace_protocol::report::{LogOf, RoleReport, State};
 use terrace_service::clock;
 use terrace_site::plan::{AppPlan, Launch, Part};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::{ChildStdin, ChildStdout};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::{Coordinator, Event, Events, build_log::BuildLog};
+use crate::hosts::first::{self, First};
 use crate::hosts::user::Mode;
+
+/// A build that is killed and does not end within this time is left to the kernel.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The latest attempt to make a release of an app.
 pub(super) struct Build {
@@ -29,6 +34,8 @@ pub(super) struct Build {
     since: u64,
     stage: Stage,
     task: JoinHandle<()>,
+    /// When it is dropped the build ends.
+    stop: oneshot::Sender<()>,
 }
 
 enum Stage {
@@ -110,10 +117,12 @@ impl Builds {
 
     /// Ends all that are underway, and waits until nothing of them runs.
     pub(super) async fn end(&mut self) {
-        for (_, build) in std::mem::take(&mut self.by_app) {
-            build.task.abort();
-            let _ = build.task.await;
-        }
+        let all = std::mem::take(&mut self.by_app).into_values();
+        let ends = all.map(|Build { task, stop, .. }| {
+            drop(stop);
+            task
+        });
+        let _ = tokio::time::timeout(PATIENCE, futures_util::future::join_all(ends)).await;
     }
 }
 
@@ -135,8 +144,9 @@ impl Coordinator {
             let log = BuildLog::new(self.location.build_log(&app.name));
             self.builds.attempts += 1;
             let number = self.builds.attempts;
+            let (stop, stopped) = oneshot::channel();
             let task = tokio::spawn(async move {
-                let result = build(&order, releases, log, &events).await;
+                let result = build(&order, releases, log, &events, stopped).await;
                 let app = order.app;
                 let _ = events.send(Event::Built {
                     app,
@@ -149,6 +159,7 @@ impl Coordinator {
                 since: clock::unix_millis(),
                 stage: Stage::Underway,
                 task,
+                stop,
             };
             self.builds.by_app.insert(app.name, build);
         }
@@ -169,7 +180,7 @@ impl Coordinator {
         match result {
             Ok(built) => {
                 build.stage = Stage::Done;
-                let took = std::time::Duration::from_millis(built.took);
+                let took = Duration::from_millis(built.took);
                 let how = match built.fresh {
                     true => "build (once)",
                     false => "built before",
@@ -223,28 +234,15 @@ fn order(app: &AppPlan, mode: Mode, in_use: Option<&String>) -> Order {
     }
 }
 
-/// A builder, which ends with all that it has started when this is dropped.
-struct Builder(Child);
-
-impl Drop for Builder {
-    fn drop(&mut self) {
-        // It leads a group of its own. Its number is not another's before it has been waited for, and then there is none.
-        if let Some(pid) = self.0.id() {
-            let _ = killpg(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL);
-        }
-    }
-}
-
+/// Makes a release, in a builder that is the first process of a pid namespace. When `stop` is dropped it ends at once. Nothing
+/// that the build has started runs when this is done.
 async fn build(
     order: &Order,
     releases: PathBuf,
-    mut log: BuildLog,
+    log: BuildLog,
     events: &Events,
+    stop: oneshot::Receiver<()>,
 ) -> Result<Built, Failure> {
-    let broken = |what: &str, error: &dyn std::fmt::Display| Failure {
-        cause: format!("the builder {what}: {error}"),
-        ..Failure::default()
-    };
     let mut command = Command::new("/proc/self/exe");
     command
         .arg0("terrace")
@@ -253,21 +251,42 @@ async fn build(
     command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
-    let child = command
-        .spawn()
+        .process_group(0);
+    let mut builder = first::start(format!("build {}", order.app), command)
+        .await
         .map_err(|error| broken("cannot be started", &error))?;
-    let mut child = Builder(child);
-    let (Some(mut input), Some(output)) = (child.0.stdin.take(), child.0.stdout.take()) else {
+    let result = tokio::select! {
+        result = converse(&mut builder, order, log, events) => result,
+        _ = stop => Err(broken("was stopped", &"the site goes down")),
+    };
+    builder.handle.kill();
+    let _ = builder.ended.await;
+    result
+}
+
+fn broken(what: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure {
+        cause: format!("the builder {what}: {error}"),
+        ..Failure::default()
+    }
+}
+
+/// Gives the builder its order, and hears how it goes.
+async fn converse(
+    builder: &mut First,
+    order: &Order,
+    mut log: BuildLog,
+    events: &Events,
+) -> Result<Built, Failure> {
+    let (Some(input), Some(output)) = (builder.stdin.take(), builder.stdout.take()) else {
         return Err(broken("cannot be spoken to", &"it has no pipes"));
     };
+    let told = |error: std::io::Error| broken("cannot be told", &error);
+    let mut input = ChildStdin::from_std(input).map_err(told)?;
+    let output = ChildStdout::from_std(output).map_err(told)?;
     let line =
         serde_json::to_string(order).map_err(|error| broken("cannot be told", &error))? + "\n";
-    input
-        .write_all(line.as_bytes())
-        .await
-        .map_err(|error| broken("cannot be told", &error))?;
+    input.write_all(line.as_bytes()).await.map_err(told)?;
     let mut lines = BufReader::new(output).lines();
     // Its input stays open until it has ended: when it closes the builder gives up.
     let mut result = Err(broken("ended", &"it said nothing"));
@@ -286,11 +305,5 @@ async fn build(
             Err(error) => tracing::warn!(%error, "the builder said something else"),
         }
     }
-    drop(input);
-    child
-        .0
-        .wait()
-        .await
-        .map_err(|error| broken("cannot be waited for", &error))?;
     result
 }

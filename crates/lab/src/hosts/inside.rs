@@ -29,26 +29,10 @@ const NOTHING: Option<&str> = None;
 /// # Errors
 /// When a mount is refused: the error says which.
 pub fn become_host(host: &Host) -> anyhow::Result<()> {
-    mount(
-        NOTHING,
-        "/",
-        NOTHING,
-        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-        NOTHING,
-    )
-    .context("mounts cannot be made private")?;
+    private()?;
     sethostname(&host.name).context("the host cannot be named")?;
     let sources = Sources::open(host)?;
-    mount(
-        Some("proc"),
-        "/proc",
-        Some("proc"),
-        MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC,
-        NOTHING,
-    )
-    .context(
-        "/proc cannot be mounted: this environment forbids it to containers within containers",
-    )?;
+    proc()?;
     sources.mount(host)?;
     etc(host)?.mount()
 }
@@ -207,6 +191,20 @@ fn path_only(path: &Path) -> anyhow::Result<OwnedFd> {
         .into())
 }
 
+/// What is mounted from now on is seen here alone.
+fn private() -> anyhow::Result<()> {
+    let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(NOTHING, "/", NOTHING, flags, NOTHING).context("mounts cannot be made private")
+}
+
+/// The processes of this namespace.
+fn proc() -> anyhow::Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), "/proc", Some("proc"), flags, NOTHING).context(
+        "/proc cannot be mounted: this environment forbids it to containers within containers",
+    )
+}
+
 fn tmpfs(path: impl AsRef<Path>, options: &str) -> anyhow::Result<()> {
     let path = path.as_ref();
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
@@ -226,21 +224,28 @@ fn bind(source: &OwnedFd, target: &Path) -> anyhow::Result<()> {
     .with_context(|| format!("{} cannot be mounted", target.display()))
 }
 
-/// Makes this process see the site's releases where its hosts see them: what is built knows its own path.
+/// Makes this process, the first of a pid namespace, a builder: it sees the site's releases where the hosts see them, because
+/// what is built knows its own path, and no other processes than those that it starts.
 ///
 /// # Errors
-/// When the mount is refused.
-pub fn see_releases(releases: &Path) -> anyhow::Result<()> {
+/// When a mount is refused.
+pub fn become_builder(releases: &Path) -> anyhow::Result<()> {
     nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS)
         .context("a mount namespace cannot be made")?;
-    mount(
-        NOTHING,
-        "/",
-        NOTHING,
-        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-        NOTHING,
-    )
-    .context("mounts cannot be made private")?;
+    private()?;
+    proc()?;
     make(releases, 0o755)?;
     bind(&path_only(releases)?, Path::new(RELEASES))
+}
+
+/// Ends every other process of the namespace whose first process this is, and waits until they have ended. Does nothing in any
+/// other process.
+pub fn end_all_others() {
+    if std::process::id() != 1 {
+        return;
+    }
+    let all = nix::unistd::Pid::from_raw(-1);
+    let _ = nix::sys::signal::kill(all, nix::sys::signal::Signal::SIGKILL);
+    // Orphans are children of the first process.
+    while nix::sys::wait::wait().is_ok() {}
 }

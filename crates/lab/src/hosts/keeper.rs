@@ -1,8 +1,6 @@
 //! Starting a host's keeper: pid 1 of a pid namespace of its own.
 //!
-//! Each keeper has a thread of ours as its parent, because the kernel binds both "whose children begin a new
-//! pid namespace" and "whose death kills the child" to the thread. The thread waits for the keeper's end, and
-//! tells. A pipe tells the keeper of ours, should that not be enough.
+//! It dies with us. A pipe tells the keeper of our end, should that not be enough.
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -10,11 +8,11 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
 
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::signal::Signal;
 use terrace_service::descriptors::{VARIABLE, listing};
 use tokio::sync::oneshot;
 
 use super::Host;
+use super::first::{self, Handle};
 
 /// A keeper whose end has not been heard.
 pub(crate) struct Keeper {
@@ -22,6 +20,7 @@ pub(crate) struct Keeper {
     pub(crate) pid: u32,
     /// Comes when it has ended.
     pub(crate) ended: oneshot::Receiver<io::Result<ExitStatus>>,
+    handle: Handle,
     /// It was killed: what is still heard from its host is of the past.
     pub(crate) killed: bool,
     /// Closed with us: the keeper's lifeline.
@@ -32,9 +31,7 @@ impl Keeper {
     /// Ends the host at once: everything in it dies with its pid 1.
     pub(crate) fn kill(&mut self) {
         self.killed = true;
-        let pid = nix::unistd::Pid::from_raw(self.pid.cast_signed());
-        // It may have ended already; its number is not another's before its parent has waited.
-        let _ = nix::sys::signal::kill(pid, Signal::SIGKILL);
+        self.handle.kill();
     }
 }
 
@@ -57,27 +54,11 @@ pub(crate) async fn start(
         .stderr(log.map_or_else(Stdio::null, Stdio::from))
         .current_dir("/");
     prepare(&mut command, network, read);
-    let (tell_pid, told_pid) = oneshot::channel();
-    let (tell_end, ended) = oneshot::channel();
-    std::thread::Builder::new()
-        .name(format!("host {}", host.name))
-        .spawn(move || {
-            let spawned = unshare(CloneFlags::CLONE_NEWPID)
-                .map_err(io::Error::from)
-                .and_then(|()| command.spawn());
-            drop(command);
-            match spawned {
-                Ok(mut child) => {
-                    let _ = tell_pid.send(Ok(child.id()));
-                    let _ = tell_end.send(child.wait());
-                }
-                Err(error) => drop(tell_pid.send(Err(error))),
-            }
-        })?;
-    let pid = told_pid.await.map_err(io::Error::other)??;
+    let first = first::start(format!("host {}", host.name), command).await?;
     Ok(Keeper {
-        pid,
-        ended,
+        pid: first.pid,
+        ended: first.ended,
+        handle: first.handle,
         killed: false,
         _lifeline: write,
     })
@@ -91,7 +72,6 @@ fn prepare(command: &mut Command, network: OwnedFd, lifeline: OwnedFd) {
     // SAFETY: only system calls on values that were made before the fork; nothing is allocated.
     unsafe {
         command.pre_exec(move || {
-            nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
             rustix::io::fcntl_setfd(&lifeline, rustix::io::FdFlags::empty())?;
             setns(&network, CloneFlags::CLONE_NEWNET)?;
             unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS)?;

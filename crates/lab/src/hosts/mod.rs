@@ -1,9 +1,11 @@
 //! Servers made of namespaces: network, processes, mounts and name of their own.
 //!
 //! Namespaces are held by descriptor, so nothing is left when the coordinator ends. [`network`] joins them by
-//! one bridge without an uplink; [`keeper`] starts the keeper, pid 1 of its host; [`inside`] is what that process
-//! does first: the mounts that make it a server; [`user`] makes an ordinary user enough.
+//! one bridge without an uplink; [`first`] starts pid 1 of a namespace of processes, and [`keeper`] the keeper as that of
+//! its host; [`inside`] is what that process does first: the mounts that make it a server; [`user`] makes an ordinary user
+//! enough. A build has processes and mounts of its own too.
 
+pub(crate) mod first;
 pub(crate) mod inside;
 pub(crate) mod keeper;
 pub(crate) mod network;
@@ -15,7 +17,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use terrace_protocol::node::Home;
 
-pub use inside::{become_host, see_releases};
+pub use inside::{become_builder, become_host, end_all_others};
 
 /// What the first process of a host is told.
 #[derive(Clone, Debug, Serialize, Deserialize)]

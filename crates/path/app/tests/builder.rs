@@ -13,7 +13,7 @@ use terrace_protocol::build::{Order, Progress};
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("builder") {
-        return terrace_app::build::main();
+        return terrace_app::build::main(&|| ());
     }
     a_build_ends_with_a_release_that_others_can_read();
     a_failure_is_the_last_word();

@@ -110,8 +110,10 @@ impl Process {
             } => web_alone(&plan, files, access_log),
             Process::Balancer { plan, access_log } => balancer_alone(&plan, access_log),
             Process::Build { releases } => {
-                terrace_lab::hosts::see_releases(&releases)?;
-                Ok(terrace_app::build::main())
+                terrace_lab::hosts::become_builder(&releases)?;
+                Ok(terrace_app::build::main(
+                    &terrace_lab::hosts::end_all_others,
+                ))
             }
         }
     }

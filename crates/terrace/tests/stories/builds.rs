@@ -18,6 +18,15 @@ fn text(app: &str) -> String {
     )
 }
 
+/// How many processes of the machine have this among their arguments.
+pub(crate) fn running(mark: &str) -> usize {
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    let lines = all.map(|entry| fs::read(entry.path().join("cmdline")).unwrap_or_default());
+    lines
+        .filter(|line| String::from_utf8_lossy(line).contains(mark))
+        .count()
+}
+
 /// Runs a command, and returns its exit code with what it said.
 fn says(site: &Site, arguments: &[&str], words: &[&str]) -> Option<i32> {
     let begun = Instant::now();
@@ -132,17 +141,30 @@ fn a_build_that_hangs_is_shown_and_ended_with_all_that_it_started() {
     });
     kill(Pid::from_raw(up.id().cast_signed()), Signal::SIGINT).unwrap();
     assert!(wait(&mut up, AT_ONCE).success());
-    let left = || {
-        fs::read_dir("/proc")
-            .unwrap()
-            .flatten()
-            .filter(|entry| {
-                let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-                String::from_utf8_lossy(&line).contains("171717")
-            })
-            .count()
-    };
-    wait_until("nothing of the build runs", || left() == 0);
+    assert_eq!(running("171717"), 0, "something of the build runs");
+}
+
+#[test]
+fn what_a_build_leaves_running_ends_with_it() {
+    if !harness::is_root() {
+        return;
+    }
+    let begun = "        build \"(setsid sleep 717171 &); echo begun; sleep 717171\"\n";
+    let site = Site::with_file("leaving-build", &text(begun));
+    for silent in ["", " >/dev/null 2>&1 </dev/null"] {
+        let first = format!("(setsid sleep 717171{silent} &); echo done");
+        let leaving = format!("        build \"{first}\"\n        build \"! pgrep -f 71717[1]\"\n");
+        fs::write(&site.file, text(&leaving)).unwrap();
+        assert_eq!(says(&site, &["up", "--detach"], &[]), Some(0), "{silent}");
+        assert_eq!(running("717171"), 0, "{silent}");
+        site.does(&["down"]);
+    }
+    fs::write(&site.file, text(begun)).unwrap();
+    let mut up = site.command(&["up"]).spawn().unwrap();
+    wait_until("the build has begun", || running("sleep\x00717171") == 2);
+    site.does(&["down", "--wipe"]);
+    assert_eq!(running("717171"), 0, "`down` leaves something running");
+    wait(&mut up, AT_ONCE);
 }
 
 #[test]

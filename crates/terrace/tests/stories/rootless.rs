@@ -4,6 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::builds::running;
 use crate::harness::{self, both, finish};
 
 /// A user that this machine does not know, who owns a directory and nothing else.
@@ -78,4 +79,24 @@ fn an_ordinary_user_has_the_same_site() {
     if let Err(panic) = seen {
         std::panic::resume_unwind(panic);
     }
+}
+
+#[test]
+fn what_an_ordinary_users_build_leaves_running_ends_with_it() {
+    if !harness::is_root() {
+        return;
+    }
+    let home = home();
+    let path = home.path().join("stacks/site.kdl");
+    let text = "site \"www.foobar.com\" {\n    server web-01 \"8.8.8.8\"\n    web web-01 static=\"foobar/public\"\n    \
+                app web-01 code=\"foobar\" {\n        build \"(setsid sleep 727272 &); echo done\"\n        \
+                run \"exec python3 -m http.server --bind $HOST $PORT\"\n    }\n}\n";
+    std::fs::write(&path, text).unwrap();
+    let file = path.to_str().unwrap();
+    let up = call(home.path(), &["up", "--detach", file]);
+    let left = running("727272");
+    let down = call(home.path(), &["down", file]);
+    assert!(up.status.success(), "{}", both(&up));
+    assert!(down.status.success(), "{}", both(&down));
+    assert_eq!(left, 0, "the build has left something running");
 }

@@ -17,13 +17,14 @@ use terrace_protocol::build::{Failure, Order, Progress};
 
 pub use prepare::{Error, prepare};
 
-/// The whole life of a builder: an order on standard input, progress on standard output.
-pub fn main() -> ExitCode {
+/// The whole life of a builder: an order on standard input, progress on standard output. `clear` ends what a command has left
+/// running.
+pub fn main(clear: &dyn Fn()) -> ExitCode {
     // Its own group, so that all that the build has started goes with it. A leader of a session is one already.
     let _ = setpgid(None, None);
     // What is built is run by another user.
     umask(Mode::WGRP | Mode::WOTH);
-    match read_order().map(|order| prepare(&order, &mut say)) {
+    match read_order().map(|order| prepare(&order, clear, &mut say)) {
         Ok(Ok(built)) => {
             say(Progress::Done(built));
             ExitCode::SUCCESS
@@ -65,8 +66,10 @@ fn say(progress: Progress) {
 }
 
 /// A half-built release is recognised and made anew, so there is nothing to clean up.
-fn end_with_all() {
+fn end_with_all() -> ! {
     let _ = kill_current_process_group(Signal::KILL);
+    // The first process of a namespace cannot kill itself. Its end is everybody's.
+    std::process::exit(1)
 }
 
 #[cfg(test)]

@@ -114,11 +114,16 @@ fn ending(status: ExitStatus) -> String {
     }
 }
 
-/// Makes the release, unless it is there already, and removes old ones.
+/// Makes the release, unless it is there already, and removes old ones. `clear` ends what a command has left running: it would
+/// go on writing to a release that counts as whole.
 ///
 /// # Errors
 /// When the code cannot be read, a command fails or the disk does. What is half-made is made anew next time.
-pub fn prepare(order: &Order, tell: &mut dyn FnMut(Progress)) -> Result<Built, Error> {
+pub fn prepare(
+    order: &Order,
+    clear: &dyn Fn(),
+    tell: &mut dyn FnMut(Progress),
+) -> Result<Built, Error> {
     let begun = Instant::now();
     let path = SearchPath::new(
         &std::env::var_os("PATH").unwrap_or_default(),
@@ -144,7 +149,7 @@ pub fn prepare(order: &Order, tell: &mut dyn FnMut(Progress)) -> Result<Built, E
             tell(Progress::Building {
                 release: release.clone(),
             });
-            build(order, &directory, &path, tell)?;
+            build(order, &directory, &path, clear, tell)?;
             store.finish(&release).map_err(disk)?;
         }
         let mut in_use: Vec<&str> = order.in_use.iter().map(String::as_str).collect();
@@ -165,6 +170,7 @@ fn build(
     order: &Order,
     directory: &Path,
     path: &SearchPath,
+    clear: &dyn Fn(),
     tell: &mut dyn FnMut(Progress),
 ) -> Result<(), Error> {
     for link in &order.keep {
@@ -179,6 +185,7 @@ fn build(
             path: directory.to_owned(),
             source,
         })?;
+        clear();
         if !finished.status.success() {
             return Err(Error::Command {
                 command: text.clone(),

@@ -27,7 +27,7 @@ fn place(build: &[&str]) -> Place {
 
 impl Place {
     fn prepare(&self) -> Result<Built, Error> {
-        prepare(&self.order, &mut |_| {})
+        prepare(&self.order, &|| (), &mut |_| {})
     }
 
     fn path(&self, release: &str) -> PathBuf {
@@ -73,7 +73,7 @@ fn a_release_is_built_once_where_it_runs() {
 fn progress_tells_the_release_each_command_and_each_line() {
     let place = place(&["echo one; echo two >&2", "true"]);
     let mut told = Vec::new();
-    let built = prepare(&place.order, &mut |progress| told.push(progress)).unwrap();
+    let built = prepare(&place.order, &|| (), &mut |progress| told.push(progress)).unwrap();
     assert_eq!(
         told,
         [
@@ -173,4 +173,53 @@ fn kept_directories_are_links_out_of_the_release() {
     place.order.keep[0].at = "../outside".into();
     let error = place.prepare().unwrap_err().to_string();
     assert!(error.contains("within the code"), "{error}");
+}
+
+/// What a command has left running, known by the file that it wrote its number to. Ended when the test is.
+struct Left(PathBuf);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        let number = fs::read_to_string(&self.0).unwrap();
+        let number = rustix::process::Pid::from_raw(number.trim().parse().unwrap()).unwrap();
+        let _ = rustix::process::kill_process(number, rustix::process::Signal::KILL);
+    }
+}
+
+#[test]
+fn a_command_ends_with_its_program_whatever_it_has_left_running() {
+    for left in ["sleep 711", "yes"] {
+        let pid = tempfile::NamedTempFile::new().unwrap();
+        let command = format!("{left} & echo $! > '{}'; echo done", pid.path().display());
+        let place = place(&[&command]);
+        let (order, (heard, told)) = (place.order.clone(), std::sync::mpsc::channel());
+        std::thread::spawn(move || {
+            let mut lines = Vec::new();
+            let built = prepare(&order, &|| (), &mut |progress| match progress {
+                Progress::Line(line) if line != "y" => lines.push(line),
+                _ => {}
+            });
+            let _ = heard.send((built.is_ok(), lines));
+        });
+        let ended = told.recv_timeout(std::time::Duration::from_secs(20));
+        drop(Left(pid.path().to_owned()));
+        assert_eq!(ended.unwrap(), (true, vec!["done".to_owned()]), "{left}");
+    }
+}
+
+#[test]
+fn all_that_a_command_wrote_is_heard() {
+    let place = place(&["seq 20000; printf 'no end'", "exec >&- 2>&-; sleep 0.01"]);
+    let (mut lines, cleared) = (Vec::new(), std::cell::Cell::new(0));
+    let clear = || cleared.set(cleared.get() + 1);
+    let built = prepare(&place.order, &clear, &mut |progress| {
+        if let Progress::Line(line) = progress {
+            lines.push(line);
+        }
+    });
+    assert!(built.is_ok());
+    let mut expected: Vec<String> = (1..=20_000).map(|number| number.to_string()).collect();
+    expected.push("no end".to_owned());
+    assert!(lines == expected, "{} lines", lines.len());
+    assert_eq!(cleared.get(), 2, "after each command");
 }
