@@ -1,4 +1,4 @@
-//! The files of a code base: all but what git ignores, whether it is in a git checkout or not.
+//! The files and empty directories of a code base: all but what git ignores, whether it is in a git checkout or not.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -33,7 +33,7 @@ pub enum Error {
     },
 }
 
-/// A code base: its files, in an order that does not depend on the file system.
+/// A code base: its files and empty directories, in an order that does not depend on the file system.
 #[derive(Debug)]
 pub struct Code {
     root: PathBuf,
@@ -47,11 +47,17 @@ struct Entry {
     kind: Kind,
 }
 
-/// What git knows of a file, apart from its content.
+/// What a release keeps of a file, apart from its content.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
-    File { executable: bool },
-    Link { target: PathBuf },
+    File {
+        executable: bool,
+    },
+    Link {
+        target: PathBuf,
+    },
+    /// An empty one: git does not know it, an app may count on it.
+    Directory,
 }
 
 impl Code {
@@ -74,7 +80,7 @@ impl Code {
                 entries.push(Entry { path, kind });
             }
         }
-        if entries.is_empty() {
+        if entries.iter().all(|entry| entry.kind == Kind::Directory) {
             return Err(Error::Empty(directory.to_owned()));
         }
         entries.sort();
@@ -125,6 +131,12 @@ impl Entry {
                 .create(parent)?;
         }
         match &self.kind {
+            Kind::Directory => {
+                if let Some(target) = target {
+                    fs::DirBuilder::new().mode(0o755).create(target)?;
+                }
+                Ok(blake3::hash(b"directory"))
+            }
             Kind::Link { target: leads_to } => {
                 if let Some(target) = target {
                     symlink(leads_to, target)?;
@@ -160,12 +172,17 @@ fn walk(root: &Path) -> ignore::Walk {
         .build()
 }
 
-/// `None`: a directory, or what cannot be copied (a socket, a pipe).
+/// `None`: a directory that is made for what is in it, or what cannot be copied (a socket, a pipe). One that holds nothing but
+/// what git ignores (a cache, `.venv`) counts as empty for git, and is none of the code.
 fn kind(path: &Path) -> io::Result<Option<Kind>> {
     let metadata = fs::symlink_metadata(path)?;
     if metadata.is_symlink() {
         let target = fs::read_link(path)?;
         return Ok(Some(Kind::Link { target }));
+    }
+    if metadata.is_dir() {
+        let empty = fs::read_dir(path)?.next().is_none();
+        return Ok(empty.then_some(Kind::Directory));
     }
     let executable = metadata.permissions().mode() & 0o100 != 0;
     Ok(metadata.is_file().then_some(Kind::File { executable }))

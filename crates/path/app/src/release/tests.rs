@@ -83,6 +83,32 @@ fn a_copy_has_all_but_what_git_ignores_and_everyone_can_read_it() {
     );
 }
 
+#[test]
+fn empty_directories_are_code_and_those_with_what_is_ignored_are_not() {
+    let root = tree();
+    let at = |name: &str| root.path().join(name);
+    let before = digest(&root);
+    for name in ["cache", ".venv"] {
+        fs::create_dir(at(name)).unwrap();
+        fs::write(at(name).join(".gitignore"), "*").unwrap();
+    }
+    assert_eq!(digest(&root), before, "what git ignores");
+    fs::create_dir_all(at("data/uploads")).unwrap();
+    fs::create_dir(at("node_modules/empty")).unwrap();
+    assert_ne!(digest(&root), before);
+    let copy = tempfile::tempdir().unwrap();
+    let code = Code::list(root.path()).unwrap();
+    assert_eq!(code.copy(copy.path()).unwrap(), code.digest().unwrap());
+    let uploads = fs::metadata(copy.path().join("data/uploads")).unwrap();
+    assert_eq!(uploads.permissions().mode() & 0o777, 0o755);
+    for name in ["cache", ".venv", "node_modules"] {
+        assert!(!copy.path().join(name).exists(), "{name}");
+    }
+    let nothing = tempfile::tempdir().unwrap();
+    fs::create_dir(nothing.path().join("uploads")).unwrap();
+    assert!(matches!(Code::list(nothing.path()), Err(Error::Empty(_))));
+}
+
 fn digest_of(path: &Path) -> blake3::Hash {
     Code::list(path).unwrap().digest().unwrap()
 }

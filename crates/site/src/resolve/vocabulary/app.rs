@@ -18,7 +18,7 @@ const PROPERTIES: &[Setting] = &[
         "code",
         Values::text::<FilePath>(),
         Usual::Required,
-        "The directory of the code base. A release is a copy of it.",
+        "The directory of the code base. A release is a copy of it, empty directories too, without `.git` and what a `.gitignore` names.",
     )
     .at_birth(),
     Setting::new(
