@@ -117,6 +117,8 @@ pub enum Reply {
     Applied {
         /// `~ web-01/web  timeouts.idle: 60000 → 30000`.
         changes: Vec<String>,
+        /// Why it does not run everywhere: servers whose turn did not come keep what they ran before.
+        troubles: Vec<Trouble>,
     },
     /// It was begun; the status shows how far it is, under this number.
     Begun {
@@ -257,6 +259,9 @@ pub struct ServerStatus {
     pub age: u64,
     /// It is up: its keeper runs.
     pub up: bool,
+    /// It runs what it ran before the file changed: its turn to start anew has not come.
+    #[serde(default)]
+    pub waits: bool,
     /// What was done to it, until it is mended.
     #[serde(default)]
     pub broken: Option<Broken>,

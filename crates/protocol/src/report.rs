@@ -93,6 +93,18 @@ pub struct RoleReport {
     /// What its own side has run out of.
     #[serde(default)]
     pub lacks: Vec<LackReport>,
+    /// It runs what it ran before its plan changed.
+    #[serde(default)]
+    pub outdated: Option<Box<Outdated>>,
+}
+
+/// Why a copy of an app does not run yet what its plan says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outdated {
+    /// In words for a person: `the migration ... ended with exit code 4`.
+    pub reason: String,
+    /// It was tried and failed; else it is under way.
+    pub failed: bool,
 }
 
 /// Which of several databases takes writes, and which may replace it.
@@ -107,10 +119,22 @@ pub struct Succession {
 }
 
 impl RoleReport {
-    /// It does its work, and finds those behind it well.
+    /// It does its work as its plan says, and finds those behind it well.
     pub fn is_well(&self) -> bool {
         let reached = self.upstreams.iter().all(|upstream| upstream.healthy);
-        self.state == State::Serving && reached
+        self.state == State::Serving && reached && !self.has_failed()
+    }
+
+    /// It fails, or what its plan says has failed and it goes on with what it ran before.
+    pub fn has_failed(&self) -> bool {
+        self.state == State::Failing || self.outdated.as_ref().is_some_and(|one| one.failed)
+    }
+
+    /// Why it does not do what its plan says.
+    pub fn trouble(&self) -> &str {
+        self.outdated
+            .as_ref()
+            .map_or(&self.reason, |outdated| &outdated.reason)
     }
 
     /// The instances on a server that it sends requests to, and does not while the server is drained: a web server goes on

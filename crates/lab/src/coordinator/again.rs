@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use terrace_protocol::control::Reply;
-use terrace_protocol::report::State;
+use terrace_protocol::report::RoleReport;
 
 use super::Coordinator;
 use super::bring_up::refused;
@@ -44,7 +44,7 @@ impl Coordinator {
     /// The apps whose build failed, or that have a copy that does.
     fn failed_apps(&self) -> impl Iterator<Item = &str> {
         let unbuilt = self.builds.failed().map(|(app, _)| app);
-        let failing = self.roles().filter(|role| role.state == State::Failing);
+        let failing = self.roles().filter(|role| RoleReport::has_failed(role));
         unbuilt.chain(failing.filter_map(|role| self.app_of(&role.id)))
     }
 }

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use terrace_protocol::Outbox;
 use terrace_protocol::control::Reply;
 use terrace_site::model::Site;
 use terrace_site::plan::{Change, difference, plan};
@@ -22,38 +23,41 @@ pub(super) struct New {
 }
 
 impl Coordinator {
-    /// Takes over what a file says. A file that cannot be taken over changes nothing.
-    pub(super) fn apply(&mut self, file: &Path) -> Reply {
-        match self.changes(file) {
-            Ok(new) => {
-                let changes = changes(&self.source, &new.source);
-                let changes = changes.iter().map(FileChange::to_string).collect();
-                if new.changes.is_empty() {
-                    // No server runs anything else: what changed describes, or is written otherwise.
-                    self.location = new.location;
-                    self.site = Some(new.site);
-                    self.source = new.source;
-                    return Reply::Applied { changes };
-                }
-                self.take_over(new);
-                // What an app without a release is made of may be what has changed.
-                let unborn: Vec<String> = self.unborn().map(str::to_owned).collect();
-                self.start_builds(|app| unborn.iter().any(|one| one == app));
-                Reply::Applied { changes }
-            }
-            Err(refusal) => *refusal,
+    /// Takes over what a file says. A file that cannot be taken over changes nothing. `None`: the answer comes when every server
+    /// runs it, or does not.
+    pub(super) fn apply(&mut self, file: &Path, reply: &Outbox<Reply>) -> Option<Reply> {
+        let new = match self.changes(file) {
+            Ok(new) => new,
+            Err(refusal) => return Some(*refusal),
+        };
+        let changes = changes(&self.source, &new.source);
+        let changes = changes.iter().map(FileChange::to_string).collect();
+        if new.changes.is_empty() {
+            // No server is to run anything else: what changed describes, or is written otherwise.
+            self.location = new.location;
+            self.site = Some(new.site);
+            self.source = new.source;
+        } else {
+            self.take_over(new);
         }
+        // What an app without a release is made of may be what has changed.
+        let unborn: Vec<String> = self.unborn().map(str::to_owned).collect();
+        self.start_builds(|app| unborn.iter().any(|one| one == app));
+        if self.is_taking_time() {
+            self.wait_for_rollout(reply.clone(), changes);
+            return None;
+        }
+        self.roll_out();
+        let troubles = Vec::new();
+        Some(Reply::Applied { changes, troubles })
     }
 
-    /// Has the nodes run what the file says.
+    /// Has the nodes run what the file says, each when its turn comes.
     pub(super) fn take_over(&mut self, new: New) {
         self.location = new.location;
         self.site = Some(new.site);
         self.source = new.source;
         self.replan();
-        for server in self.order.clone() {
-            self.send_plan(&server);
-        }
     }
 
     /// The apps that have no release, because their build failed.

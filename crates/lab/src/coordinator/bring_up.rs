@@ -152,7 +152,9 @@ impl Coordinator {
             let addresses: Vec<String> = plan.addresses.iter().map(ToString::to_string).collect();
             let server = Server {
                 host,
+                given: plan.clone(),
                 plan,
+                ready: None,
                 network,
                 keeper: None,
                 node: None,

@@ -205,9 +205,7 @@ impl Coordinator {
         self.settled = std::time::Instant::now();
         if !self.builds.are_underway() && !self.releases.is_empty() {
             self.replan();
-            for server in self.order.clone() {
-                self.send_plan(&server);
-            }
+            self.roll_out();
         }
         Ok(())
     }

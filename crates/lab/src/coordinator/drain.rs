@@ -45,7 +45,7 @@ impl Diverted {
         self.orders.retain(|order| order.server != server);
     }
 
-    fn holds(&self, server: &str) -> bool {
+    pub(super) fn holds(&self, server: &str) -> bool {
         self.orders.iter().any(|order| order.server == server)
     }
 

@@ -17,6 +17,8 @@ mod ground;
 mod kept;
 mod nodes;
 mod primary;
+mod rollout;
+mod rollout_order;
 mod standing;
 mod stop;
 
@@ -127,7 +129,12 @@ type Events = mpsc::UnboundedSender<Event>;
 /// A server of the rehearsal.
 struct Server {
     host: Host,
+    /// What it is to run.
     plan: ServerPlan,
+    /// What its node is told to run: the plan, once its turn has come.
+    given: ServerPlan,
+    /// Since when it is ready with what it was given, and used by all who send requests to it.
+    ready: Option<Instant>,
     network: OwnedFd,
     /// Until its end is heard: no host is made beside one that still dies.
     keeper: Option<Keeper>,
@@ -177,6 +184,10 @@ struct Coordinator {
     /// Who waits for a change of the primary, by the order's number.
     orders: BTreeMap<u64, Outbox<Reply>>,
     orders_given: u64,
+    /// Who waits until the plans have been taken over.
+    applying: Vec<rollout::Applying>,
+    /// When a plan was given last.
+    gave: Instant,
     waiting: Vec<Waiting>,
     front_door: Option<Door>,
     /// How many descriptors this process may have.
@@ -213,6 +224,8 @@ impl Coordinator {
             diverted: drain::Diverted::default(),
             orders: BTreeMap::new(),
             orders_given: 0,
+            applying: Vec::new(),
+            gave: Instant::now(),
             waiting: Vec::new(),
             front_door: None,
             descriptors,
@@ -236,6 +249,7 @@ impl Coordinator {
                 Some(event) = heard.recv() => self.handle(event).await?,
                 _ = look.tick() => {
                     self.keep();
+                    self.roll_out();
                     self.look();
                     false
                 }
@@ -319,7 +333,10 @@ impl Coordinator {
             }
             Request::Break(fault) => self.break_down(&fault).await,
             Request::Mend => self.mend().await,
-            Request::Apply { file } => self.apply(&file),
+            Request::Apply { file } => match self.apply(&file, &reply) {
+                Some(answer) => answer,
+                None => return Ok(false),
+            },
             Request::Up { detach, file } => {
                 self.wait(client, reply.clone(), !detach);
                 let (begun, ends) = match &self.site {

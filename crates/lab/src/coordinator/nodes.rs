@@ -118,13 +118,13 @@ impl Coordinator {
         self.send_plan(server);
     }
 
-    /// Tells a node its plan; one that cannot be reached hears it when it comes back.
+    /// Tells a node the plan that it was given; one that cannot be reached hears it when it comes back.
     pub(super) fn send_plan(&self, server: &str) {
         let Some(server) = self.servers.get(server) else {
             return;
         };
         let Some(node) = &server.node else { return };
-        let plan = serde_json::to_string(&server.plan).and_then(RawValue::from_string);
+        let plan = serde_json::to_string(&server.given).and_then(RawValue::from_string);
         match plan {
             Ok(plan) => drop(node.put(ToNode::Reconcile { plan })),
             Err(error) => tracing::error!(%error, "a plan cannot be written"),
@@ -139,12 +139,16 @@ impl Coordinator {
             FromNode::Report(mut report) => {
                 for role in &mut report.roles {
                     role.reason = server.host.as_seen_outside(&role.reason);
+                    if let Some(outdated) = &mut role.outdated {
+                        outdated.reason = server.host.as_seen_outside(&outdated.reason);
+                    }
                 }
                 let is_born = report.roles.iter().any(has_data);
                 server.heard(report);
                 if is_born {
                     self.remember_data(name);
                 }
+                self.roll_out();
                 self.look();
             }
             FromNode::Step(mut step) => {

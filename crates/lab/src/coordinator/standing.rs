@@ -38,6 +38,7 @@ impl Coordinator {
                     u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX)
                 }),
                 up: server.is_up(),
+                waits: server.keeps(),
                 broken: server.fault,
                 planned: server.plan.roles.iter().map(planned).collect(),
             }
@@ -145,15 +146,15 @@ impl Coordinator {
         !self.builds.are_underway()
             && !has_failed
             && self.is_current()
+            && self.servers.values().all(|server| !server.waits())
             && self.roles().all(RoleReport::is_well)
     }
 
-    /// Every server reports on the latest plan.
+    /// Every server reports on the plan that it was given.
     fn is_current(&self) -> bool {
-        let generation = self.memory.as_ref().map_or(0, |memory| memory.generation);
         self.servers.values().all(|server| {
             let report = server.report.as_ref();
-            report.is_some_and(|(report, _)| report.generation == generation)
+            report.is_some_and(|(report, _)| report.generation == server.given.generation)
         })
     }
 
@@ -171,7 +172,7 @@ impl Coordinator {
             self.builds.failed().any(|(failed, _)| app == Some(failed))
         };
         let judged = || self.roles().filter(|role| !unbuilt(role));
-        let failing = judged().any(|role| role.state == State::Failing);
+        let failing = judged().any(RoleReport::has_failed);
         // The rest of the site comes up first, so that it can be looked at.
         let pending = judged().any(|role| role.state != State::Serving);
         if !late && !failing && pending {
@@ -184,10 +185,10 @@ impl Coordinator {
         let mut troubles: Vec<Trouble> = builds.collect();
         let mut reasons = Vec::new();
         for role in judged() {
-            let fails = role.state == State::Failing || (late && role.state != State::Serving);
+            let fails = role.has_failed() || (late && role.state != State::Serving);
             // Copies of one app fail for one reason.
-            if fails && !reasons.contains(&&role.reason) {
-                reasons.push(&role.reason);
+            if fails && !reasons.contains(&role.trouble()) {
+                reasons.push(role.trouble());
                 troubles.push(self.failing_role(role));
             }
         }
@@ -197,8 +198,8 @@ impl Coordinator {
         troubles
     }
 
-    fn failing_role(&self, role: &RoleReport) -> Trouble {
-        let slow = role.reason.starts_with("not ready within");
+    pub(super) fn failing_role(&self, role: &RoleReport) -> Trouble {
+        let slow = role.trouble().starts_with("not ready within");
         let time = if slow {
             "give a slower app more time with start-within=; "
         } else {
@@ -210,7 +211,7 @@ impl Coordinator {
         let asked = asked.unwrap_or_default();
         let log = role.log_words();
         Trouble {
-            cause: format!("{} does not come up: {}{asked}", role.id, role.reason),
+            cause: format!("{} does not come up: {}{asked}", role.id, role.trouble()),
             remedy: format!(
                 "{time}terrace logs {log}; the rest of the site runs on: terrace status"
             ),
@@ -259,7 +260,7 @@ impl Coordinator {
         })
     }
 
-    fn patience(&self) -> Duration {
+    pub(super) fn patience(&self) -> Duration {
         let parts = self.servers.values().flat_map(|server| &server.plan.roles);
         let apps = parts.filter_map(|role| match &role.part {
             Part::App(app) => Some(app.start_within),

@@ -105,10 +105,26 @@ impl Context {
 /// A role's task, and how to talk to it.
 struct Running {
     plan: watch::Sender<RolePlan>,
+    /// The generation that its plan changed in last.
+    changed: u64,
     stop: watch::Sender<bool>,
     reports: watch::Receiver<Vec<RoleReport>>,
     /// Ends with how the role was stopped: `app (drained 0.1 s)`.
     task: JoinHandle<String>,
+}
+
+impl Running {
+    /// How the role stands in this generation. An app that has not taken up its plan yet is in the one before.
+    fn of_generation(&self, generation: u64) -> Vec<RoleReport> {
+        let mut reports = self.reports.borrow().clone();
+        for report in &mut reports {
+            let is_behind = report.role == "app" && report.generation < self.changed;
+            if !is_behind {
+                report.generation = generation;
+            }
+        }
+        reports
+    }
 }
 
 struct Node {
@@ -259,7 +275,8 @@ impl Node {
             match change {
                 Change::Start(role) => self.start(role, &plan),
                 Change::Update(role) => {
-                    if let Some(running) = self.running.get(&role.id) {
+                    if let Some(running) = self.running.get_mut(&role.id) {
+                        running.changed = plan.generation;
                         running.plan.send_replace(role);
                     }
                 }
@@ -305,6 +322,7 @@ impl Node {
             id,
             Running {
                 plan,
+                changed: server.generation,
                 stop,
                 reports,
                 task,
@@ -342,9 +360,7 @@ impl Node {
         let order = self.plan.iter().flat_map(|plan| &plan.roles);
         let roles = order
             .filter_map(|role| self.running.get(&role.id))
-            .flat_map(|running| running.reports.borrow().clone());
-        let roles = roles
-            .map(|role| RoleReport { generation, ..role })
+            .flat_map(|running| running.of_generation(generation))
             .collect();
         let report = ServerReport {
             server: self.context.home.server.clone(),

@@ -60,7 +60,14 @@ impl Reports {
                     let news = one.upstreams.iter().map(UpstreamReport::news);
                     let database = one.database.as_ref();
                     let stands = database.map(|one| (one.writable, one.source.clone()));
-                    (one.state, one.restarts, stands, news.collect::<Vec<_>>())
+                    let taken = (one.generation, one.outdated.clone());
+                    (
+                        one.state,
+                        one.restarts,
+                        stands,
+                        taken,
+                        news.collect::<Vec<_>>(),
+                    )
                 })
                 .collect()
         };

@@ -37,6 +37,18 @@ pub struct Secrets {
 }
 
 impl Secrets {
+    /// Names in the place of values: what a process is made of, whatever its secrets are now.
+    pub fn unread(plan: &AppPlan) -> Self {
+        let name = |name: &terrace_site::plan::SecretName| Secret::new(name.0.clone());
+        let variables = plan.secrets.iter();
+        Self {
+            variables: variables
+                .map(|(variable, secret)| (variable.clone(), name(secret)))
+                .collect(),
+            password: plan.database.as_ref().map(|one| name(&one.password)),
+        }
+    }
+
     /// Reads them; those that are missing are made.
     ///
     /// # Errors

@@ -46,6 +46,29 @@ pub struct AppPlan {
     pub stop_within: Duration,
 }
 
+impl AppPlan {
+    /// Whether copies that run as this plan says need not be started anew to run as another says.
+    pub fn starts_like(&self, other: &Self) -> bool {
+        let program = self.index == other.index
+            && self.name == other.name
+            && self.release == other.release
+            && self.launch == other.launch;
+        let surroundings = self.env == other.env
+            && self.secrets == other.secrets
+            && self.database == other.database;
+        let moved = |copy: &CopyPlan| {
+            let same = other.copies.iter().find(|one| one.id == copy.id);
+            same.is_some_and(|one| one.listen != copy.listen)
+        };
+        program && surroundings && !self.copies.iter().any(moved)
+    }
+
+    /// Whether a migration may have to run before another plan takes the place of this one.
+    pub fn prepares_like(&self, other: &Self) -> bool {
+        self.migrate == other.migrate && self.release == other.release
+    }
+}
+
 /// How an app is started.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -33,6 +33,7 @@ mod people;
 mod primary;
 mod processes;
 mod reading;
+mod rollout;
 mod rootless;
 mod slow;
 mod spread;

@@ -37,6 +37,7 @@ pub(crate) async fn run(part: Part) -> String {
         releases: home.releases.clone(),
         state: home.state.clone(),
     };
+    let generation = *part.generation.borrow();
     let mut app = App {
         part,
         plan,
@@ -48,6 +49,8 @@ pub(crate) async fn run(part: Part) -> String {
         unprepared: None,
         begun: Instant::now(),
         told: false,
+        wanted: BTreeMap::new(),
+        generation,
     };
     app.adopt().await;
     app.serve(heard).await
@@ -111,6 +114,10 @@ struct App {
     begun: Instant,
     /// Whoever waits has been told that all copies answer.
     told: bool,
+    /// What each copy is to run, once the release is ready.
+    wanted: BTreeMap<String, Wanted>,
+    /// The generation of the plan that is being carried out.
+    generation: u64,
 }
 
 impl App {
@@ -217,6 +224,7 @@ impl App {
     /// The plan has changed: settings apply at once, copies that are gone stop, new ones come.
     async fn replan(&mut self) {
         self.part.plans.mark_unchanged();
+        self.generation = *self.part.generation.borrow();
         let Some(plan) = plan_of(&self.part) else {
             return;
         };
@@ -249,14 +257,9 @@ impl App {
         let Ready::Yes { release } = &self.ready else {
             return;
         };
-        let wanted = match self.wanted(release) {
-            Ok(wanted) => wanted,
-            Err(error) => {
-                self.not_prepared(format!("{error:#}"), None);
-                return;
-            }
-        };
+        let wanted = self.wanted(release);
         self.unprepared = None;
+        self.wanted.clone_from(&wanted);
         let ids: Vec<String> = wanted.keys().cloned().collect();
         loop {
             let turn = |id: &String| Some((&self.copies.get(id)?.machine, wanted.get(id)?));
@@ -271,8 +274,9 @@ impl App {
         }
     }
 
-    fn wanted(&self, release: &str) -> anyhow::Result<BTreeMap<String, Wanted>> {
-        let secrets = self.secrets()?;
+    /// A secret that is set anew is seen by what starts next: no copy is started anew for it.
+    fn wanted(&self, release: &str) -> BTreeMap<String, Wanted> {
+        let secrets = Secrets::unread(&self.plan);
         let of = |copy: &CopyPlan| {
             let spawn = launch::copy(&self.plan, copy, release, &self.surroundings, &secrets);
             let revision = launch::revision(&spawn);
@@ -284,7 +288,7 @@ impl App {
                 },
             )
         };
-        Ok(self.plan.copies.iter().map(of).collect())
+        self.plan.copies.iter().map(of).collect()
     }
 
     async fn carry_out(&mut self, id: &str, actions: Vec<Action>) {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use terrace_protocol::build::short;
-use terrace_protocol::report::{RoleReport, State};
+use terrace_protocol::report::{Outdated, RoleReport, State};
 use terrace_service::clock;
 
 use super::{App, Ready};
@@ -46,6 +46,7 @@ impl App {
     fn one(&self, id: &str, now: Instant, clock: u64) -> Option<RoleReport> {
         let mut report = self.copies.get(id)?.machine.report(id, now, clock);
         report.app.clone_from(&self.plan.name);
+        report.generation = self.generation;
         if let Some(release) = &self.plan.release
             && report.what.is_empty()
         {
@@ -66,7 +67,33 @@ impl App {
                 }
                 (Ready::Yes { .. }, _, None) => report.reason = "its turn comes".to_owned(),
             }
+        } else if let Some(outdated) = self.outdated(id) {
+            report.outdated = Some(Box::new(outdated));
+            report.log = self.unprepared.as_ref().and_then(|one| one.log.clone());
         }
         Some(report)
+    }
+
+    /// Why a copy that has a process does not run yet what the plan says; `None`: it does, or was told to.
+    fn outdated(&self, id: &str) -> Option<Outdated> {
+        let machine = &self.copies.get(id)?.machine;
+        let planned = self.plan.copies.iter().any(|copy| copy.id == *id);
+        if !planned {
+            return None;
+        }
+        let (reason, failed) = match (&self.ready, &self.unprepared) {
+            (_, Some(unprepared)) => (unprepared.trouble.clone(), true),
+            (Ready::No { .. } | Ready::Underway, None) => {
+                ("what its plan needs is being prepared".to_owned(), false)
+            }
+            (Ready::Yes { .. }, None) => {
+                let told = self.wanted.get(id).is_some_and(|one| machine.is_told(one));
+                if told {
+                    return None;
+                }
+                ("its turn to start anew comes".to_owned(), false)
+            }
+        };
+        Some(Outdated { reason, failed })
     }
 }

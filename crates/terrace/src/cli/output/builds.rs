@@ -7,9 +7,10 @@ use terrace_protocol::control::{BuildState, BuildStatus, Lost, Status};
 use super::shell::quoted_path;
 use super::span;
 
-/// A paragraph for each build that has failed or is underway.
+/// A paragraph for each server that waits for its turn, each directory that is lost, and each build that has failed or is underway.
 pub(crate) fn text(status: &Status, now: u64) -> String {
-    status.builds.iter().map(|build| one(build, now)).collect()
+    let builds: String = status.builds.iter().map(|build| one(build, now)).collect();
+    waiting(status) + &lost(status) + &builds
 }
 
 fn one(build: &BuildStatus, now: u64) -> String {
@@ -38,8 +39,20 @@ fn one(build: &BuildStatus, now: u64) -> String {
     }
 }
 
+/// The servers that keep what they ran before the file changed.
+fn waiting(status: &Status) -> String {
+    let waiting = status.servers.iter().filter(|server| server.waits);
+    let lines = waiting.map(|server| {
+        let name = &server.name;
+        format!(
+            "\n! {name} waits: it runs what it ran before, until the servers before it are ready\n"
+        )
+    });
+    lines.collect()
+}
+
 /// A paragraph for each directory of the state that was removed or moved while the site runs, and for what cannot be written there.
-pub(crate) fn lost(status: &Status) -> String {
+fn lost(status: &Status) -> String {
     let one = |lost: &Lost| {
         let next = match &lost.moved {
             Some(moved) => {

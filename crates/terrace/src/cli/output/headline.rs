@@ -188,7 +188,7 @@ pub(crate) fn absent(status: &Status, now: u64) -> impl Iterator<Item = (&Server
 /// Roles that do not do their work, or that reach none of those behind them.
 pub(crate) fn troubled(status: &Status, now: u64) -> impl Iterator<Item = &RoleReport> {
     let roles = present(status, now).flat_map(roles_of);
-    roles.filter(|role| role.state != State::Serving || is_cut_off(role))
+    roles.filter(|role| role.state != State::Serving || role.has_failed() || is_cut_off(role))
 }
 
 fn present(status: &Status, now: u64) -> impl Iterator<Item = &ServerStatus> {

@@ -30,7 +30,6 @@ pub(crate) fn page(
     for lack in lacks::recent(status, now) {
         text += &format!("\n! {lack}\n");
     }
-    text += &builds::lost(status);
     text += &builds::text(status, now);
     let of_build = |role: &&RoleReport| matches!(role.log.as_deref(), Some(LogOf::Build(_)));
     for (server, absence) in absent(status, now).filter(|(_, absence)| absence.lasts()) {
@@ -40,7 +39,7 @@ pub(crate) fn page(
         }
     }
     for role in troubled(status, now).filter(|role| !of_build(role)) {
-        text += &format!("\n! {}  {}\n", role.id, role.reason);
+        text += &format!("\n! {}  {}\n", role.id, role.trouble());
         if let Some(command) = hint(role) {
             text += &format!("  {command}\n");
         }
