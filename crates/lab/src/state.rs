@@ -125,7 +125,7 @@ impl Memory {
     /// Makes the secrets that there were never before. One that was lost is not made anew.
     ///
     /// # Errors
-    /// When one cannot be written: what follows from the lack of it is reported by whoever needs it.
+    /// When one cannot be written. The roles that need it report that it is missing.
     pub(crate) fn make_secrets<'a>(
         &mut self,
         location: &Location,

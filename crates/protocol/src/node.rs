@@ -163,7 +163,7 @@ pub struct Home {
     /// A database was born here once: an empty one never takes the place of its data.
     #[serde(default)]
     pub had_data: bool,
-    /// Secrets that are missing are made here; else somebody makes them before, and one that is missing was lost.
+    /// The node generates missing secrets itself. Otherwise the coordinator has generated them, and one that is missing was lost.
     #[serde(default)]
     pub makes_secrets: bool,
 }

@@ -339,8 +339,8 @@ pub fn single_points(design: &Design) -> Vec<String> {
     points.cloned().collect()
 }
 
-/// What tells one server from another, when it fails and to whoever looks at it: whether it decides who is primary, and of each role on it its tier, its
-/// name, and whether it is the first of its tier.
+/// Why the failure of one server differs from that of another: whether its controller decides which server is the primary, and the
+/// tier and the name of each of its roles, with whether it is the first of that tier. Servers that are alike fail alike.
 pub(crate) type Standing<'a> = (bool, Vec<(Tier, &'a str, bool)>);
 
 pub(crate) fn standings(design: &Design) -> HashMap<&str, Standing<'_>> {

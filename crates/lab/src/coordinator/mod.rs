@@ -129,9 +129,9 @@ type Events = mpsc::UnboundedSender<Event>;
 /// A server of the rehearsal.
 struct Server {
     host: Host,
-    /// What it is to run.
+    /// The plan that the site's file makes for this server.
     plan: ServerPlan,
-    /// What its node is told to run: the plan, once its turn has come.
+    /// The plan that the coordinator has sent to its node: the one before, until the rollout reaches this server.
     given: ServerPlan,
     /// Since when it is ready with what it was given, and used by all who send requests to it.
     ready: Option<Instant>,

@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Coordinator {
     pub(super) async fn stop(&mut self, heard: &mut mpsc::UnboundedReceiver<Event>) {
-        // Whoever waits is told of the end alone, also where the site comes up at this moment.
+        // A command that waits for the site gets the reply to `down` alone, also if the site comes up at this moment.
         for waiting in &mut self.waiting {
             waiting.told = true;
         }

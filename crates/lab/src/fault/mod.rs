@@ -1,9 +1,9 @@
 //! Faults, as machines and cables have them.
 //!
 //! A machine that is switched off says nothing more; one whose processes were merely killed refuses connections,
-//! which is a kindness that no dead machine shows. So power-off takes the cable out first. What lasts until
-//! somebody mends it is remembered per server as [`Broken`](terrace_protocol::control::Broken). Here are the hands; whose turn it is decides
-//! whoever asks the coordinator.
+//! which is a kindness that no dead machine shows. So power-off takes the cable out first. The coordinator remembers for each
+//! server what lasts until `terrace fault mend`, as [`Broken`](terrace_protocol::control::Broken). This module injects faults; the
+//! coordinator's callers, `terrace fault` and `prove`, choose them.
 
 mod processes;
 

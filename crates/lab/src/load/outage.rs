@@ -20,7 +20,7 @@ pub struct Outage {
     /// From the fault until a visitor who came after it, and after whom none failed, had an answer; in µs.
     /// `None`: that did not come about.
     pub back: Option<u64>,
-    /// From the fault until the last of those who came after it and failed was told so, or gave up; in µs.
+    /// From the fault until the last failed request that was sent after it ended, with an error or without an answer; in µs.
     pub failing: u64,
     /// The longest wait for a fine answer of whoever came after the fault, in µs.
     pub longest: u64,

@@ -82,7 +82,7 @@ fn agree(predicted: Effect, seen: Effect) -> bool {
     predicted == seen || (predicted == Effect::Pause && seen == Effect::Kept)
 }
 
-/// Somebody who came after the fault was still failing after the bound, or waited for longer.
+/// A request that was sent after the fault failed later than the predicted bound, or waited for longer than it.
 fn is_longer(predicted: &Outlook, outage: &Outage) -> bool {
     let failing = Duration::from_micros(outage.failing);
     let waiting = Duration::from_micros(outage.longest);

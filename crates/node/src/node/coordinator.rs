@@ -1,5 +1,5 @@
-//! The node's side of its connection to the coordinator: whoever dialled last is heard. The node waits for none: a coordinator
-//! that stands still misses what was said meanwhile, and is told anew how things stand when it dials again.
+//! The node's side of its connection to the coordinator. The node sends to the newest connection alone, and never waits for a
+//! coordinator: one that stands still misses the messages of that time, and gets a full report when it connects again.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -62,7 +62,8 @@ impl Coordinator {
         }
     }
 
-    /// Tells it something; nobody may be there. Of reports it hears the newest, after everything else.
+    /// Sends a message to the coordinator, if one is connected. Of several reports that wait, only the newest is sent, after all
+    /// other messages.
     pub(super) fn tell(&mut self, message: FromNode) {
         let Some(outbox) = &self.outbox else { return };
         if let FromNode::Report(_) = message {

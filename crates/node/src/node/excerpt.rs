@@ -1,4 +1,4 @@
-//! What a process prints that somebody waits for: its beginning and its end, whatever it prints between.
+//! The output of a process that the node waits for: its beginning and its end are kept, however much it prints between.
 
 use std::collections::VecDeque;
 use std::io;
@@ -49,7 +49,7 @@ impl Excerpt {
 pub(super) struct Output {
     pipe: pipe::Receiver,
     excerpt: Excerpt,
-    /// Nobody can print any more.
+    /// No process has the other end of the pipe any more.
     closed: bool,
 }
 
@@ -140,7 +140,7 @@ mod tests {
         });
         let (_, text) = output.until(async {}).await;
         assert!(text.len() < 2 * KEPT + 100);
-        // Its next word finds nobody.
+        // Its next write fails: the pipe is closed.
         goes_on.join().unwrap();
     }
 }

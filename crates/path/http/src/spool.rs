@@ -120,7 +120,7 @@ impl Spool {
     }
 
     fn count(&self) -> MutexGuard<'_, Held> {
-        // Whoever holds it adds or subtracts, and cannot fail in between.
+        // A panic elsewhere leaves the counts whole: each holder of the lock only adds or subtracts.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -68,7 +68,7 @@ impl Background {
     /// Goes on where this descriptor leads: with what waits, too.
     pub fn give(&self, descriptor: OwnedFd) {
         self.0.goes_somewhere.store(true, Ordering::Relaxed);
-        // One that was not even begun is closed by whoever has time.
+        // A descriptor that the thread has not taken yet is closed here, after the lock is released.
         let before = self.0.shared.queue().target.replace(descriptor);
         self.0.shared.handed_over.notify_one();
         drop(before);

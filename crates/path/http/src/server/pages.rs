@@ -63,7 +63,7 @@ pub fn trouble(status: u16, why: &str, id: &str, html: bool) -> Answer {
     )
 }
 
-/// What a request comes to that was to be asked of somebody of this name.
+/// Why a request that was for this group of upstreams has got no answer of theirs, for the error page.
 pub(super) fn words(name: &str, status: u16, end: End) -> String {
     if let End::Lack(lack) = end {
         return format!("{}, so {name} cannot be asked", lack.words());

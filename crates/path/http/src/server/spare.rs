@@ -9,7 +9,7 @@ const KEPT: usize = 8;
 /// Things that wait for their next use.
 pub(super) struct Spare<T> {
     free: RefCell<Vec<T>>,
-    /// The fewest that there were since the last sweep: so many of them nobody needed.
+    /// The fewest that were free since the last sweep: so many were never in use.
     fewest: Cell<usize>,
 }
 
@@ -41,7 +41,7 @@ impl<T> Spare<T> {
         self.free.borrow().len()
     }
 
-    /// Lets those go that nobody has needed since the last sweep.
+    /// Drops those that were never in use since the last sweep.
     pub(super) fn sweep(&self) {
         let mut free = self.free.borrow_mut();
         let unused = self.fewest.get().min(free.len().saturating_sub(KEPT));

@@ -1,4 +1,4 @@
-//! Bytes out: to a socket, from a file to a socket; and what a socket says of the other side.
+//! A socket's bytes in and out, and those of a file to a socket; and whether the other side has left.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};

@@ -23,7 +23,7 @@ const IDENTITY: Rule = Rule {
     request: InRequest::IfTrusted,
     ..OF_HEADS
 };
-/// We write it ourselves, to whoever is behind us.
+/// We write it ourselves, in what we send to an upstream.
 const TO_UPSTREAMS: Rule = Rule {
     request: InRequest::Ends,
     ..OF_HEADS
